@@ -1,0 +1,71 @@
+"""`agent-config-sync diff`: the pass without writing."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import sys
+
+import orjson
+import typer
+
+from agent_config_sync.cli.options import (
+    NOT_YET,
+    AsJson,
+    Config,
+    Dsn,
+    GatewayVersion,
+    Output,
+    errors_end_the_command,
+    given,
+)
+from agent_config_sync.logs import set_up_logs
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.sync.pipeline import Prepared
+
+
+def diff(
+    dsn: Dsn = None,
+    config: Config = None,
+    output: Output = None,
+    gateway_version: GatewayVersion = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `sync` would write, as a unified diff. Ends with 3 if something would change."""
+    options = given(dsn=dsn, output_path=output, gateway_version=gateway_version)
+    with errors_end_the_command():
+        settings = load_settings(command_line=options, config_file=config)
+        set_up_logs("error", settings.log_format)
+        prepared = asyncio.run(_prepare(settings))
+        text = unified(prepared, str(settings.output))
+        if as_json:
+            members = {
+                "path": str(settings.output),
+                "changed": prepared.changed,
+                "diff": text,
+                "warnings": prepared.warnings,
+            }
+            print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
+        else:
+            sys.stdout.write(text)
+            for warning in prepared.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+    if prepared.changed:
+        raise typer.Exit(NOT_YET)
+
+
+async def _prepare(settings: Settings) -> Prepared:
+    return await Plugin(settings).sync.preview()
+
+
+def unified(prepared: Prepared, path: str) -> str:
+    """Return a unified diff from what is there to what would be."""
+    before = prepared.before.content.decode("utf-8", "replace") if prepared.before is not None else ""
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        prepared.content.decode().splitlines(keepends=True),
+        path if prepared.before is not None else "/dev/null",
+        path,
+    )
+    return "".join(lines)

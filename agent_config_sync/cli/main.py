@@ -1,0 +1,42 @@
+"""The command line: one file a command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agent_config_sync import __version__
+from agent_config_sync.cli.demo import demo
+from agent_config_sync.cli.diff import diff
+from agent_config_sync.cli.door import door
+from agent_config_sync.cli.migrate import migrate
+from agent_config_sync.cli.run import run
+from agent_config_sync.cli.status import status
+from agent_config_sync.cli.sync import sync
+
+app = typer.Typer(
+    name="agent-config-sync",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="PostgreSQL as the control plane of OpenClaw agents.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """PostgreSQL as the control plane of OpenClaw agents."""
+
+
+for command in (run, sync, diff, status, migrate, demo, door):
+    app.command()(command)

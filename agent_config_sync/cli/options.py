@@ -1,0 +1,57 @@
+"""What all commands share: the common flags, and how an error ends a command."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from agent_config_sync.errors import SettingsError, SyncError
+
+OK, FAILED, BAD_SETTINGS, NOT_YET = 0, 1, 2, 3
+"""Exit statuses of every command: done, failed, wrong usage or settings, not yet or different."""
+
+Dsn: TypeAlias = Annotated[
+    str | None, typer.Option("--dsn", help="The database, as postgresql://user@host/database.", show_default=False)
+]
+Config: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--config", help="A TOML file with settings; - reads it from standard input.", show_default=False),
+]
+Output: TypeAlias = Annotated[
+    str | None, typer.Option("--output", help="The agents.json to write.", show_default=False)
+]
+LogLevel: TypeAlias = Annotated[
+    str | None, typer.Option("--log-level", help="debug, info, warning or error.", show_default=False)
+]
+GatewayVersion: TypeAlias = Annotated[
+    str | None, typer.Option("--gateway-version", help="Render for this version of OpenClaw.", show_default=False)
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def given(**options: Any) -> dict[str, object]:
+    """Return the options that were given, as settings."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@contextlib.contextmanager
+def errors_end_the_command() -> Iterator[None]:
+    """Turn our errors into one line on standard error and the exit status that goes with it."""
+    try:
+        yield
+    except SettingsError as error:
+        _complain(error)
+        raise typer.Exit(BAD_SETTINGS) from None
+    except SyncError as error:
+        _complain(error)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _complain(error: SyncError) -> None:
+    print(f"agent-config-sync: {error}", file=sys.stderr)

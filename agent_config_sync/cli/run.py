@@ -1,0 +1,97 @@
+"""`agent-config-sync run`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import Annotated
+
+import typer
+
+from agent_config_sync.cli.options import Config, Dsn, LogLevel, Output, errors_end_the_command, given
+from agent_config_sync.gateway.door import Door, DoorHandler, door_settings
+from agent_config_sync.logs import install, set_up_logs
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.settings import load_settings, unknown_keys
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    dsn: Dsn = None,
+    config: Config = None,
+    output: Output = None,
+    log_level: LogLevel = None,
+    door: Annotated[
+        bool,
+        typer.Option("--door", help="Started by the gateway's plugin: speak with it over standard input and output."),
+    ] = False,
+) -> None:
+    """Keep agents.json in step with the database until SIGTERM."""
+    options = given(dsn=dsn, output_path=output, log_level=log_level)
+    with errors_end_the_command():
+        asyncio.run(_behind_the_door(options, config) if door else _alone(options, config))
+
+
+async def _alone(options: dict[str, object], config: str | None) -> None:
+    settings = load_settings(command_line=options, config_file=config)
+    set_up_logs(settings.log_level, settings.log_format)
+    await _until_stopped(Plugin(settings), _stop_signal())
+
+
+async def _behind_the_door(options: dict[str, object], config: str | None) -> None:
+    door = await Door.open()
+    install(DoorHandler(door), "info")
+    greeting = await door.greeting()
+    told = door_settings(greeting)
+    for key, nearest in unknown_keys(told).items():
+        # A strict configSchema would turn one typo into an invalid configuration for the whole gateway.
+        _log.warning(
+            "the plugin's config has an unknown setting %r, ignored%s",
+            key,
+            f": did you mean {nearest}?" if nearest else "",
+        )
+        del told[key]
+    settings = load_settings(command_line=options, config_file=config, door=told)
+    install(DoorHandler(door), settings.log_level)
+    serving = asyncio.create_task(door.serve(), name="door")
+    stop = asyncio.ensure_future(asyncio.wait([serving, _stop_signal()], return_when=asyncio.FIRST_COMPLETED))
+    await _until_stopped(Plugin(settings, informant=door), stop)
+    serving.cancel()
+
+
+async def _until_stopped(plugin: Plugin, stop: asyncio.Future[object]) -> None:
+    await plugin.start()
+    _tell_systemd("READY=1")
+    running = asyncio.ensure_future(plugin.wait())
+    await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
+    _tell_systemd("STOPPING=1")
+    await plugin.stop()
+    await running
+
+
+def _stop_signal() -> asyncio.Future[object]:
+    """Return a future that SIGTERM or SIGINT completes."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[object] = loop.create_future()
+
+    def stopped() -> None:
+        if not stop.done():
+            stop.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped)
+    return stop
+
+
+def _tell_systemd(state: str) -> None:
+    """Tell the service manager (sd_notify(3)); nobody is there unless it started us with Type=notify."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

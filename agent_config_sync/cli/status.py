@@ -1,0 +1,90 @@
+"""`agent-config-sync status`: what is in force, from the database."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Annotated
+
+import orjson
+import typer
+
+from agent_config_sync.cli.database import open_connection
+from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
+from agent_config_sync.postgres.status import FleetRow, forget, read_fleet
+from agent_config_sync.settings import Settings, load_settings
+
+
+def status(
+    dsn: Dsn = None,
+    config: Config = None,
+    as_json: AsJson = False,
+    forget_name: Annotated[
+        str | None, typer.Option("--forget", metavar="GATEWAY", help="Forget a gateway that is no more.")
+    ] = None,
+) -> None:
+    """Show what each gateway runs with. Ends with 3 if one is behind, refused or silent."""
+    with errors_end_the_command():
+        settings = load_settings(command_line=given(dsn=dsn), config_file=config)
+        fleet = asyncio.run(_fleet(settings, forget_name))
+    if as_json:
+        print(
+            orjson.dumps(
+                [{**asdict(row), "healthy": _healthy(row)} for row in fleet], option=orjson.OPT_INDENT_2
+            ).decode()
+        )
+    elif fleet:
+        print("\n".join(_table(fleet)))
+    else:
+        print("no gateway has reported yet: start agent-config-sync run beside one")
+    if not all(_healthy(row) for row in fleet):
+        raise typer.Exit(NOT_YET)
+
+
+async def _fleet(settings: Settings, forget_name: str | None) -> list[FleetRow]:
+    async with open_connection(settings) as connection:
+        try:
+            if forget_name is not None and not await forget(connection, settings.account, forget_name):
+                raise SettingsError(f"no gateway {forget_name!r} has reported, or this login may not forget it")
+            return await read_fleet(connection, settings.account)
+        except QUERY_FAILURES as error:
+            raise query_failure(error, "the database") from None
+
+
+def _healthy(row: FleetRow) -> bool:
+    return row.state in ("applied", "offered") and not row.stale
+
+
+def _table(fleet: list[FleetRow]) -> list[str]:
+    heads = ("GATEWAY", "STATE", "SEEN", "LATENCY", "OPENCLAW", "HOST", "WARNINGS")
+    rows = [
+        (
+            row.gateway,
+            "silent" if row.stale else row.state,
+            _ago(row.seen_at),
+            "" if row.latency_ms is None else f"{row.latency_ms:.0f} ms",
+            row.gateway_version or "unknown",
+            row.host or "",
+            str(len(row.warnings)) if row.warnings else "",
+        )
+        for row in fleet
+    ]
+    widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(heads, widths, strict=True)).rstrip()]
+    for row, cells in zip(fleet, rows, strict=True):
+        lines.append("  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip())
+        lines.extend(
+            f"  {line}" for line in ([row.error] if row.error else []) + [f"warning: {text}" for text in row.warnings]
+        )
+    return lines
+
+
+def _ago(moment: datetime) -> str:
+    seconds = max(0, int((datetime.now(timezone.utc) - moment).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"

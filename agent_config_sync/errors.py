@@ -1,0 +1,80 @@
+"""The errors of agent-config-sync; every message says what happened, where, and the way out.
+
+SyncError
+├── SettingsError          a setting is missing, unknown or out of range
+├── DatabaseError          the pass could not read the database
+│   ├── UnreachableError   no connection: refused, timed out, unknown host, server full or starting
+│   ├── LoginError         wrong password, unknown role or database
+│   ├── RightsError        the login may not read or write a table
+│   ├── SchemaError        a table or column is missing
+│   ├── ReadOnlyError      LISTEN was asked of a hot standby
+│   ├── PoolerError        a transaction-mode pooler stands between us and the server
+│   └── SilentError        notifications no longer arrive
+├── RefusedError           the result would break the gateway's rules; the last good files stay
+├── PublishError           a file could not be written
+│   └── LockedError        another process holds the output
+├── ReloadError            the gateway could not be told
+└── StoppedError           stop() was called; nothing is written or signalled any more
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """Base of all errors that an operator may see; its text is safe to print and holds no secret."""
+
+
+class SettingsError(SyncError):
+    """A setting is missing, unknown or out of range."""
+
+
+class DatabaseError(SyncError):
+    """The database could not be read."""
+
+
+class UnreachableError(DatabaseError):
+    """No connection could be made, or it was lost."""
+
+
+class LoginError(DatabaseError):
+    """The server refused the login or does not have the database."""
+
+
+class RightsError(DatabaseError):
+    """The login lacks a right."""
+
+
+class SchemaError(DatabaseError):
+    """A table or column that we read is missing."""
+
+
+class ReadOnlyError(DatabaseError):
+    """The server is a hot standby, which takes no LISTEN."""
+
+
+class PoolerError(DatabaseError):
+    """A transaction-mode pooler swallows notifications."""
+
+
+class SilentError(DatabaseError):
+    """A notification of our own did not come back in time."""
+
+
+class RefusedError(SyncError):
+    """The rendered files would break the gateway's rules or empty its roster."""
+
+
+class PublishError(SyncError):
+    """A file could not be written."""
+
+
+class LockedError(PublishError):
+    """Another process holds the output and did not let go in time."""
+
+
+class ReloadError(SyncError):
+    """The gateway could not be told of new files."""
+
+
+class StoppedError(SyncError):
+    """The process was stopped; nothing is written or signalled any more."""

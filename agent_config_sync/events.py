@@ -1,0 +1,179 @@
+"""What happened: typed events that logs, status, the demo and the tests subscribe to.
+
+Events are plain facts in the past tense. A subscriber is called in the thread that emits, at the moment it happens,
+and must return at once; what it raises is logged and never reaches the pipeline.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+_log = logging.getLogger(__name__)
+
+ReloadMethod: TypeAlias = Literal["watch", "touch", "signal", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(Event):
+    """LISTEN is committed: whatever is committed from now on wakes the pipeline."""
+
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost(Event):
+    """The connection to the database ended; a new one is being made."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Notified(Event):
+    """A notification arrived. The payload is for people; the pipeline re-reads everything."""
+
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken(Event):
+    """All tables were read as of one instant.
+
+    snapshot: PostgreSQL's `pg_snapshot` as text; agents: rows in scope; fetched: rows that were not in memory yet.
+    """
+
+    snapshot: str
+    agents: int
+    fetched: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    """The set of warnings changed; each names the row and key that was left out or changed."""
+
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming(Event):
+    """The new file is durable under its temporary name and is about to replace the old one."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published(Event):
+    """A file was replaced, durably.
+
+    content_hash: SHA-256 in hex of the new bytes; before, after: the file's bytes; latency: seconds from the wake.
+    """
+
+    path: str
+    content_hash: str
+    before: bytes | None
+    after: bytes
+    latency: float
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged(Event):
+    """The pass found the file as it should be."""
+
+    path: str
+    content_hash: str
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """The result was not published; the last good file stays."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded(Event):
+    """The gateway was told, or sees it by itself (`watch`)."""
+
+    method: ReloadMethod
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadDeferred(Event):
+    """The gateway could not be told now; the debt stays open. retry_in: seconds, or None for the next pass."""
+
+    reason: str
+    retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied(Event):
+    """The gateway said that it runs with this content. latency: seconds from the wake, None for an older debt."""
+
+    content_hash: str
+    snapshot: str
+    latency: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied(Event):
+    """The gateway was told and still runs with something else."""
+
+    content_hash: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassFailed(Event):
+    """A pass ended with an error; the last good files stay. retry_in: seconds until the next one."""
+
+    error: Exception
+    retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingForOther(Event):
+    """Another process holds the lifetime lock of the output; we wait and take over when it ends."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUnwritable(Event):
+    """The row in gateway_status cannot be written; said once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """The writer has finished; nothing is written or signalled any more."""
+
+
+Subscriber: TypeAlias = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class Events:
+    """Passes each event to every subscriber, in the order of subscription."""
+
+    _subscribers: list[Subscriber] = field(default_factory=list)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        self._subscribers.append(subscriber)
+
+    def emit(self, event: Event) -> None:
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:
+                _log.exception("a subscriber failed on %s", type(event).__name__)

@@ -1,0 +1,205 @@
+"""The Python side of the door: JSON lines between us and the plugin inside the gateway.
+
+The gateway's plugin starts us and writes one line to our standard input: who it is. From then on we write log lines
+and questions to standard output, and it answers questions and tells of changes on our standard input. Its end means
+stop, whatever ended the gateway. A full pipe drops log lines and counts them; it never blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from agent_config_sync.errors import ReloadError, SettingsError
+from agent_config_sync.logs import log_line
+
+ANSWER_DEADLINE = 5.0
+"""Seconds for the gateway to say what it runs with."""
+
+LINE_LIMIT = 64 * 1024 * 1024
+"""Bytes of one line; the largest is the gateway's whole roster."""
+
+PIPE_LINES = 1000
+"""Lines that wait for a gateway that does not read; further log lines are dropped and counted."""
+
+
+class Greeting(BaseModel):
+    """The first line: what the plugin knows and we cannot see. The token never reaches argv or the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True)
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    agent_chat: dict[str, Any] | None = None
+    version: str | None = None
+    pid: int | None = None
+    config_path: str | None = None
+    state_dir: str | None = None
+    token: SecretStr | None = None
+
+
+class Door:
+    """Speaks with the plugin. Use `open`, then `serve` until it ends."""
+
+    def __init__(self, reader: asyncio.StreamReader, output: int) -> None:
+        self.changed = asyncio.Event()
+        self._reader = reader
+        self._output = output
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[bytes] = deque()
+        self._writing = False
+        self._dropped = 0
+        self._questions: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._last_question = 0
+
+    @classmethod
+    async def open(cls) -> Door:
+        """Take over standard input and output."""
+        reader = asyncio.StreamReader(limit=LINE_LIMIT)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        output = os.dup(1)
+        os.dup2(2, 1)  # whatever else prints must not break the lines
+        os.set_blocking(output, False)
+        return cls(reader, output)
+
+    async def greeting(self) -> Greeting:
+        """Return the first line.
+
+        Raises: SettingsError when there is none.
+        """
+        line = await self._reader.readline()
+        try:
+            return Greeting.model_validate(orjson.loads(line))
+        except (orjson.JSONDecodeError, ValidationError):
+            raise SettingsError(
+                "run --door is started by the gateway's plugin, which writes one line of JSON to standard input; "
+                "to run alone leave --door out"
+            ) from None
+
+    async def serve(self) -> None:
+        """Take answers and changes from the plugin; returns at the end of standard input."""
+        with contextlib.suppress(ConnectionError, ValueError):  # ValueError: a line beyond the limit
+            while line := await self._reader.readline():
+                self._take(line)
+        for question in self._questions.values():
+            question.cancel()
+
+    async def running_agents(self) -> Mapping[str, Any]:
+        """Return the `agents` section that the gateway runs with.
+
+        Raises: ReloadError when it does not say.
+        """
+        self._last_question += 1
+        number = self._last_question
+        answer = self._questions[number] = self._loop.create_future()
+        self._put(orjson.dumps({"ask": "agents", "id": number}))
+        try:
+            return await asyncio.wait_for(answer, ANSWER_DEADLINE)
+        except TimeoutError:
+            raise ReloadError(f"the gateway did not say within {ANSWER_DEADLINE:g} s what it runs with") from None
+        finally:
+            del self._questions[number]
+
+    def log(self, record: logging.LogRecord) -> None:
+        """Send a log line; may be called from any thread."""
+        line = orjson.dumps({"log": log_line(record)}, default=str)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._put_log, line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return
+        if not isinstance(message, dict):
+            return
+        if message.get("changed"):
+            self.changed.set()
+        question = self._questions.get(message.get("id", 0))
+        if question is None or question.done():
+            return
+        agents = message.get("agents")
+        if isinstance(agents, dict):
+            question.set_result(agents)
+        else:
+            reason = str(message.get("error", "the plugin gave no reason"))[:200]
+            question.set_exception(ReloadError(f"the gateway cannot be asked what it runs with: {reason}"))
+
+    def _put_log(self, line: bytes) -> None:
+        if len(self._waiting) >= PIPE_LINES:
+            self._dropped += 1
+            return
+        if self._dropped:
+            lost = {"level": "warning", "message": f"{self._dropped} log lines were dropped: the gateway did not read"}
+            self._dropped = 0
+            self._put(orjson.dumps({"log": lost}))
+        self._put(line)
+
+    def _put(self, line: bytes) -> None:
+        self._waiting.append(line + b"\n")
+        if not self._writing:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what the pipe takes; go on when it takes more."""
+        while self._waiting:
+            line = self._waiting[0]
+            try:
+                written = os.write(self._output, line)
+            except BlockingIOError:
+                written = 0
+            except OSError:  # the gateway is gone; standard input says so too
+                self._waiting.clear()
+                break
+            if written == len(line):
+                self._waiting.popleft()
+                continue
+            self._waiting[0] = line[written:]
+            if not self._writing:
+                self._loop.add_writer(self._output, self._write)
+                self._writing = True
+            return
+        if self._writing:
+            self._loop.remove_writer(self._output)
+            self._writing = False
+
+
+class DoorHandler(logging.Handler):
+    """Sends log records through the door."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__()
+        self._door = door
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._door.log(record)
+
+
+def door_settings(greeting: Greeting) -> dict[str, object]:
+    """Return what the greeting says as settings; the plugin's own config wins over what it observed.
+
+    A database comes from the plugin's config if it names one, else from `channels.agent_chat`.
+    """
+    told: dict[str, object] = {
+        "gateway_version": greeting.version,
+        "gateway_pid": greeting.pid,
+        "config_path": greeting.config_path,
+        "state_dir": str(Path(greeting.state_dir) / "agent-config-sync") if greeting.state_dir else None,
+    }
+    settings = {key: value for key, value in told.items() if value is not None}
+    names_database = any(greeting.config.get(key) for key in ("dsn", "host", "database", "user"))
+    if not names_database and greeting.agent_chat:
+        for key in ("host", "port", "database", "user", "password"):
+            if greeting.agent_chat.get(key):
+                settings[key] = greeting.agent_chat[key]
+    return {**settings, **{key: value for key, value in greeting.config.items() if key != "command"}}

@@ -1,0 +1,114 @@
+"""The gateway's process: is it the one we were told of, is it ours to signal, and would a signal kill it?
+
+A pid alone names a process only until it ends. Together with its start time it names it for ever, and a pidfd taken
+before the comparison cannot slip to a successor (Linux: pidfd_open(2), proc(5)).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_config_sync.errors import ReloadError
+
+_START_TIME = 19
+"""Field 22 of /proc/PID/stat, counted from the state, which follows the command in its parentheses."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayProcess:
+    """A process, named beyond doubt. start_time: clock ticks since boot."""
+
+    pid: int
+    start_time: int
+
+    @classmethod
+    def find(cls, pid: int) -> GatewayProcess | None:
+        """Return the process that has this pid now, None where there is none (or only a zombie)."""
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        fields = text[text.rindex(")") + 1 :].split()
+        return None if fields[0] in "ZX" else cls(pid, int(fields[_START_TIME]))
+
+    def is_node(self) -> bool:
+        """Return whether it runs on Node.js, where SIGUSR1 always shows a handler: that of the debugger."""
+        return self._executable().name.startswith("node") or self._command().startswith("openclaw")
+
+    def package_file(self) -> Path | None:
+        """Return the package.json above the script that it runs, the gateway's own."""
+        try:
+            arguments = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
+            directory = Path(os.readlink(f"/proc/{self.pid}/cwd"))
+        except OSError:
+            return None
+        for argument in arguments[1:3]:
+            script = directory / os.fsdecode(argument)
+            if argument and script.is_file():
+                return package_above(script)
+        return None
+
+    def send(self, number: signal.Signals, passing: Callable[[], AbstractContextManager[None]]) -> None:
+        """Send a signal after every check that can be made from outside; `passing` holds the gate open meanwhile.
+
+        Raises: ReloadError that says why it was not sent; StoppedError.
+        """
+        if sys.platform != "linux":
+            raise ReloadError("signals need Linux (pidfd and /proc): use reload = watch or touch")
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            raise ReloadError(f"the gateway (pid {self.pid}) is gone") from None
+        try:
+            if GatewayProcess.find(self.pid) != self:
+                raise ReloadError(f"pid {self.pid} is another process now than the gateway that we were told of")
+            status = self._status()
+            owner = int(status.get("Uid", "-1").split()[0])
+            if os.geteuid() not in (0, owner):
+                raise ReloadError(f"the gateway (pid {self.pid}) belongs to uid {owner}: run as that user")
+            caught = int(status.get("SigCgt", "0"), 16)
+            if not caught >> (number - 1) & 1:
+                raise ReloadError(
+                    f"the gateway (pid {self.pid}) has no handler for {number.name}: it would be killed by it"
+                )
+            with passing():
+                signal.pidfd_send_signal(descriptor, number)
+        except ProcessLookupError:
+            raise ReloadError(f"the gateway (pid {self.pid}) is gone") from None
+        except PermissionError:
+            raise ReloadError(f"the gateway (pid {self.pid}) may not be signalled by this user") from None
+        finally:
+            os.close(descriptor)
+
+    def _status(self) -> dict[str, str]:
+        try:
+            lines = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            raise ReloadError(f"the gateway (pid {self.pid}) is gone") from None
+        return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+    def _executable(self) -> Path:
+        try:
+            return Path(os.readlink(f"/proc/{self.pid}/exe"))
+        except OSError:
+            return Path()
+
+    def _command(self) -> str:
+        try:
+            return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+
+def package_above(script: Path) -> Path | None:
+    """Return the nearest package.json above a script, through symbolic links."""
+    for folder in script.resolve().parents:
+        if (candidate := folder / "package.json").is_file():
+            return candidate
+    return None

@@ -1,0 +1,116 @@
+"""What the gateway refuses although its JSON Schema allows it (measured with its own validator, 2026.9.6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from agent_config_sync.model.names import is_model_ref
+
+Problem = tuple[str, str]
+"""Where (a dotted path below the key, or empty) and what."""
+
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)?)+", re.ASCII | re.IGNORECASE)
+_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_MODEL_WILDCARD = re.compile(r"[^/\s*]+(?:/[^/\s*]+)*/\*")
+_TARGETS = frozenset({"owner", "last", "none"})
+
+
+def beyond_schema(key: str, value: object, *, channels: frozenset[str]) -> str | None:
+    """Return why an agent's entry may not carry `key: value`, which its schema allows; None when it may."""
+    checks = _CHECKS.get(key)
+    if checks is None:
+        return None
+    for where, what in checks(value, channels):
+        return f"{key}{where and '.' + where}: {what}"
+    return None
+
+
+def _object(value: object, key: str) -> Mapping[str, object]:
+    member = value.get(key) if isinstance(value, Mapping) else None
+    return member if isinstance(member, Mapping) else {}
+
+
+def _tools(value: object, _: frozenset[str]) -> Iterator[Problem]:
+    policies = {"": value, **{f"byProvider.{name}": policy for name, policy in _object(value, "byProvider").items()}}
+    for where, policy in policies.items():
+        if isinstance(policy, Mapping) and policy.get("allow") and policy.get("alsoAllow"):
+            yield where, "allow and alsoAllow cannot stand together"
+    execution = _object(value, "exec")
+    if "mode" in execution and ("security" in execution or "ask" in execution):
+        yield "exec", "mode cannot stand with security or ask"
+
+
+def _sandbox(value: object, _: frozenset[str]) -> Iterator[Problem]:
+    docker = _object(value, "docker")
+    network = str(docker.get("network", "")).strip().lower()
+    if network == "host" or network.startswith("container:"):
+        yield "docker.network", f"{network[:40]!r} is blocked by the gateway"
+    for profile in ("seccompProfile", "apparmorProfile"):
+        if str(docker.get(profile, "")).strip().lower() == "unconfined":
+            yield f"docker.{profile}", "unconfined is blocked by the gateway"
+    binds = docker.get("binds")
+    for bind in binds if isinstance(binds, list) else []:
+        if not str(bind).startswith("/"):
+            yield "docker.binds", f"{str(bind)[:60]!r} does not start with an absolute path"
+
+
+def _heartbeat(value: object, channels: frozenset[str]) -> Iterator[Problem]:
+    if not isinstance(value, Mapping):
+        return
+    every = value.get("every")
+    if isinstance(every, str) and every.strip() and not _DURATION.fullmatch(every.strip()):
+        yield "every", f"{every[:40]!r} is no duration such as 30m or 1h30m"
+    hours = _object(value, "activeHours")
+    for name in ("start", "end"):
+        time = hours.get(name)
+        if isinstance(time, str) and not _TIME.fullmatch(time) and not (name == "end" and time == "24:00"):
+            yield f"activeHours.{name}", f"{time[:40]!r} is no time such as 08:30"
+    target = value.get("target")
+    if isinstance(target, str) and target.strip().lower() not in _TARGETS | channels:
+        yield "target", f"{target[:40]!r} is no channel"
+
+
+def _identity(value: object, _: frozenset[str]) -> Iterator[Problem]:
+    avatar = value.get("avatar") if isinstance(value, Mapping) else None
+    if not isinstance(avatar, str) or re.match(r"(?:https?://|data:)", avatar, re.IGNORECASE):
+        return
+    if (
+        avatar.startswith(("/", "~", "\\"))
+        or ".." in re.split(r"[/\\]", avatar)
+        or re.match(r"[a-z][a-z0-9+.-]+:", avatar, re.I)
+    ):
+        yield "avatar", "must be a path inside the workspace, an http(s) URL or a data URI"
+
+
+def _decision_model(value: object, _: frozenset[str]) -> Iterator[Problem]:
+    if isinstance(value, str) and value.strip() and not is_model_ref(value.strip()):
+        yield "", f"{value[:60]!r} is no provider/model"
+
+
+def _models(value: object, _: frozenset[str]) -> Iterator[Problem]:
+    for model, options in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(options, Mapping) and "codeMode" in options and not is_model_ref(str(model)):
+            yield str(model)[:60], "codeMode wants an exact provider/model"
+        runtimes = options.get("pickerRuntimes") if isinstance(options, Mapping) else None
+        if isinstance(runtimes, list) and "auto" in runtimes:
+            yield f"{str(model)[:60]}.pickerRuntimes", "auto is not taken"
+
+
+def _model_policy(value: object, _: frozenset[str]) -> Iterator[Problem]:
+    allowed = value.get("allow") if isinstance(value, Mapping) else None
+    for ref in allowed if isinstance(allowed, list) else []:
+        text = str(ref).strip()
+        if not is_model_ref(text) and not _MODEL_WILDCARD.fullmatch(text):
+            yield "allow", f"{text[:60]!r} is neither provider/model nor provider/*"
+
+
+_CHECKS: Mapping[str, Callable[[object, frozenset[str]], Iterator[Problem]]] = {
+    "tools": _tools,
+    "sandbox": _sandbox,
+    "heartbeat": _heartbeat,
+    "identity": _identity,
+    "decisionModel": _decision_model,
+    "models": _models,
+    "modelPolicy": _model_policy,
+}

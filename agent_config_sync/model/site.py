@@ -1,0 +1,59 @@
+"""What is not in the database: the gateway beside us and how its configuration is laid out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+Roster: TypeAlias = Literal["list", "entries"]
+Layout: TypeAlias = Literal["root", "section"]
+
+_VERSION = re.compile(r"v?(\d{4})\.(\d{1,2})\.(\d{1,4})(?:[-+].*)?", re.ASCII)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class GatewayVersion:
+    """A calendar version of OpenClaw; a pre-release counts as its release, which introduced what it has."""
+
+    year: int
+    month: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str | None) -> GatewayVersion | None:
+        """Read `2026.9.6` or `2026.8.1-beta.1`; anything else ("unknown", "dev", None) is None."""
+        found = _VERSION.fullmatch(text.strip()) if text else None
+        return cls(int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.year}.{self.month}.{self.patch}"
+
+
+class Rules(Protocol):
+    """What one version of the gateway accepts; the gateway rejects its whole configuration over one bad value."""
+
+    def agent_key_problem(self, key: str, value: object) -> str | None:
+        """Return why an agent's entry may not carry `key: value`, or None."""
+        ...
+
+    def takes_agent_key(self, key: str) -> bool:
+        """Return whether an agent's entry may carry `key` at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything a renderer knows beside the rows.
+
+    gateway: the name that `agents.gateways` holds. version: None when it could not be found out. base_agents: ids that
+    the operator's own files already define. last_default: the default agent of the last publish, if there was one.
+    """
+
+    gateway: str
+    version: GatewayVersion | None
+    roster: Roster
+    layout: Layout
+    rules: Rules
+    base_agents: frozenset[str] = frozenset()
+    last_default: str | None = None

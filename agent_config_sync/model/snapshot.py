@@ -1,0 +1,21 @@
+"""What the database held at one instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent_config_sync.model.rows import AgentRow, SystemConfigRow
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All rows in this gateway's scope, read in one transaction.
+
+    at: PostgreSQL's `pg_snapshot` as text. agents: in no particular order; unchanged rows are the same objects as in
+    the snapshot before. excluded: the account has agent rows and their own columns keep them all off this gateway.
+    """
+
+    at: str
+    agents: tuple[AgentRow, ...]
+    system_config: tuple[SystemConfigRow, ...]
+    excluded: bool

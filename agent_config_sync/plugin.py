@@ -1,0 +1,87 @@
+"""The composition root: builds every part from the settings. Also the way into a Python host:
+
+plugin = Plugin(load_settings(command_line={"dsn": "postgresql://..."}))
+await plugin.start()
+...
+await plugin.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+
+from agent_config_sync.events import Events
+from agent_config_sync.gateway.surroundings import Surroundings
+from agent_config_sync.postgres.link import Server, Timing
+from agent_config_sync.publish.gate import Gate
+from agent_config_sync.settings import Settings
+from agent_config_sync.story import tell_story
+from agent_config_sync.sync.informant import PATIENCE, Informant
+from agent_config_sync.sync.loop import ConfigSync
+from agent_config_sync.sync.pipeline import Pipeline
+
+
+_PLAIN_DSN = re.compile(
+    r"postgres(?:ql)?://(?:[^@/?#]*@)?(?P<host>[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?(?:/(?P<database>[\w.-]*))?(?:\?[^@]*)?",
+    re.ASCII,
+)
+"""A DSN that is beyond doubt: with a stray @, / or : a part of the password could be taken for the host."""
+
+
+class Plugin:
+    """One gateway's sync. `events` may be subscribed to before `start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        informant: Informant | None = None,
+        events: Events | None = None,
+        timing: Timing | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.settings = settings
+        self.events = events or Events()
+        self.gate = Gate()
+        self.pipeline = Pipeline(settings, Surroundings(settings), self.events, self.gate)
+        self.sync = ConfigSync(
+            settings,
+            server_of(settings),
+            self.pipeline,
+            events=self.events,
+            gate=self.gate,
+            informant=informant,
+            timing=timing,
+            patience=patience,
+        )
+        self.events.subscribe(tell_story(logging.getLogger(__name__)))
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to stay in step; returns at once."""
+        self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
+
+    async def wait(self) -> None:
+        """Return when the sync has ended.
+
+        Raises: SettingsError, for what no retry can cure.
+        """
+        if self._running is not None:
+            await self._running
+
+    async def stop(self) -> None:
+        """Write and signal nothing any more; return when the writer has finished."""
+        await self.sync.stop()
+
+
+def server_of(settings: Settings) -> Server:
+    """Return where the database is, with a name that holds no secret: of a DSN, only what is surely host and database."""
+    host, port, database = settings.host, settings.port, settings.database
+    if settings.dsn is not None:
+        found = _PLAIN_DSN.fullmatch(settings.dsn.get_secret_value())
+        host = host or (found["host"] if found else "the server in dsn")
+        database = database or (found["database"] if found else None)
+    name = "PostgreSQL" + (f" {database}" if database else "") + (f" on {host}" if host else "")
+    return Server(name + (f":{port}" if port else ""), settings.database_keywords())

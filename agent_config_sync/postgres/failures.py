@@ -1,0 +1,109 @@
+"""What asyncpg raises, told as our errors: what happened, where, and the way out. Never the driver's own words where
+they could carry a secret (a malformed DSN is quoted in them)."""
+
+from __future__ import annotations
+
+import ssl
+
+import asyncpg
+
+from agent_config_sync.errors import (
+    DatabaseError,
+    LoginError,
+    PoolerError,
+    ReadOnlyError,
+    RightsError,
+    SchemaError,
+    SettingsError,
+    SyncError,
+    UnreachableError,
+)
+
+CONNECT_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
+"""What connecting may raise: refusals of the server, of the driver, of the network, and unreadable DSNs."""
+
+QUERY_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""What a statement may raise, on a live link or a dying one."""
+
+
+def connect_failure(error: BaseException, server: str) -> SyncError:
+    """Tell why a connection to `server` could not be made."""
+    match error:
+        case SyncError():
+            return error
+        case asyncpg.TargetServerAttributeNotMatched() | asyncpg.ReadOnlySQLTransactionError():
+            return ReadOnlyError(f"{server} is a hot standby, which takes no LISTEN: name the primary in dsn or host")
+        case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
+            return LoginError(
+                f"{server} refused the login ({error.sqlstate}): check user and password "
+                "(dsn, password, PGPASSWORD or .pgpass) and pg_hba.conf"
+            )
+        case asyncpg.InvalidCatalogNameError():
+            return LoginError(f"{server} has no such database: check database or dsn, or create it with createdb")
+        case asyncpg.InsufficientPrivilegeError():
+            return LoginError(f"the login may not connect to {server}: GRANT CONNECT ON DATABASE to it")
+        case asyncpg.TooManyConnectionsError():
+            return UnreachableError(f"{server} is full (too many connections): raise max_connections or free some")
+        case asyncpg.CannotConnectNowError():
+            return UnreachableError(f"{server} is starting up or shutting down")
+        case asyncpg.ProtocolViolationError() if "startup parameter" in str(error):
+            return PoolerError(
+                f"{server} is a connection pooler that takes no session settings; LISTEN needs a direct connection: "
+                "name the PostgreSQL server itself in dsn or host"
+            )
+        case asyncpg.PostgresError():
+            return UnreachableError(f"{server} refused the connection: {_server_words(error)}")
+        case ssl.SSLError():
+            return UnreachableError(
+                f"the TLS handshake with {server} failed ({error.reason}): check sslmode and sslrootcert"
+            )
+        case TimeoutError():
+            return UnreachableError(f"{server} did not answer in time: check host, port and firewall")
+        case OSError():
+            return UnreachableError(
+                f"{server} cannot be reached ({error.strerror or type(error).__name__}): is it running there?"
+            )
+        case asyncpg.ClientConfigurationError() | ValueError():
+            return SettingsError(
+                "the database settings cannot be read: dsn must look like postgresql://user:password@host:5432/database, "
+                "with special characters percent-encoded; the certificate files it names must exist"
+            )
+        case _:
+            return UnreachableError(f"the connection to {server} failed ({type(error).__name__})")
+
+
+def query_failure(error: BaseException, server: str) -> DatabaseError:
+    """Tell why a statement failed on a connection to `server`."""
+    match error:
+        case DatabaseError():
+            return error
+        case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
+            return SchemaError(f"{_server_words(error)} in {server}: run agent-config-sync migrate")
+        case asyncpg.InsufficientPrivilegeError():
+            return RightsError(
+                f"{_server_words(error)} in {server}: GRANT agent_config_reader TO the login of this gateway"
+            )
+        case asyncpg.ReadOnlySQLTransactionError():
+            return ReadOnlyError(f"{server} is a hot standby, which takes no LISTEN: name the primary in dsn or host")
+        case asyncpg.LockNotAvailableError():
+            return UnreachableError(f"a table in {server} is locked by another session; tried again")
+        case asyncpg.QueryCanceledError():
+            return UnreachableError(f"a statement in {server} took too long and was cancelled")
+        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
+            return PoolerError(
+                f"{server} is behind a transaction-mode pooler, through which LISTEN hears nothing: "
+                "name the PostgreSQL server itself in dsn or host"
+            )
+        case TimeoutError():
+            return UnreachableError(f"{server} did not answer in time")
+        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | OSError():
+            return UnreachableError(f"the connection to {server} was lost")
+        case asyncpg.PostgresError():
+            return DatabaseError(f"{server} failed a statement: {_server_words(error)}")
+        case _:
+            return DatabaseError(f"a statement in {server} failed ({type(error).__name__})")
+
+
+def _server_words(error: asyncpg.PostgresError) -> str:
+    words = str(error).splitlines()
+    return f"{words[0] if words else type(error).__name__} ({error.sqlstate})"

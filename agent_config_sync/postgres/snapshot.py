@@ -1,0 +1,95 @@
+"""Read all tables as of one instant, and only the rows that are not in memory yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import asyncpg
+
+from agent_config_sync.errors import SchemaError
+from agent_config_sync.model.rows import AgentRow, SystemConfigRow
+from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.postgres.link import Link
+from agent_config_sync.postgres.queries import query
+
+BATCH = 500
+"""Rows a fetch: about 5 ms of decoding, so that the event loop stays free."""
+
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class SnapshotReader:
+    """Takes snapshots over one link. The rows in memory are good for that link only: another server could give the
+    same row version to another row."""
+
+    def __init__(self, link: Link, *, account: str, gateway: str, seen_tables: frozenset[str]) -> None:
+        self._link = link
+        self._account = account
+        self._gateway = gateway
+        self._seen_tables = seen_tables
+        self._rows: dict[str, AgentRow] = {}
+        self._has_system_config: bool = False
+        self.fetched = 0
+
+    @property
+    def seen_tables(self) -> frozenset[str]:
+        """Tables that this reader or an earlier pass saw; one that is gone later is an error, not a default."""
+        return self._seen_tables
+
+    async def read(self, keys: Iterable[str]) -> Snapshot:
+        """Take a snapshot; `keys` are the system settings that we know.
+
+        Raises: DatabaseError.
+        """
+        async with self._link.reading() as connection:
+            if not self._has_system_config:
+                await self._look_at_tables(connection)
+            await connection.execute(BEGIN)
+            try:
+                snapshot = await self._read_in_transaction(connection, list(keys))
+            except asyncpg.PostgresError:
+                # asyncpg forgets plans that an ALTER TABLE made stale, but not inside a transaction.
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+                    await connection.reload_schema_state()
+                raise
+            await connection.execute("COMMIT")
+            return snapshot
+
+    async def _read_in_transaction(self, connection: asyncpg.Connection, keys: list[str]) -> Snapshot:
+        found = await connection.fetchrow(query("agents_versions"), self._account, self._gateway)
+        assert found is not None  # an aggregate always gives a row
+        versions: list[str] = found["versions"].split(" ") if found["versions"] else []
+        missing = [version for version in versions if version not in self._rows]
+        for start in range(0, len(missing), BATCH):
+            batch = [version[: version.index(")") + 1] for version in missing[start : start + BATCH]]
+            for record in await connection.fetch(query("agents_by_version"), batch):
+                row = AgentRow.model_validate(dict(record))
+                self._rows[row.version] = row
+        self.fetched = len(missing)
+        rows = tuple([self._rows[version] for version in versions])
+        if len(self._rows) > 2 * len(rows) + BATCH:
+            self._rows = {row.version: row for row in rows}
+        config: tuple[SystemConfigRow, ...] = ()
+        if self._has_system_config:
+            records = await connection.fetch(query("system_config"), keys)
+            config = tuple(SystemConfigRow.model_validate(dict(record)) for record in records)
+        excluded = not rows and bool(await connection.fetchval(query("agents_visible"), self._account))
+        return Snapshot(at=found["at"], agents=rows, system_config=config, excluded=excluded)
+
+    async def _look_at_tables(self, connection: asyncpg.Connection) -> None:
+        """Decide what a missing table means: not installed (its capability is off), or lost (an error)."""
+        where = self._link.server.name
+        found = await connection.fetchrow(query("installed_tables"))
+        assert found is not None  # a row of constants
+        if found["agents"] is None:
+            raise SchemaError(f"table agents is missing in {where}: run agent-config-sync migrate")
+        self._seen_tables |= {"agents"}
+        if found["agent_system_config"] is not None:
+            self._has_system_config = True
+            self._seen_tables |= {"agent_system_config"}
+        elif found["agent_config_migrations"] is not None or "agent_system_config" in self._seen_tables:
+            raise SchemaError(
+                f"table agent_system_config was there and is missing now in {where}: "
+                "restore it, or run agent-config-sync migrate --force"
+            )

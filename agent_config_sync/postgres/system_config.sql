@@ -1,0 +1,2 @@
+-- The system-wide settings that we know; created_at is never read, older tables lack it.
+SELECT key, value, value_type FROM agent_system_config WHERE key = ANY ($1)

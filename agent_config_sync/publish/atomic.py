@@ -1,0 +1,187 @@
+"""Replace a file as a whole, durably: a reader sees the old bytes or the new ones, and so does the next boot.
+
+Order: temporary file in the same directory, all bytes, final owner and mode, fsync, rename, fsync of the directory.
+A directory is opened once and files are named relative to it, so a path that is swapped meanwhile leads nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_config_sync.errors import PublishError
+from agent_config_sync.publish.gate import Gate
+
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "let this user write there, or set another output path",
+    errno.EPERM: "let this user write there, or set another output path",
+    errno.EFBIG: "raise the file size limit of this process (ulimit -f)",
+    errno.EIO: "the disk failed; look at the kernel log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileSignature:
+    """What `stat` says of a file; it changes with every change of the file."""
+
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileSignature:
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Permission bits, owner and group of a file."""
+
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def of(cls, path: Path) -> Ownership | None:
+        """Return those of an existing regular file, without following a symbolic link."""
+        try:
+            status = path.lstat()
+        except OSError:
+            return None
+        return cls(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) if stat.S_ISREG(status.st_mode) else None
+
+
+def signature(path: Path) -> FileSignature | None:
+    """Return the signature of a regular file, None where there is none.
+
+    Raises: PublishError where something else stands in its place.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failed(path, "looked at", error) from None
+    if stat.S_ISREG(status.st_mode):
+        return FileSignature.of(status)
+    kind = (
+        "a symbolic link"
+        if stat.S_ISLNK(status.st_mode)
+        else "a directory"
+        if stat.S_ISDIR(status.st_mode)
+        else "no regular file"
+    )
+    raise PublishError(f"{path} is {kind}: remove it, or set output_path to the file itself")
+
+
+def read(path: Path) -> bytes | None:
+    """Return the bytes of a regular file, None where there is none or it may not be read (it can still be replaced).
+
+    Raises: PublishError where something else stands in its place.
+    """
+    if signature(path) is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, PermissionError):
+        return None
+    except OSError as error:
+        raise _failed(path, "read", error) from None
+
+
+def replace(
+    path: Path, content: bytes, *, gate: Gate, like: Ownership | None, ready: Callable[[], None] = lambda: None
+) -> FileSignature:
+    """Replace `path` by `content` and return the new file's signature.
+
+    like: owner and mode of the new file; None means ours and 0600. ready: called when the new bytes are durable under
+    the temporary name, just before the rename.
+
+    Raises: PublishError (the old file stands, no temporary file is left), StoppedError.
+    """
+    try:
+        with _directory(path.parent) as directory:
+            return _replace_in(directory, path, content, gate, like, ready)
+    except OSError as error:
+        raise _failed(path, "written", error) from None
+
+
+def sweep(path: Path) -> None:
+    """Remove temporary files that a killed process left beside `path`. Call it with the lock of `path` held."""
+    prefix, suffix = _temporary_name(path.name)
+    with contextlib.suppress(OSError), _directory(path.parent, create=False) as directory:
+        for name in os.listdir(directory):
+            if name.startswith(prefix) and name.endswith(suffix):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=directory)
+
+
+def _replace_in(
+    directory: int, path: Path, content: bytes, gate: Gate, like: Ownership | None, ready: Callable[[], None]
+) -> FileSignature:
+    temporary = secrets.token_hex(6).join(_temporary_name(path.name))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+    try:
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if like is not None:
+                _own(descriptor, like)
+            os.fsync(descriptor)
+            ready()
+            with gate.passing():
+                os.rename(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            written = FileSignature.of(os.fstat(descriptor))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
+            raise
+    finally:
+        os.close(descriptor)
+    os.fsync(directory)
+    return written
+
+
+def _own(descriptor: int, like: Ownership) -> None:
+    """Give a file its owner and mode before it is visible; an owner that only root could give is let go."""
+    status = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (like.uid, like.gid):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, like.uid, like.gid)
+    os.fchmod(descriptor, like.mode & 0o777)
+
+
+@contextlib.contextmanager
+def _directory(path: Path, *, create: bool = True) -> Iterator[int]:
+    if create and not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _temporary_name(name: str) -> tuple[str, str]:
+    """Return what stands before and after the random part: hidden, and so named that a sweep finds it."""
+    return f".{name}.", ".tmp"
+
+
+def _failed(path: Path, what: str, error: OSError) -> PublishError:
+    reason = error.strerror or type(error).__name__
+    way_out = _WAYS_OUT.get(error.errno or 0)
+    return PublishError(f"{path} cannot be {what}: {reason}" + (f"; {way_out}" if way_out else ""))

@@ -1,0 +1,116 @@
+"""One writer a target: advisory locks beside the output, which the kernel releases when their holder dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from agent_config_sync.errors import LockedError, PublishError
+
+_POLL = 0.05
+"""Seconds between two tries; flock cannot wait with a deadline."""
+
+
+class FileLock:
+    """An exclusive flock on a file of its own, which names its holder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free.
+
+        Raises: PublishError when the lock file cannot be opened.
+        """
+        while True:
+            descriptor = self._open()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if self._still_named(descriptor):
+                break
+            os.close(descriptor)  # somebody removed the file between our open and our lock
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        command = Path(sys.argv[0]).name or "python"
+        text = f"pid {os.getpid()} on {socket.gethostname()} ({command} {' '.join(sys.argv[1:2])}) since {since}\n"
+        with contextlib.suppress(OSError):  # a full disk costs the name of the holder, not the lock
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode("utf-8", "replace"), 0)
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def holder(self) -> str:
+        """Return who has the lock, as it said itself."""
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace").strip()[:200] or "an unnamed process"
+        except OSError:
+            return "an unnamed process"
+
+    @contextlib.asynccontextmanager
+    async def held(self, deadline: float) -> AsyncIterator[None]:
+        """Hold the lock, waiting up to `deadline` seconds for it.
+
+        Raises: LockedError that names the holder.
+        """
+        give_up = time.monotonic() + deadline
+        while not self.try_acquire():
+            if time.monotonic() >= give_up:
+                raise LockedError(
+                    f"{self.path} is held by {self.holder()}, for more than {deadline:g} s: end that process"
+                )
+            await asyncio.sleep(_POLL)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            if not self.path.parent.is_dir():
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, flags, 0o600)
+            if os.geteuid() == 0:  # root must not lock the gateway's own user out
+                owner = self.path.parent.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        except OSError as error:
+            raise PublishError(
+                f"the lock file {self.path} cannot be opened ({error.strerror}): let this user write in that directory, "
+                "or set another output_path"
+            ) from None
+        return descriptor
+
+    def _still_named(self, descriptor: int) -> bool:
+        try:
+            named = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return named.st_ino == os.fstat(descriptor).st_ino
+
+
+def pass_lock(output: Path) -> FileLock:
+    """Held from before a snapshot until its files are durable."""
+    return FileLock(output.with_name(f".{output.name}.lock"))
+
+
+def lifetime_lock(output: Path) -> FileLock:
+    """Held by `run` for as long as it lives."""
+    return FileLock(output.with_name(f".{output.name}.run"))

@@ -1,0 +1,213 @@
+"""All settings, in one model: docs/configuration.md is generated from it.
+
+Sources, later ones win: defaults, the config file (TOML), the door's line, the environment (`AGENT_CONFIG_SYNC_*`),
+the command line. Names may be written as here or in camel case, as the seed's plugin config does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import socket
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from agent_config_sync.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
+_NOT_SETTINGS = frozenset({"test_dsn"})
+_DATABASE_KEYS = ("dsn", "host", "port", "database", "user", "password")
+
+
+def _home_expanded(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str | Path) and str(value) else value
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+_Path = Annotated[Path, BeforeValidator(_home_expanded)]
+_Text = Annotated[str | None, BeforeValidator(_none_if_empty)]
+_Secret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
+
+
+class Settings(BaseModel):
+    """What an operator can set. A text that is empty counts as not set."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=AliasGenerator(validation_alias=to_camel),
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+    dsn: _Secret = Field(
+        None,
+        description="The database as one URL: `postgresql://user:password@host:5432/database`; it may name several hosts.",
+    )
+    host: _Text = Field(None, description="Host of the database, or the folder of its socket.")
+    port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+        None, ge=1, le=65535, description="Port of the database."
+    )
+    database: _Text = Field(None, description="Name of the database.")
+    user: _Text = Field(None, description="Login of this gateway in the database.")
+    password: _Secret = Field(None, description="Password of the login; without one, `PGPASSWORD` and `.pgpass` count.")
+    account: str = Field("default", min_length=1, description="The account whose rows this gateway reads.")
+    gateway: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=200,
+        description="Name of this gateway, as `agents.gateways` holds it; default: the host name.",
+    )
+    config_path: _Path = Field(
+        default_factory=lambda: Path(
+            os.environ.get("OPENCLAW_CONFIG_PATH") or Path.home() / ".openclaw" / "openclaw.json"
+        ),
+        description="The gateway's configuration file; default: `OPENCLAW_CONFIG_PATH`, else `~/.openclaw/openclaw.json`.",
+    )
+    output_path: Annotated[Path | None, BeforeValidator(_none_if_empty), BeforeValidator(_home_expanded)] = Field(
+        None, description="The file that is written; default: `agents.json` beside `config_path`."
+    )
+    state_dir: _Path = Field(
+        default_factory=lambda: _default_state_dir(),
+        description="Folder for what must survive a kill; default: systemd's `STATE_DIRECTORY`, else XDG's state folder.",
+    )
+    gateway_version: _Text = Field(None, description="Version of the gateway where it cannot be found out.")
+    gateway_pid: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+        None, ge=1, description="Process id of the gateway (in a container, often 1); only `reload = signal` needs it."
+    )
+    gateway_pid_file: Annotated[Path | None, BeforeValidator(_none_if_empty), BeforeValidator(_home_expanded)] = Field(
+        None, description="File that holds the gateway's process id, read anew at each pass."
+    )
+    roster: Literal["auto", "list", "entries"] = Field(
+        "auto", description="Form of the roster; `auto` takes the one that the gateway's version takes best."
+    )
+    layout: Literal["auto", "root", "section"] = Field(
+        "auto",
+        description='Whether the file holds `{"agents": ...}` or the section\'s content; `auto` looks at how `config_path` includes it (not at all: `root`).',
+    )
+    reload: Literal["auto", "watch", "touch", "signal", "none"] = Field(
+        "auto", description="How the gateway is told; `auto` never signals an OpenClaw."
+    )
+    allow_empty: bool = Field(
+        False, description="Whether an empty roster may replace a full one although no agent row is there."
+    )
+    settle: float = Field(0.2, ge=0, le=60, description="Seconds between a publish and the next one.")
+    resync_interval: float = Field(
+        60.0, ge=1, le=86400, description="Seconds between two passes without a notification."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe level that is logged."
+    )
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="Form of the log; `auto` is text on a terminal, else JSON lines."
+    )
+
+    @property
+    def output(self) -> Path:
+        """The file that is written, absolute."""
+        return (self.output_path or self.config_path.with_name("agents.json")).absolute()
+
+    def database_keywords(self) -> dict[str, Any]:
+        """Return the keywords for asyncpg: only what was set, so that libpq's own sources fill the rest."""
+        keywords: dict[str, Any] = {
+            key: value for key in ("host", "port", "database", "user") if (value := getattr(self, key)) is not None
+        }
+        for key in ("dsn", "password"):
+            secret: SecretStr | None = getattr(self, key)
+            if secret is not None:
+                keywords[key] = secret.get_secret_value()
+        service = os.environ.get("PGSERVICE")
+        if service and "dsn" not in keywords:
+            keywords["service"] = service  # asyncpg reads the variable too late to use it
+        return keywords
+
+
+SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)
+
+
+def _default_state_dir() -> Path:
+    if systemd := os.environ.get("STATE_DIRECTORY"):
+        return Path(systemd.split(":")[0])
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "agent-config-sync"
+
+
+def load_settings(
+    *, command_line: Mapping[str, object], config_file: str | None = None, door: Mapping[str, object] | None = None
+) -> Settings:
+    """Merge all sources. command_line: only what was given; config_file: a path, or `-` for standard input.
+
+    Raises: SettingsError that names the setting and the source.
+    """
+    merged: dict[str, object] = {}
+    _merge(merged, _from_file(config_file) if config_file else {}, source=str(config_file))
+    _merge(merged, door or {}, source="the plugin's config")
+    _merge(merged, _from_environment(), source="the environment")
+    _merge(merged, {key: value for key, value in command_line.items() if value is not None}, source="the command line")
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(_readable(error)) from None
+
+
+def unknown_keys(given: Iterable[str]) -> dict[str, str | None]:
+    """Return the keys that are no setting, each with the nearest one that is."""
+    known = {name for setting in SETTING_NAMES for name in (setting, to_camel(setting))}
+    return {
+        key: next(iter(difflib.get_close_matches(key, sorted(known), n=1)), None) for key in given if key not in known
+    }
+
+
+def _merge(merged: dict[str, object], given: Mapping[str, object], *, source: str) -> None:
+    """Let `given` win. A database named by another source is replaced as a whole where `dsn` is concerned."""
+    for key, nearest in unknown_keys(given).items():
+        hint = f"did you mean {nearest}?" if nearest else "docs/configuration.md lists them all"
+        raise SettingsError(f"{source} has an unknown setting {key!r}: {hint}")
+    by_name = {_setting_name(key): value for key, value in given.items()}
+    if by_name.get("dsn"):
+        for key in _DATABASE_KEYS:
+            merged.pop(key, None)
+    elif any(by_name.get(key) for key in ("host", "database")):
+        merged.pop("dsn", None)
+    merged.update(by_name)
+
+
+def _setting_name(key: str) -> str:
+    return next(name for name in SETTING_NAMES if key in (name, to_camel(name)))
+
+
+def _from_environment() -> dict[str, object]:
+    found = {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(ENVIRONMENT_PREFIX)
+    }
+    return {key: value for key, value in found.items() if key not in _NOT_SETTINGS}
+
+
+def _from_file(path: str) -> dict[str, object]:
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"the config file {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"the config file {path} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        # The parser's words name the place and the character, never the value.
+        raise SettingsError(f"the config file {path} is not valid TOML: {error}") from None
+
+
+def _readable(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    return f"the setting {_setting_name(name) if not unknown_keys([name]) else name} is not valid: {first['msg']}"

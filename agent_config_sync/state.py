@@ -1,0 +1,90 @@
+"""What must survive a kill: which content the gateway is known to run with, and when it was last signalled.
+
+A debt is not written down, it follows: whatever is on disk and is not the content that was last confirmed is owed to
+the gateway. So a publish costs no second durable write. The one exception is a publish of the very content that was
+last confirmed (A, then B, then A again while B's reload is under way): it must withdraw the confirmation first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent_config_sync.errors import PublishError
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.atomic import FileSignature
+from agent_config_sync.publish.gate import Gate
+
+
+class Remembered(BaseModel):
+    """The file's content. confirmed: SHA-256 in hex; signalled_at: seconds since the epoch; default: an agent's id."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    output: str = ""
+    confirmed: str | None = None
+    signalled_at: float | None = None
+    default: str | None = None
+    tables: frozenset[str] = frozenset()
+
+
+class State:
+    """The state of one output, in one file of a 0700 directory. A lost or broken file means that everything is owed."""
+
+    def __init__(self, directory: Path, output: Path) -> None:
+        self.path = directory / f"{output.stem}-{hashlib.sha256(os.fsencode(output)).hexdigest()[:12]}.json"
+        self._output = str(output)
+        self._seen: FileSignature | None = None
+        self.remembered = Remembered()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what another process (`sync` beside `run`) may have saved; call it with the pass lock held."""
+        try:
+            seen = atomic.signature(self.path)
+            if seen is not None and seen == self._seen:
+                return
+            content = atomic.read(self.path)
+            self.remembered = Remembered.model_validate(orjson.loads(content)) if content else Remembered()
+            self._seen = seen
+        except (PublishError, orjson.JSONDecodeError, ValidationError):
+            self.remembered = Remembered()
+            self._seen = None
+
+    def owes(self, content_hash: str) -> bool:
+        """Return whether the gateway is not known to run with this content."""
+        return self.remembered.confirmed != content_hash
+
+    def before_publish(self, content_hash: str) -> None:
+        """Make sure that this content is owed from before its rename on.
+
+        Raises: PublishError.
+        """
+        if not self.owes(content_hash):
+            self.save(confirmed=None)
+
+    def save(self, **changes: object) -> None:
+        """Remember these changes, durably.
+
+        Raises: PublishError.
+        """
+        updated = self.remembered.model_copy(update={**changes, "output": self._output})
+        if updated == self.remembered:
+            return
+        directory = self.path.parent
+        if not directory.is_dir():
+            try:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.chmod(directory, 0o700)
+            except OSError as error:
+                raise PublishError(
+                    f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"
+                ) from None
+        document = orjson.dumps(updated.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        # The state may be saved after the gate has closed: it records what has happened and touches nobody's file.
+        self._seen = atomic.replace(self.path, document + b"\n", gate=Gate(), like=None)
+        self.remembered = updated

@@ -1,0 +1,81 @@
+"""Events as log lines: one line each, with the figures as fields."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+
+from agent_config_sync import events
+from agent_config_sync.events import Event, Subscriber
+
+
+def tell_story(log: logging.Logger) -> Subscriber:
+    """Return a subscriber that logs every event."""
+    warned: set[str] = set()
+
+    def told(event: Event) -> None:
+        match event:
+            case events.Warned(warnings=warnings):
+                for warning in warnings:
+                    if warning not in warned:
+                        _line(log, logging.WARNING, warning, event)
+                warned.clear()
+                warned.update(warnings)
+            case _:
+                level, message = _sentence(event)
+                _line(log, level, message, event)
+
+    return told
+
+
+def _sentence(event: Event) -> tuple[int, str]:
+    match event:
+        case events.Listening(server=server):
+            return logging.INFO, f"listening to {server}"
+        case events.LinkLost(error=error):
+            return logging.WARNING, f"{error}; connecting again"
+        case events.Published(path=path, latency=latency, after=after):
+            return logging.INFO, f"{path} published: {len(after):,} bytes, {latency * 1000:.1f} ms after the wake"
+        case events.Refused(reason=reason):
+            return logging.ERROR, f"refused: {reason}"
+        case events.Reloaded(method=method):
+            words = {
+                "watch": "watches the file itself",
+                "none": "is not told",
+                "touch": "was told by a touch",
+                "signal": "was signalled",
+            }
+            return logging.INFO, f"the gateway {words[method]}"
+        case events.ReloadDeferred(reason=reason, retry_in=retry_in):
+            return logging.WARNING, f"the gateway was not told: {reason}{_again(retry_in)}"
+        case events.Applied(latency=latency):
+            return logging.INFO, "the gateway runs with it" + (
+                "" if latency is None else f", {latency * 1000:.0f} ms after the wake"
+            )
+        case events.NotApplied(reason=reason):
+            return logging.WARNING, f"the gateway was told and still runs with something else: {reason}"
+        case events.PassFailed(error=error, retry_in=retry_in):
+            return logging.ERROR, f"{error}{_again(retry_in)}"
+        case events.WaitingForOther(holder=holder):
+            return logging.WARNING, f"another process keeps this output: {holder}; waiting until it ends"
+        case events.StatusUnwritable(reason=reason):
+            return logging.WARNING, reason
+        case events.Stopped():
+            return logging.INFO, "stopped"
+        case _:
+            return logging.DEBUG, type(event).__name__
+
+
+def _again(retry_in: float | None) -> str:
+    return "" if retry_in is None else "; trying again now" if retry_in == 0 else f"; again in {retry_in:.1f} s"
+
+
+def _line(log: logging.Logger, level: int, message: str, event: Event) -> None:
+    if log.isEnabledFor(level):
+        figures = {
+            field.name: value
+            for field in fields(event)
+            if isinstance(value := getattr(event, field.name), int | float | str)
+            and field.name not in ("reason", "server")
+        }
+        log.log(level, "%s", message, extra={"fields": {"event": type(event).__name__, **figures}})

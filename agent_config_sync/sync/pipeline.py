@@ -1,0 +1,122 @@
+"""One pass: a snapshot becomes files, checked and durable, and the gateway is told. No loop, no database."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import orjson
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.events import Events, Renaming
+from agent_config_sync.gateway.reload import Deferred, Told, tell
+from agent_config_sync.gateway.rules import check_size
+from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
+from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.publish.gate import Gate
+from agent_config_sync.publish.output import OnDisk, Output, content_hash
+from agent_config_sync.render.agents_json import AgentsJson
+from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a snapshot becomes, beside what is there. before: None where there is no readable file."""
+
+    snapshot: Snapshot
+    neighbour: Neighbour
+    content: bytes
+    content_hash: str
+    warnings: tuple[str, ...]
+    default: str | None
+    before: OnDisk | None
+
+    @property
+    def changed(self) -> bool:
+        return self.before is None or self.before.content_hash != self.content_hash
+
+
+class Pipeline:
+    """The blocking half of a pass; the loop calls it in a worker thread, holding the pass lock."""
+
+    def __init__(self, settings: Settings, surroundings: Surroundings, events: Events, gate: Gate) -> None:
+        self.output = Output(settings.output, sibling=settings.config_path, gate=gate)
+        self.state = State(settings.state_dir, settings.output)
+        self._settings = settings
+        self._surroundings = surroundings
+        self._events = events
+        self._gate = gate
+        self._agents_json = AgentsJson()
+
+    def prepare(self, snapshot: Snapshot) -> Prepared:
+        """Render and check.
+
+        Raises: RefusedError when the result may not replace what is there, PublishError when that cannot be read.
+        """
+        neighbour = self._surroundings.look(self.state.remembered.default)
+        rendered = self._agents_json.render(snapshot, neighbour.site)
+        check_size(rendered.content)
+        before = self.output.look()
+        if rendered.entries == 0 and not self._may_be_empty(snapshot) and before is not None and _has_agents(before):
+            raise RefusedError(
+                "no agent is visible and the roster is not empty: the last good one stays. Check the rights of this "
+                "login and account; to empty it on purpose set agents.status, or allow_empty"
+            )
+        same = before is not None and before.content == rendered.content
+        return Prepared(
+            snapshot=snapshot,
+            neighbour=neighbour,
+            content=rendered.content,
+            content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
+            warnings=neighbour.warnings + rendered.warnings,
+            default=rendered.default,
+            before=before,
+        )
+
+    def publish(self, prepared: Prepared) -> None:
+        """Make it the file, durably; it is owed to the gateway from before the rename on.
+
+        Raises: PublishError, StoppedError; the old file stands.
+        """
+        self.state.before_publish(prepared.content_hash)
+        self.output.replace(prepared.content, ready=lambda: self._events.emit(Renaming(str(self.output.path))))
+
+    def remember(self, prepared: Prepared, tables: frozenset[str]) -> None:
+        """Keep what later passes and lives must know of this one.
+
+        Raises: PublishError.
+        """
+        self.state.save(default=prepared.default, tables=tables)
+
+    def tell(self, prepared: Prepared) -> Told | Deferred:
+        """Tell the gateway of the file, in the way of its version.
+
+        A signal restarts the gateway, and this process with it where it is the gateway's child; so its debt counts as
+        paid in the same breath, and no second restart follows from the first.
+
+        Raises: PublishError when that cannot be remembered, StoppedError.
+        """
+        told = tell(
+            prepared.neighbour.gateway,
+            prepared.neighbour.method,
+            gate=self._gate,
+            signalled_at=self.state.remembered.signalled_at,
+            now=time.time(),
+        )
+        if isinstance(told, Told) and told.method == "signal":
+            self.state.save(signalled_at=time.time(), confirmed=prepared.content_hash)
+        return told
+
+    def _may_be_empty(self, snapshot: Snapshot) -> bool:
+        return self._settings.allow_empty or snapshot.excluded
+
+
+def _has_agents(before: OnDisk) -> bool:
+    """Return whether the file on disk holds a roster with an agent in it; an unreadable one counts as empty."""
+    try:
+        document = orjson.loads(before.content)
+    except orjson.JSONDecodeError:
+        return False
+    section = document.get("agents", document) if isinstance(document, dict) else {}
+    return isinstance(section, dict) and bool(section.get("list") or section.get("entries"))

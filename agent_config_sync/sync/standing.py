@@ -1,0 +1,47 @@
+"""Where this gateway stands, kept in its row of gateway_status."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from agent_config_sync.errors import SyncError
+from agent_config_sync.events import Events, StatusUnwritable
+from agent_config_sync.postgres.link import Link
+from agent_config_sync.postgres.status import Status, StatusReport
+from agent_config_sync.settings import Settings
+from agent_config_sync.sync.pipeline import Prepared
+
+
+class Standing:
+    """What was said last; a status that cannot be written is reported once and stops nobody."""
+
+    def __init__(self, settings: Settings, events: Events) -> None:
+        self.current = Status("pending")
+        self._report = StatusReport(
+            account=settings.account, gateway=settings.gateway, resync_interval=settings.resync_interval
+        )
+        self._events = events
+        self._unwritable: str | None = None
+
+    async def say(self, link: Link, **changes: Any) -> None:
+        """Change members of the status and write the row."""
+        self.current = replace(self.current, **changes)
+        try:
+            await self._report.write(link, self.current)
+        except SyncError as error:
+            if self._unwritable != str(error):
+                self._unwritable = str(error)
+                self._events.emit(StatusUnwritable(str(error)))
+        else:
+            self._unwritable = None
+
+
+def about(prepared: Prepared) -> dict[str, Any]:
+    """Return what a status says of the gateway and of the rows, whatever its state."""
+    site = prepared.neighbour.site
+    return {
+        "warnings": prepared.warnings,
+        "gateway_version": str(site.version) if site.version is not None else None,
+        "roster": site.roster,
+    }

@@ -1,0 +1,126 @@
+// The gateway's door to agent-config-sync: starts the Python process, tells it who the gateway is, passes its log
+// lines on and answers its questions. Everything else happens in Python.
+//
+// register() runs many times, in CLI processes too, so it has no side effects: a process is started in service.start
+// only. The end of the child's standard input means stop, so that no way of ending the gateway leaves an orphan.
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const WITHOUT_RUNTIME = new Set(["cli-metadata", "setup-only", "setup-runtime"]);
+const FIRST_PAUSE = 1_000; // ms before the first restart of a child that died; doubled up to:
+const LONGEST_PAUSE = 60_000; // and forgotten once a child has lived that long
+const PATIENCE = { term: 2_000, kill: 3_500 }; // ms; the gateway gives a stopping service 5 s
+
+function register(api) {
+  if (WITHOUT_RUNTIME.has(api.registrationMode)) return;
+  let child = null;
+  let log = api.logger;
+  let stopping = true;
+  let again;
+  let pause = FIRST_PAUSE;
+
+  const running = () => api.runtime?.config?.current?.();
+
+  const send = (message) => {
+    if (child?.stdin.writable) child.stdin.write(JSON.stringify(message) + "\n");
+  };
+
+  const greeting = (ctx) => {
+    const config = running() ?? ctx.config ?? {};
+    const token = config.gateway?.auth?.token;
+    return {
+      config: api.pluginConfig ?? {},
+      agentChat: config.channels?.agent_chat ?? null,
+      version: api.runtime?.version ?? null,
+      pid: process.pid,
+      configPath: process.env.OPENCLAW_CONFIG_PATH || join(ctx.stateDir, "openclaw.json"),
+      stateDir: ctx.stateDir,
+      token: typeof token === "string" ? token : null,
+    };
+  };
+
+  const answer = ({ id }) => {
+    const agents = running()?.agents;
+    send(agents ? { id, agents } : { id, error: "this version of the gateway does not tell plugins what it runs with" });
+  };
+
+  const hear = (line) => {
+    let message;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      return log.warn(`[agent-config-sync] ${line.slice(0, 500)}`);
+    }
+    if (message.ask === "agents") return answer(message);
+    const { level = "info", message: text = "" } = message.log ?? {};
+    const method = { debug: "debug", warning: "warn", error: "error" }[level] ?? "info";
+    (log[method] ?? log.info).call(log, `[agent-config-sync] ${text}`);
+  };
+
+  const launch = (ctx) => {
+    const [program, ...args] = [api.pluginConfig?.command ?? "agent-config-sync"].flat();
+    const begun = Date.now();
+    const mine = spawn(program, [...args, "run", "--door"], { stdio: ["pipe", "pipe", "pipe"] });
+    let reason = null;
+    child = mine;
+    mine.ended = new Promise((resolve) => {
+      mine.once("close", resolve);
+      mine.once("error", (error) => {
+        reason = `${program} cannot be started (${error.code}): set plugins.entries.agent_config_sync.config.command`;
+        resolve();
+      });
+    });
+    mine.ended.then(() => {
+      if (stopping || child !== mine) return;
+      pause = Date.now() - begun > LONGEST_PAUSE ? FIRST_PAUSE : pause;
+      reason ??= `the process ended (${mine.signalCode ?? `status ${mine.exitCode}`})`;
+      log.error(`[agent-config-sync] ${reason}; again in ${pause / 1000} s`);
+      again = setTimeout(launch, pause, ctx);
+      pause = Math.min(2 * pause, LONGEST_PAUSE);
+    });
+    mine.stdin.on("error", () => {}); // the child is gone; "close" tells the rest
+    createInterface({ input: mine.stdout }).on("line", hear);
+    createInterface({ input: mine.stderr }).on("line", (line) => log.warn(`[agent-config-sync] ${line.slice(0, 500)}`));
+    send(greeting(ctx));
+  };
+
+  api.registerService({
+    id: "agent-config-sync",
+    start(ctx) {
+      stopping = false;
+      pause = FIRST_PAUSE;
+      log = ctx.logger ?? api.logger;
+      launch(ctx);
+    },
+    async stop() {
+      stopping = true;
+      clearTimeout(again);
+      const mine = child;
+      if (!mine || mine.exitCode !== null || mine.signalCode !== null) return;
+      mine.stdin.end();
+      const timers = [
+        setTimeout(() => mine.kill("SIGTERM"), PATIENCE.term),
+        setTimeout(() => mine.kill("SIGKILL"), PATIENCE.kill),
+      ];
+      await mine.ended;
+      timers.forEach(clearTimeout);
+    },
+  });
+
+  // Newer gateways start this service anew after every change below `agents`: the sign that something is in force.
+  api.registerService({
+    id: "agent-config-sync-applied",
+    reload: { configPrefixes: ["agents"] },
+    start: () => send({ changed: true }),
+    stop() {},
+  });
+}
+
+export default {
+  id: "agent_config_sync",
+  name: "Agent config sync",
+  description: "PostgreSQL as the control plane of the agents.",
+  register,
+};
