@@ -175,5 +175,5 @@ class Events:
         for subscriber in self._subscribers:
             try:
                 subscriber(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever a subscriber raises stays with it
                 _log.exception("a subscriber failed on %s", type(event).__name__)

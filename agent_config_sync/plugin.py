@@ -1,4 +1,4 @@
-"""The composition root: builds every part from the settings. Also the way into a Python host:
+"""The composition root: builds every part from the settings, and the way into a Python host.
 
 plugin = Plugin(load_settings(command_line={"dsn": "postgresql://..."}))
 await plugin.start()
@@ -21,7 +21,6 @@ from agent_config_sync.story import tell_story
 from agent_config_sync.sync.informant import PATIENCE, Informant
 from agent_config_sync.sync.loop import ConfigSync
 from agent_config_sync.sync.pipeline import Pipeline
-
 
 _PLAIN_DSN = re.compile(
     r"postgres(?:ql)?://(?:[^@/?#]*@)?(?P<host>[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?(?:/(?P<database>[\w.-]*))?(?:\?[^@]*)?",
@@ -77,7 +76,7 @@ class Plugin:
 
 
 def server_of(settings: Settings) -> Server:
-    """Return where the database is, with a name that holds no secret: of a DSN, only what is surely host and database."""
+    """Return where the database is, with a name without secrets: of a DSN only what is surely host and database."""
     host, port, database = settings.host, settings.port, settings.database
     if settings.dsn is not None:
         found = _PLAIN_DSN.fullmatch(settings.dsn.get_secret_value())

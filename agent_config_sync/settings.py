@@ -33,6 +33,12 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def _default_state_dir() -> Path:
+    if systemd := os.environ.get("STATE_DIRECTORY"):
+        return Path(systemd.split(":")[0])
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "agent-config-sync"
+
+
 _Path = Annotated[Path, BeforeValidator(_home_expanded)]
 _Text = Annotated[str | None, BeforeValidator(_none_if_empty)]
 _Secret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
@@ -78,7 +84,7 @@ class Settings(BaseModel):
         None, description="The file that is written; default: `agents.json` beside `config_path`."
     )
     state_dir: _Path = Field(
-        default_factory=lambda: _default_state_dir(),
+        default_factory=_default_state_dir,
         description="Folder for what must survive a kill; default: systemd's `STATE_DIRECTORY`, else XDG's state folder.",
     )
     gateway_version: _Text = Field(None, description="Version of the gateway where it cannot be found out.")
@@ -133,12 +139,6 @@ class Settings(BaseModel):
 
 
 SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)
-
-
-def _default_state_dir() -> Path:
-    if systemd := os.environ.get("STATE_DIRECTORY"):
-        return Path(systemd.split(":")[0])
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "agent-config-sync"
 
 
 def load_settings(

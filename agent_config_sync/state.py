@@ -79,7 +79,7 @@ class State:
         if not directory.is_dir():
             try:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.chmod(directory, 0o700)
+                directory.chmod(0o700)
             except OSError as error:
                 raise PublishError(
                     f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"

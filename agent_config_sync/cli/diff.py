@@ -36,7 +36,7 @@ def diff(
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version)
     with errors_end_the_command():
         settings = load_settings(command_line=options, config_file=config)
-        set_up_logs("error", settings.log_format)
+        set_up_logs("error", "text")
         prepared = asyncio.run(_prepare(settings))
         text = unified(prepared, str(settings.output))
         if as_json:

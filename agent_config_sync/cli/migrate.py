@@ -32,7 +32,7 @@ def migrate(
                 print(migration.sql)
             return
         settings = load_settings(command_line=given(dsn=dsn), config_file=config)
-        set_up_logs(settings.log_level, settings.log_format)
+        set_up_logs(settings.log_level, "text")
         names = asyncio.run(_migrate(settings, check=check, repair=repair))
     if check:
         print("\n".join(f"pending: {name}" for name in names) or "nothing is pending")

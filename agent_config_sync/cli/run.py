@@ -59,25 +59,25 @@ async def _behind_the_door(options: dict[str, object], config: str | None) -> No
     settings = load_settings(command_line=options, config_file=config, door=told)
     install(DoorHandler(door), settings.log_level)
     serving = asyncio.create_task(door.serve(), name="door")
-    stop = asyncio.ensure_future(asyncio.wait([serving, _stop_signal()], return_when=asyncio.FIRST_COMPLETED))
-    await _until_stopped(Plugin(settings, informant=door), stop)
+    await _until_stopped(Plugin(settings, informant=door), _stop_signal(), serving)
     serving.cancel()
 
 
-async def _until_stopped(plugin: Plugin, stop: asyncio.Future[object]) -> None:
+async def _until_stopped(plugin: Plugin, *reasons: asyncio.Future[None]) -> None:
+    """Run until a signal has come, the gateway has closed our standard input, or the sync has ended by itself."""
     await plugin.start()
     _tell_systemd("READY=1")
     running = asyncio.ensure_future(plugin.wait())
-    await asyncio.wait([running, stop], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([running, *reasons], return_when=asyncio.FIRST_COMPLETED)
     _tell_systemd("STOPPING=1")
     await plugin.stop()
     await running
 
 
-def _stop_signal() -> asyncio.Future[object]:
+def _stop_signal() -> asyncio.Future[None]:
     """Return a future that SIGTERM or SIGINT completes."""
     loop = asyncio.get_running_loop()
-    stop: asyncio.Future[object] = loop.create_future()
+    stop: asyncio.Future[None] = loop.create_future()
 
     def stopped() -> None:
         if not stop.done():

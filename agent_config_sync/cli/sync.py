@@ -47,7 +47,7 @@ def sync(
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
     with errors_end_the_command():
         settings = load_settings(command_line=options, config_file=config)
-        set_up_logs("error" if as_json else settings.log_level, settings.log_format)
+        set_up_logs("error" if as_json else settings.log_level, "text")
         asyncio.run(_sync(settings, as_json=as_json))
 
 
@@ -55,7 +55,7 @@ async def _sync(settings: Settings, *, as_json: bool) -> None:
     plugin = Plugin(settings)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
-    prepared = await plugin.sync.once()
+    await plugin.sync.once()
     refused = next((event for event in seen if isinstance(event, Refused)), None)
     if as_json:
         print(orjson.dumps(_summary(settings, seen), option=orjson.OPT_INDENT_2).decode())
@@ -63,7 +63,6 @@ async def _sync(settings: Settings, *, as_json: bool) -> None:
         raise RefusedError(f"refused: {refused.reason}")
     if not as_json and not any(isinstance(event, Published) for event in seen):
         logging.getLogger(__name__).info("%s is up to date", settings.output)
-    assert prepared is not None
 
 
 def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:

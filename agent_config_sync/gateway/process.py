@@ -45,7 +45,7 @@ class GatewayProcess:
         """Return the package.json above the script that it runs, the gateway's own."""
         try:
             arguments = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
-            directory = Path(os.readlink(f"/proc/{self.pid}/cwd"))
+            directory = Path(f"/proc/{self.pid}/cwd").readlink()
         except OSError:
             return None
         for argument in arguments[1:3]:
@@ -95,7 +95,7 @@ class GatewayProcess:
 
     def _executable(self) -> Path:
         try:
-            return Path(os.readlink(f"/proc/{self.pid}/exe"))
+            return Path(f"/proc/{self.pid}/exe").readlink()
         except OSError:
             return Path()
 

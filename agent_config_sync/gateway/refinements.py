@@ -78,7 +78,7 @@ def _identity(value: object, _: frozenset[str]) -> Iterator[Problem]:
     if (
         avatar.startswith(("/", "~", "\\"))
         or ".." in re.split(r"[/\\]", avatar)
-        or re.match(r"[a-z][a-z0-9+.-]+:", avatar, re.I)
+        or re.match(r"[a-z][a-z0-9+.-]+:", avatar, re.IGNORECASE)
     ):
         yield "avatar", "must be a path inside the workspace, an http(s) URL or a data URI"
 

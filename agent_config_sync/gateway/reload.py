@@ -86,7 +86,7 @@ def _touch(config: Path, gate: Gate) -> Told | Deferred:
         with gate.passing():
             os.utime(config)
     except FileNotFoundError:
-        return Told("touch")  # no configuration, no gateway: the next one reads everything when it starts
+        return Told("none")  # no configuration, no gateway; the next one reads everything when it starts
     except OSError as error:
         return Deferred(f"{config} cannot be touched ({error.strerror}): let this user write it, or set config_path")
     return Told("touch")

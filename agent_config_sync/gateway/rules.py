@@ -26,7 +26,7 @@ ENTRIES_SINCE = GatewayVersion(2026, 8, 1)
 """The first version that takes `agents.entries`, watches included files and says what it runs with."""
 
 SIGUSR1_UNTIL = GatewayVersion(2026, 9, 5)
-"""The last version that restarts on SIGUSR1; from the next one on, SIGUSR1 opens Node's debugger and SIGUSR2 restarts."""
+"""The last version that restarts on SIGUSR1; on later ones SIGUSR2 does, and SIGUSR1 opens Node's debugger."""
 
 _ACCEPTED_BY_ALL = frozenset(
     {
@@ -64,8 +64,8 @@ class RecordedRules:
 
     @cached_property
     def _validator(self) -> Draft7Validator:
-        # Imported where the first row needs it: 75 ms and 12 MB that most rosters can do without.
-        from jsonschema_rs import Draft7Validator
+        # 75 ms and 12 MB that most rosters can do without, so it is imported for the first row that needs it.
+        from jsonschema_rs import Draft7Validator  # noqa: PLC0415
 
         return Draft7Validator(self._accepted["agent"])
 

@@ -65,8 +65,8 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
             )
         case asyncpg.ClientConfigurationError() | ValueError():
             return SettingsError(
-                "the database settings cannot be read: dsn must look like postgresql://user:password@host:5432/database, "
-                "with special characters percent-encoded; the certificate files it names must exist"
+                "the database settings cannot be read: a dsn looks like postgresql://user:password@host:5432/database, "
+                "special characters are percent-encoded, and the certificate files that it names must exist"
             )
         case _:
             return UnreachableError(f"the connection to {server} failed ({type(error).__name__})")

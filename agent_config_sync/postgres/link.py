@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from agent_config_sync.errors import DatabaseError, PoolerError, ReadOnlyError, SilentError, SyncError, UnreachableError
 from agent_config_sync.postgres.failures import CONNECT_FAILURES, QUERY_FAILURES, connect_failure, query_failure
@@ -36,7 +37,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Deadlines of a link, in seconds; silence + answer + diagnosis stay under the 10 s in which a dead link is found."""
+    """Deadlines of a link, in seconds; silence, answer and diagnosis together are what a dead link may take to find."""
 
     connect: float = 10.0
     silence: float = 4.0
@@ -53,10 +54,9 @@ async def connect(server: Server, *, application_name: str, timing: Timing) -> a
     """
     try:
         connection: asyncpg.Connection = await asyncpg.connect(
-            **server.keywords,
             timeout=timing.connect,
             command_timeout=timing.statement + 1.0,
-            target_session_attrs="primary",
+            target_session_attrs=SessionAttribute.primary,
             server_settings={
                 "application_name": application_name[:63],
                 "statement_timeout": str(int(timing.statement * 1000)),
@@ -64,6 +64,7 @@ async def connect(server: Server, *, application_name: str, timing: Timing) -> a
                 "idle_in_transaction_session_timeout": "60000",
                 "tcp_keepalives_idle": "30",
             },
+            **server.keywords,
         )
     except CONNECT_FAILURES as error:
         raise connect_failure(error, server.name) from None

@@ -55,7 +55,9 @@ async def pending(connection: asyncpg.Connection) -> list[Migration]:
         tables = await connection.fetchrow(query("installed_tables"))
         recorded: dict[str, str | None] = {}
         if tables is not None and tables["agent_config_migrations"] is not None:
-            recorded = dict(await connection.fetch(query("recorded_migrations")))
+            recorded = {
+                record["name"]: record["checksum"] for record in await connection.fetch(query("recorded_migrations"))
+            }
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
     return [
@@ -89,13 +91,14 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     for attempt in range(_TRIES):
         try:
             await connection.execute(migration.sql, timeout=None)
-            return
         except asyncpg.InternalServerError as error:
             # Roles belong to the whole server: another database's migration was granting at the same instant.
             await connection.execute("ROLLBACK")
             if "concurrently updated" not in str(error) or attempt == _TRIES - 1:
                 raise
             await asyncio.sleep(0.02 * 2**attempt)
+        else:
+            return
 
 
 def _failure(error: BaseException) -> DatabaseError:
