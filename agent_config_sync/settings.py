@@ -58,7 +58,7 @@ class Settings(BaseModel):
 
     dsn: _Secret = Field(
         None,
-        description="The database as one URL: `postgresql://user:password@host:5432/database`; it may name several hosts.",
+        description="The database as one URL, `postgresql://user:password@host:5432/database`; may name several hosts.",
     )
     host: _Text = Field(None, description="Host of the database, or the folder of its socket.")
     port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
@@ -78,14 +78,14 @@ class Settings(BaseModel):
         default_factory=lambda: Path(
             os.environ.get("OPENCLAW_CONFIG_PATH") or Path.home() / ".openclaw" / "openclaw.json"
         ),
-        description="The gateway's configuration file; default: `OPENCLAW_CONFIG_PATH`, else `~/.openclaw/openclaw.json`.",
+        description="The gateway's configuration; default: `OPENCLAW_CONFIG_PATH`, else `~/.openclaw/openclaw.json`.",
     )
     output_path: Annotated[Path | None, BeforeValidator(_none_if_empty), BeforeValidator(_home_expanded)] = Field(
         None, description="The file that is written; default: `agents.json` beside `config_path`."
     )
     state_dir: _Path = Field(
         default_factory=_default_state_dir,
-        description="Folder for what must survive a kill; default: systemd's `STATE_DIRECTORY`, else XDG's state folder.",
+        description="Folder for what must survive a kill; default: `STATE_DIRECTORY`, else XDG's state folder.",
     )
     gateway_version: _Text = Field(None, description="Version of the gateway where it cannot be found out.")
     gateway_pid: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
@@ -99,7 +99,8 @@ class Settings(BaseModel):
     )
     layout: Literal["auto", "root", "section"] = Field(
         "auto",
-        description='Whether the file holds `{"agents": ...}` or the section\'s content; `auto` looks at how `config_path` includes it (not at all: `root`).',
+        description="Whether the file holds `agents` itself (`root`) or its content (`section`); `auto` looks at how "
+        "`config_path` includes it, and without an include takes `root`.",
     )
     reload: Literal["auto", "watch", "touch", "signal", "none"] = Field(
         "auto", description="How the gateway is told; `auto` never signals an OpenClaw."

@@ -1,4 +1,4 @@
-"""placeholder"""
+"""`agent-config-sync demo`: the main job, on screen."""
 
 
 def demo() -> None:

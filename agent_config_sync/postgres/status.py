@@ -97,8 +97,8 @@ class StatusReport:
                 asyncpg.ReadOnlySQLTransactionError,
             ) as error:
                 raise RightsError(
-                    f"gateway_status of {self._gateway} cannot be written ({error.sqlstate}): GRANT agent_config_reader TO "
-                    "this login; if another login reported for this gateway before, agent-config-sync status --forget it"
+                    f"the status of {self._gateway} cannot be written ({error.sqlstate}): GRANT agent_config_reader TO "
+                    "this login; if another login reported before: agent-config-sync status --forget"
                 ) from None
 
 

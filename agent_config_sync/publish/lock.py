@@ -93,8 +93,8 @@ class FileLock:
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
         except OSError as error:
             raise PublishError(
-                f"the lock file {self.path} cannot be opened ({error.strerror}): let this user write in that directory, "
-                "or set another output_path"
+                f"the lock file {self.path} cannot be opened ({error.strerror}): let this user write in that "
+                "directory, or set another output_path"
             ) from None
         return descriptor
 

@@ -141,11 +141,14 @@ def _depth(site: Site) -> int:
 
 
 def _first_of_each_name(entries: list[_Entry], warnings: list[str]) -> list[_Entry]:
-    kept: dict[str, _Entry] = {}
+    first: dict[str, _Entry] = {}
     for entry in entries:
-        if kept.setdefault(entry.row.name, entry) is not entry:
-            warnings.append(f"agent {entry.row.name}: a second row of this name was left out")
-    return list(kept.values())
+        first.setdefault(entry.row.name, entry)
+    if len(first) == len(entries):
+        return entries
+    others = [entry.row.name for entry in entries if first[entry.row.name] is not entry]
+    warnings.extend(f"agent {name}: a second row of this name was left out" for name in others)
+    return list(first.values())
 
 
 def _default_agent(rows: list[AgentRow], site: Site, warnings: list[str]) -> str | None:

@@ -301,7 +301,7 @@ class ConfigSync:
         await self._payment.pay(self._link, prepared, fresh=latency is not None, ask=ask, woken_at=woken_at)
 
     def _publish(self, snapshot: Snapshot, since: float) -> tuple[Prepared, float | None]:
-        """Prepare and publish, in the worker; return the seconds since `since`, or None if nothing had to be written."""
+        """Prepare and publish, in the worker; return the seconds since `since`, None if nothing was written."""
         pipeline = self._pipeline
         assert self._reader is not None
         pipeline.state.refresh()

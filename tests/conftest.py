@@ -1,0 +1,116 @@
+"""The real PostgreSQL, and a sync on it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import QUICK, Operator, Recorder, Running, Start, connected, database_dsn, make_settings
+
+from agent_config_sync.events import Event, Events
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.postgres.link import Timing
+from agent_config_sync.postgres.migrate import migrate
+from agent_config_sync.postgres.throwaway import NoServerError, throwaway_server
+from agent_config_sync.settings import Settings
+from agent_config_sync.sync.informant import Informant
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the person's own settings, home and libpq variables out of the tests."""
+    for name in list(os.environ):
+        if name.startswith(("AGENT_CONFIG_SYNC_", "PG", "OPENCLAW_")) and name != "AGENT_CONFIG_SYNC_TEST_DSN":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home" / "state"))
+
+
+@pytest.fixture(scope="session")
+def server_dsn() -> Iterator[str]:
+    """A superuser's DSN of a real server: a given one, the system's own, a container, or the wheel."""
+    given = os.environ.get("AGENT_CONFIG_SYNC_TEST_DSN")
+    if given:
+        yield given
+        return
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(throwaway_server(settings={"fsync": "off", "max_connections": "200"})).dsn
+        except NoServerError as error:
+            if not _docker_runs():
+                pytest.fail(str(error))
+            from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - only where Docker runs
+
+            container = stack.enter_context(PostgresContainer("postgres:16-alpine"))
+            yield container.get_connection_url(driver=None)
+
+
+def _docker_runs() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    return subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+async def empty_database(server_dsn: str) -> AsyncIterator[str]:
+    """The DSN of a new database with nothing in it."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    async with connected(server_dsn) as server:
+        await server.execute(f"CREATE DATABASE {name}")
+        yield database_dsn(server_dsn, name)
+        await server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(empty_database: str) -> str:
+    """The DSN of a new database with our tables in it."""
+    async with connected(empty_database) as connection:
+        await migrate(connection)
+    return empty_database
+
+
+@pytest.fixture
+async def operator(database: str) -> AsyncIterator[Operator]:
+    """A person at the database."""
+    async with connected(database) as connection:
+        yield connection
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    """Settings for a sync of the test's database into the test's folder."""
+    return make_settings(database, tmp_path)
+
+
+@pytest.fixture
+async def start(settings: Settings) -> AsyncIterator[Start]:
+    """Start a sync and return it when its first pass is done (or at once with `wait=False`); stopped at the end."""
+    running: list[Plugin] = []
+
+    async def started(
+        *, wait: type[Event] | None = None, informant: Informant | None = None, timing: Timing = QUICK, **changes: Any
+    ) -> Running:
+        events = Events()
+        recorder = Recorder()
+        events.subscribe(recorder)
+        chosen = Settings.model_validate({**dict(settings), **changes})
+        plugin = Plugin(chosen, informant=informant, events=events, timing=timing, patience=0.5)
+        running.append(plugin)
+        await plugin.start()
+        if wait is not None:
+            await recorder.until(wait)
+        return Running(plugin, recorder)
+
+    yield started
+    for plugin in running:
+        await plugin.stop()

@@ -1,0 +1,114 @@
+"""What tests share: a person at the database, and a running sync that is watched by its events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import pytest
+
+from agent_config_sync.events import Event
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.postgres.link import Timing
+from agent_config_sync.settings import Settings
+
+Operator: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+DEADLINE = 30.0
+"""Seconds; generous, because a test waits for an event and says so when it does not come."""
+
+QUICK = Timing(connect=5.0, silence=0.2, answer=2.0, diagnosis=1.0, statement=5.0, lock=2.0)
+"""Intervals shrunk for tests."""
+
+E = TypeVar("E", bound=Event)
+
+
+def database_dsn(server_dsn: str, name: str) -> str:
+    """Return the DSN of another database of the same server."""
+    base, _, query = server_dsn.partition("?")
+    return base[: base.rindex("/") + 1] + name + (f"?{query}" if query else "")
+
+
+@contextlib.asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await asyncpg.connect(dsn, timeout=DEADLINE)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=DEADLINE)
+
+
+@dataclass
+class Recorder:
+    """All events in their order; `until` waits for the next one of a kind, and forgets what came before it."""
+
+    seen: list[Event] = field(default_factory=list)
+    _cursor: int = 0
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def __call__(self, event: Event) -> None:
+        self.seen.append(event)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._more.set)
+
+    async def until(self, kind: type[E], when: Callable[[E], bool] = lambda _: True) -> E:
+        """Return the next event of this kind that fits; fails after the deadline with what came instead."""
+        begin = self._cursor
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while True:
+                    self._more.clear()
+                    while self._cursor < len(self.seen):
+                        event = self.seen[self._cursor]
+                        self._cursor += 1
+                        if isinstance(event, kind) and when(event):
+                            return event
+                    await self._more.wait()
+        except TimeoutError:
+            came = [type(event).__name__ for event in self.seen[begin:]]
+            pytest.fail(f"no {kind.__name__} within {DEADLINE:g} s; instead: {came}")
+
+    def count(self, kind: type[Event]) -> int:
+        return sum(isinstance(event, kind) for event in self.seen)
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.seen if isinstance(event, kind)]
+
+    def forget(self) -> None:
+        """Skip all that has come so far."""
+        self._cursor = len(self.seen)
+
+
+@dataclass
+class Running:
+    """A running sync, its events and its output."""
+
+    plugin: Plugin
+    events: Recorder
+
+    @property
+    def output(self) -> Path:
+        return self.plugin.settings.output
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+def make_settings(dsn: str, folder: Path, **changes: Any) -> Settings:
+    members: dict[str, Any] = {
+        "dsn": dsn,
+        "gateway": "here",
+        "config_path": folder / "gateway" / "openclaw.json",
+        "state_dir": folder / "state",
+        "settle": 0.0,
+        "resync_interval": 3600.0,
+        "gateway_version": "2026.9.6",
+        **changes,
+    }
+    return Settings.model_validate(members)
