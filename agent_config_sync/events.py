@@ -148,6 +148,13 @@ class WaitingForOther(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Reported(Event):
+    """The row in gateway_status says so now."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusUnwritable(Event):
     """The row in gateway_status cannot be written; said once."""
 

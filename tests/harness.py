@@ -112,3 +112,10 @@ def make_settings(dsn: str, folder: Path, **changes: Any) -> Settings:
         **changes,
     }
     return Settings.model_validate(members)
+
+
+async def eventually(operator: Operator, question: str, *arguments: object) -> None:
+    """Return when the database answers true; what a server does by itself sends no event."""
+    async with asyncio.timeout(DEADLINE):
+        while not await operator.fetchval(question, *arguments):  # noqa: ASYNC110 - nothing to wait on but the server
+            await asyncio.sleep(0.01)

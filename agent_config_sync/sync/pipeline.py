@@ -60,8 +60,8 @@ class Pipeline:
         before = self.output.look()
         if rendered.entries == 0 and not self._may_be_empty(snapshot) and before is not None and _has_agents(before):
             raise RefusedError(
-                "no agent is visible and the roster is not empty: the last good one stays. Check the rights of this "
-                "login and account; to empty it on purpose set agents.status, or allow_empty"
+                "the database shows no agent at all, so the last good roster stays: check the account and the rights "
+                "of this login; to empty the roster on purpose set agents.status, or allow_empty"
             )
         same = before is not None and before.content == rendered.content
         return Prepared(

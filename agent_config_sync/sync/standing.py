@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent_config_sync.errors import SyncError
-from agent_config_sync.events import Events, StatusUnwritable
+from agent_config_sync.events import Events, Reported, StatusUnwritable
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import Status, StatusReport
 from agent_config_sync.settings import Settings
@@ -35,6 +35,7 @@ class Standing:
                 self._events.emit(StatusUnwritable(str(error)))
         else:
             self._unwritable = None
+            self._events.emit(Reported(self.current.state))
 
 
 def about(prepared: Prepared) -> dict[str, Any]:
