@@ -7,12 +7,13 @@ import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from harness import DEADLINE, Operator, Running, Start, connected, eventually
+from harness import DEADLINE, QUICK, Operator, Running, Start, connected, eventually
 
 from agent_config_sync.errors import LockedError, SilentError, StoppedError
 from agent_config_sync.events import (
@@ -138,7 +139,7 @@ async def test_04_whichever_connection_fails_takes_the_other_with_it(
     start: Start, operator: Operator, agent: None
 ) -> None:
     for which in ("%listen", "%here"):
-        running = await start(wait=Reported, output_path=None, gateway="here")
+        running = await start(wait=Reported, timing=replace(QUICK, silence=3600.0))
         before = [record["pid"] for record in await operator.fetch(f"SELECT pid FROM pg_stat_activity WHERE {OURS}")]
         await operator.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE $1",
