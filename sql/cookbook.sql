@@ -1,0 +1,32 @@
+-- The operator's cookbook: copy a statement, change the names, run it. Nothing here runs by itself.
+
+-- A new agent on all gateways.
+INSERT INTO agents (name, model) VALUES ('scribe', 'anthropic/claude-haiku-4-5');
+
+-- An agent on two gateways only.
+INSERT INTO agents (name, model, gateways) VALUES ('scout', 'anthropic/claude-haiku-4-5', '{box-1,box-2}');
+
+-- Another model for every agent that uses an old one.
+UPDATE agents SET model = 'anthropic/claude-opus-4-5' WHERE model = 'anthropic/claude-opus-4-1';
+
+-- Who may start whom.
+UPDATE agents SET allowed_subagents = '{coder,reviewer}' WHERE name = 'lead';
+
+-- The default agent of all gateways, and of one gateway.
+UPDATE agents SET is_default = (name = 'lead') WHERE gateways IS NULL;
+UPDATE agents SET is_default = true WHERE name = 'scout' AND gateways = '{box-1}';
+
+-- Anything else that the gateway accepts for an agent.
+UPDATE agents SET settings = '{"tools": {"profile": "coding", "deny": ["exec"]}}' WHERE name = 'coder';
+
+-- Take an agent out of every roster and keep its row.
+UPDATE agents SET status = 'retired' WHERE name = 'scout';
+
+-- How deep subagents may start subagents.
+UPDATE agent_system_config SET value = '3' WHERE key = 'max_spawn_depth';
+
+-- What every gateway runs with, and since when.
+SELECT gateway, state, error, warnings, changed_at, now() - seen_at AS silent_for FROM gateway_status ORDER BY gateway;
+
+-- Wake every gateway without a change.
+NOTIFY agent_config_changed;
