@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,13 @@ def read_json5(path: Path) -> object:
     try:
         return pyjson5.decode(text)
     except (pyjson5.Json5Exception, RecursionError, ValueError) as error:
-        where = str(error.args[0]) if error.args else type(error).__name__
-        raise SettingsError(f"{path} is not valid JSON5: {where[:160]}") from None
+        raise SettingsError(f"{path} is not valid JSON5{_place(error, text)}: correct it there") from None
+
+
+def _place(error: Exception, text: str) -> str:
+    """Return the line at which the parser gave up; its own words quote what it read, which may be a secret."""
+    found = re.search(r"near (\d+)", str(error.args[0]) if error.args else "")
+    return f" at line {text.count(chr(10), 0, int(found[1])) + 1}" if found else ""
 
 
 def read_layout(config: Path, output: Path) -> ConfigLayout:

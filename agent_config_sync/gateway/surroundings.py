@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_config_sync.errors import SettingsError
+from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.events import ReloadMethod
 from agent_config_sync.gateway.include import NOT_INCLUDED, ConfigLayout, read_layout
 from agent_config_sync.gateway.process import GatewayProcess
@@ -35,9 +35,13 @@ class Surroundings:
     _layout: ConfigLayout = NOT_INCLUDED
     _layout_seen: tuple[int, int, int] | None = None
     _layout_warning: str | None = None
+    _layout_known: bool = False
 
     def look(self, last_default: str | None) -> Neighbour:
-        """Return the gateway beside us. last_default: the default agent of the last publish."""
+        """Return the gateway beside us. last_default: the default agent of the last publish.
+
+        Raises: RefusedError when nobody can tell which layout the file must have.
+        """
         settings = self.settings
         process = self._find_process()
         version = find_version(settings.gateway_version, process)
@@ -74,20 +78,18 @@ class Surroundings:
         if seen != self._layout_seen:
             self._layout_seen = seen
             self._layout_warning = None
-            if seen is None:
-                self._layout = NOT_INCLUDED
-                return ()
             try:
-                self._layout = read_layout(config, output)
+                self._layout = NOT_INCLUDED if seen is None else read_layout(config, output)
+                self._layout_known = True
             except SettingsError as error:
-                self._layout_warning = f"{error}; its layout is taken as it was before"
+                self._layout_warning = str(error)
             except OSError as error:
-                self._layout_warning = (
-                    f"{config} cannot be read ({error.strerror}); its layout is taken as it was before"
-                )
+                self._layout_warning = f"{config} cannot be read ({error.strerror}): let this user read it"
             else:
-                if self._layout.included_at is None:
+                if seen is not None and self._layout.included_at is None:
                     self._layout_warning = f"{config} does not include {output.name}: the gateway cannot see it"
+        if self._layout_warning and not self._layout_known and self.settings.layout == "auto":
+            raise RefusedError(f"{self._layout_warning}; until then nobody can tell which layout the file must have")
         return (self._layout_warning,) if self._layout_warning else ()
 
 

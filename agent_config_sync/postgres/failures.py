@@ -3,6 +3,7 @@ they could carry a secret (a malformed DSN is quoted in them)."""
 
 from __future__ import annotations
 
+import os
 import ssl
 
 import asyncpg
@@ -39,7 +40,9 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
                 "(dsn, password, PGPASSWORD or .pgpass) and pg_hba.conf"
             )
         case asyncpg.InvalidCatalogNameError():
-            return LoginError(f"{server} has no such database: check database or dsn, or create it with createdb")
+            return LoginError(
+                f"the database of {server} does not exist: check database or dsn, or create it with createdb"
+            )
         case asyncpg.InsufficientPrivilegeError():
             return LoginError(f"the login may not connect to {server}: GRANT CONNECT ON DATABASE to it")
         case asyncpg.TooManyConnectionsError():
@@ -60,9 +63,7 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
         case TimeoutError():
             return UnreachableError(f"{server} did not answer in time: check host, port and firewall")
         case OSError():
-            return UnreachableError(
-                f"{server} cannot be reached ({error.strerror or type(error).__name__}): is it running there?"
-            )
+            return UnreachableError(f"{server} cannot be reached ({_reason(error)}): is it running there?")
         case asyncpg.ClientConfigurationError() | ValueError():
             return SettingsError(
                 "the database settings cannot be read: a dsn looks like postgresql://user:password@host:5432/database, "
@@ -102,6 +103,10 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
             return DatabaseError(f"{server} failed a statement: {_server_words(error)}")
         case _:
             return DatabaseError(f"a statement in {server} failed ({type(error).__name__})")
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno is not None and error.errno > 0 else type(error).__name__
 
 
 def _server_words(error: asyncpg.PostgresError) -> str:
