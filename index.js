@@ -6,7 +6,6 @@
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 
 const WITHOUT_RUNTIME = new Set(["cli-metadata", "setup-only", "setup-runtime"]);
 const FIRST_PAUSE = 1_000; // ms before the first restart of a child that died; doubled up to:
@@ -24,7 +23,7 @@ function register(api) {
   const running = () => api.runtime?.config?.current?.();
 
   const send = (message) => {
-    if (child?.stdin.writable) child.stdin.write(JSON.stringify(message) + "\n");
+    if (child?.stdin?.writable) child.stdin.write(JSON.stringify(message) + "\n");
   };
 
   const greeting = (ctx) => {
@@ -50,40 +49,65 @@ function register(api) {
     let message;
     try {
       message = JSON.parse(line);
-    } catch {
-      return log.warn(`[agent-config-sync] ${line.slice(0, 500)}`);
-    }
+    } catch {}
+    if (typeof message !== "object" || message === null) return log.warn(`[agent-config-sync] ${line.slice(0, 500)}`);
     if (message.ask === "agents") return answer(message);
     const { level = "info", message: text = "" } = message.log ?? {};
     const method = { debug: "debug", warning: "warn", error: "error" }[level] ?? "info";
     (log[method] ?? log.info).call(log, `[agent-config-sync] ${text}`);
   };
 
+  // readline also splits at U+2028 and U+2029, which may stand inside a JSON text.
+  const lines = (stream, take) => {
+    let rest = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk) => {
+      const parts = (rest + chunk).split("\n");
+      rest = parts.pop();
+      for (const line of parts) {
+        try {
+          take(line);
+        } catch (error) {
+          log.warn(`[agent-config-sync] a line was not understood (${error.message})`);
+        }
+      }
+    });
+    stream.on("error", () => {});
+  };
+
+  const later = (ctx, reason) => {
+    if (stopping) return;
+    log.error(`[agent-config-sync] ${reason}; again in ${pause / 1000} s`);
+    again = setTimeout(launch, pause, ctx);
+    pause = Math.min(2 * pause, LONGEST_PAUSE);
+  };
+
   const launch = (ctx) => {
     const [program, ...args] = [api.pluginConfig?.command ?? "agent-config-sync"].flat();
+    const hint = "set plugins.entries.agent_config_sync.config.command";
     const begun = Date.now();
-    const mine = spawn(program, [...args, "run", "--door"], { stdio: ["pipe", "pipe", "pipe"] });
-    let reason = null;
-    child = mine;
-    mine.ended = new Promise((resolve) => {
-      mine.once("close", resolve);
-      mine.once("error", (error) => {
-        reason = `${program} cannot be started (${error.code}): set plugins.entries.agent_config_sync.config.command`;
-        resolve();
+    let mine;
+    try {
+      const hello = greeting(ctx);
+      mine = spawn(program, [...args, "run", "--door"], { stdio: ["pipe", "pipe", "pipe"] });
+      mine.ended = new Promise((resolve) => {
+        mine.once("exit", () => resolve(null));
+        mine.once("error", (error) => resolve(`${program} cannot be started (${error.code}): ${hint}`));
       });
+      mine.stdin.on("error", () => {}); // the child is gone; "exit" tells the rest
+      lines(mine.stdout, hear);
+      lines(mine.stderr, (line) => log.warn(`[agent-config-sync] ${line.slice(0, 500)}`));
+      child = mine;
+      send(hello);
+    } catch (error) {
+      return later(ctx, `${program} cannot be started (${error.message}): ${hint}`);
+    }
+    mine.ended.then((reason) => {
+      if (child !== mine) return;
+      child = null;
+      if (Date.now() - begun > LONGEST_PAUSE) pause = FIRST_PAUSE;
+      later(ctx, reason ?? `the process ended (${mine.signalCode ?? `status ${mine.exitCode}`})`);
     });
-    mine.ended.then(() => {
-      if (stopping || child !== mine) return;
-      pause = Date.now() - begun > LONGEST_PAUSE ? FIRST_PAUSE : pause;
-      reason ??= `the process ended (${mine.signalCode ?? `status ${mine.exitCode}`})`;
-      log.error(`[agent-config-sync] ${reason}; again in ${pause / 1000} s`);
-      again = setTimeout(launch, pause, ctx);
-      pause = Math.min(2 * pause, LONGEST_PAUSE);
-    });
-    mine.stdin.on("error", () => {}); // the child is gone; "close" tells the rest
-    createInterface({ input: mine.stdout }).on("line", hear);
-    createInterface({ input: mine.stderr }).on("line", (line) => log.warn(`[agent-config-sync] ${line.slice(0, 500)}`));
-    send(greeting(ctx));
   };
 
   api.registerService({
@@ -98,7 +122,7 @@ function register(api) {
       stopping = true;
       clearTimeout(again);
       const mine = child;
-      if (!mine || mine.exitCode !== null || mine.signalCode !== null) return;
+      if (!mine) return;
       mine.stdin.end();
       const timers = [
         setTimeout(() => mine.kill("SIGTERM"), PATIENCE.term),

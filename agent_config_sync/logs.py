@@ -27,6 +27,15 @@ def log_line(record: logging.LogRecord) -> dict[str, object]:
     return line
 
 
+def printable(text: str) -> str:
+    """Return a text with everything escaped that could move a cursor, break a line or turn the writing round."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    )
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, whatever the message holds."""
 
@@ -39,7 +48,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        text = record.getMessage().replace("\n", " ").replace("\r", " ")
+        text = printable(record.getMessage())
         line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {level}{text}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 

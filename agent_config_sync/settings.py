@@ -13,9 +13,18 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.errors import SettingsError
@@ -26,11 +35,16 @@ _DATABASE_KEYS = ("dsn", "host", "port", "database", "user", "password")
 
 
 def _home_expanded(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str | Path) and str(value) else value
+    try:
+        return Path(value).expanduser() if isinstance(value, str | Path) else value
+    except RuntimeError:
+        raise ValueError("its home directory is not known") from None
 
 
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
+def _names_a_file(path: Path) -> Path:
+    if not path.name:
+        raise ValueError("it must name a file")
+    return path
 
 
 def _default_state_dir() -> Path:
@@ -39,9 +53,11 @@ def _default_state_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "agent-config-sync"
 
 
-_Path = Annotated[Path, BeforeValidator(_home_expanded)]
-_Text = Annotated[str | None, BeforeValidator(_none_if_empty)]
-_Secret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
+_Folder = Annotated[Path, BeforeValidator(_home_expanded)]
+_File = Annotated[_Folder, AfterValidator(_names_a_file)]
+
+
+ReloadSetting: TypeAlias = Literal["auto", "watch", "touch", "signal", "none"]
 
 
 class Settings(BaseModel):
@@ -56,17 +72,17 @@ class Settings(BaseModel):
         hide_input_in_errors=True,
     )
 
-    dsn: _Secret = Field(
+    dsn: SecretStr | None = Field(
         None,
         description="The database as one URL, `postgresql://user:password@host:5432/database`; may name several hosts.",
     )
-    host: _Text = Field(None, description="Host of the database, or the folder of its socket.")
-    port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
-        None, ge=1, le=65535, description="Port of the database."
+    host: str | None = Field(None, description="Host of the database, or the folder of its socket.")
+    port: int | None = Field(None, ge=1, le=65535, description="Port of the database.")
+    database: str | None = Field(None, description="Name of the database.")
+    user: str | None = Field(None, description="Login of this gateway in the database.")
+    password: SecretStr | None = Field(
+        None, description="Password of the login; without one, `PGPASSWORD` and `.pgpass` count."
     )
-    database: _Text = Field(None, description="Name of the database.")
-    user: _Text = Field(None, description="Login of this gateway in the database.")
-    password: _Secret = Field(None, description="Password of the login; without one, `PGPASSWORD` and `.pgpass` count.")
     account: str = Field("default", min_length=1, description="The account whose rows this gateway reads.")
     gateway: str = Field(
         default_factory=socket.gethostname,
@@ -74,24 +90,24 @@ class Settings(BaseModel):
         max_length=200,
         description="Name of this gateway, as `agents.gateways` holds it; default: the host name.",
     )
-    config_path: _Path = Field(
+    config_path: _File = Field(
         default_factory=lambda: Path(
             os.environ.get("OPENCLAW_CONFIG_PATH") or Path.home() / ".openclaw" / "openclaw.json"
         ),
         description="The gateway's configuration; default: `OPENCLAW_CONFIG_PATH`, else `~/.openclaw/openclaw.json`.",
     )
-    output_path: Annotated[Path | None, BeforeValidator(_none_if_empty), BeforeValidator(_home_expanded)] = Field(
+    output_path: _File | None = Field(
         None, description="The file that is written; default: `agents.json` beside `config_path`."
     )
-    state_dir: _Path = Field(
+    state_dir: _Folder = Field(
         default_factory=_default_state_dir,
         description="Folder for what must survive a kill; default: `STATE_DIRECTORY`, else XDG's state folder.",
     )
-    gateway_version: _Text = Field(None, description="Version of the gateway where it cannot be found out.")
-    gateway_pid: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+    gateway_version: str | None = Field(None, description="Version of the gateway where it cannot be found out.")
+    gateway_pid: int | None = Field(
         None, ge=1, description="Process id of the gateway (in a container, often 1); only `reload = signal` needs it."
     )
-    gateway_pid_file: Annotated[Path | None, BeforeValidator(_none_if_empty), BeforeValidator(_home_expanded)] = Field(
+    gateway_pid_file: _File | None = Field(
         None, description="File that holds the gateway's process id, read anew at each pass."
     )
     roster: Literal["auto", "list", "entries"] = Field(
@@ -102,9 +118,7 @@ class Settings(BaseModel):
         description="Whether the file holds `agents` itself (`root`) or its content (`section`); `auto` looks at how "
         "`config_path` includes it, and without an include takes `root`.",
     )
-    reload: Literal["auto", "watch", "touch", "signal", "none"] = Field(
-        "auto", description="How the gateway is told; `auto` never signals an OpenClaw."
-    )
+    reload: ReloadSetting = Field("auto", description="How the gateway is told; `auto` never signals an OpenClaw.")
     allow_empty: bool = Field(
         False, description="Whether an empty roster may replace a full one although no agent row is there."
     )
@@ -153,11 +167,13 @@ def load_settings(
     _merge(merged, _from_file(config_file) if config_file else {}, source=str(config_file))
     _merge(merged, door or {}, source="the plugin's config")
     _merge(merged, _from_environment(), source="the environment")
-    _merge(merged, {key: value for key, value in command_line.items() if value is not None}, source="the command line")
+    _merge(merged, command_line, source="the command line")
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError(_readable(error)) from None
+    except RuntimeError:  # Path.home() without HOME and without an entry in passwd
+        raise SettingsError("this user has no home directory: set config_path and state_dir") from None
 
 
 def unknown_keys(given: Iterable[str]) -> dict[str, str | None]:
@@ -173,7 +189,7 @@ def _merge(merged: dict[str, object], given: Mapping[str, object], *, source: st
     for key, nearest in unknown_keys(given).items():
         hint = f"did you mean {nearest}?" if nearest else "docs/configuration.md lists them all"
         raise SettingsError(f"{source} has an unknown setting {key!r}: {hint}")
-    by_name = {_setting_name(key): value for key, value in given.items()}
+    by_name = {_setting_name(key): value for key, value in given.items() if value not in (None, "")}
     if by_name.get("dsn"):
         for key in _DATABASE_KEYS:
             merged.pop(key, None)
@@ -206,6 +222,8 @@ def _from_file(path: str) -> dict[str, object]:
     except tomllib.TOMLDecodeError as error:
         # The parser's words name the place and the character, never the value.
         raise SettingsError(f"the config file {path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"the config file {path} is nested too deeply") from None
 
 
 def _readable(error: ValidationError) -> str:

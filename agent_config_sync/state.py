@@ -15,13 +15,18 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_config_sync.errors import PublishError
+from agent_config_sync.model.site import Layout
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.publish.gate import Gate
 
 
 class Remembered(BaseModel):
-    """The file's content. confirmed: SHA-256 in hex; signalled_at: seconds since the epoch; default: an agent's id."""
+    """The file's content.
+
+    confirmed: SHA-256 in hex; signalled_at: seconds since the epoch; default: an agent's id; layout: how openclaw.json
+    included the output; tables: those that a pass saw.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,6 +34,7 @@ class Remembered(BaseModel):
     confirmed: str | None = None
     signalled_at: float | None = None
     default: str | None = None
+    layout: Layout | None = None
     tables: frozenset[str] = frozenset()
 
 
@@ -37,7 +43,7 @@ class State:
 
     def __init__(self, directory: Path, output: Path) -> None:
         self.path = directory / f"{output.stem}-{hashlib.sha256(os.fsencode(output)).hexdigest()[:12]}.json"
-        self._output = str(output)
+        self._output = str(output).encode("utf-8", "backslashreplace").decode()
         self._seen: FileSignature | None = None
         self.remembered = Remembered()
         self.refresh()
@@ -68,23 +74,28 @@ class State:
             self.save(confirmed=None)
 
     def save(self, **changes: object) -> None:
-        """Remember these changes, durably.
+        """Remember these changes, durably, beside what another process may have saved.
 
         Raises: PublishError.
         """
+        self.refresh()
         updated = self.remembered.model_copy(update={**changes, "output": self._output})
         if updated == self.remembered:
             return
         directory = self.path.parent
-        if not directory.is_dir():
-            try:
+        try:
+            if not directory.is_dir():
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 directory.chmod(0o700)
-            except OSError as error:
-                raise PublishError(
-                    f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"
-                ) from None
+        except OSError as error:
+            raise PublishError(
+                f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"
+            ) from None
         document = orjson.dumps(updated.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         # The state may be saved after the gate has closed: it records what has happened and touches nobody's file.
         self._seen = atomic.replace(self.path, document + b"\n", gate=Gate(), like=None)
         self.remembered = updated
+
+    def sweep(self) -> None:
+        """Remove what a killed process left; the pass lock must be held."""
+        atomic.sweep(self.path)

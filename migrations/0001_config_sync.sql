@@ -95,6 +95,12 @@ CREATE TABLE IF NOT EXISTS gateways (
     UNIQUE (account_id, name)
 );
 
+ALTER TABLE gateways
+    ADD COLUMN IF NOT EXISTS account_id     text NOT NULL DEFAULT 'default',
+    ADD COLUMN IF NOT EXISTS name           text,
+    ADD COLUMN IF NOT EXISTS workspace_root text,
+    ADD COLUMN IF NOT EXISTS base_url       text;
+
 COMMENT ON TABLE gateways IS 'What operators say about a gateway; what the gateway says of itself is in gateway_status.';
 
 CREATE TABLE IF NOT EXISTS gateway_status (
@@ -188,10 +194,10 @@ BEGIN
     ELSIF TG_OP = 'UPDATE' THEN
         SELECT count(*), min(name) INTO rows_changed, changed FROM (
             SELECT account_id, name, display_name, role, instance_type, status, is_default, model, fallback_models,
-                   thinking, allowed_subagents, gateways, settings FROM new_rows
+                   thinking, allowed_subagents, gateways, settings::text FROM new_rows
             EXCEPT ALL
             SELECT account_id, name, display_name, role, instance_type, status, is_default, model, fallback_models,
-                   thinking, allowed_subagents, gateways, settings FROM old_rows
+                   thinking, allowed_subagents, gateways, settings::text FROM old_rows
         ) AS different;
     END IF;
     IF rows_changed = 0 THEN
@@ -205,26 +211,33 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Names of earlier systems, so that nothing notifies twice.
-DROP TRIGGER IF EXISTS agent_config_changed ON agents;
-DROP TRIGGER IF EXISTS agents_config_changed ON agents;
+-- Triggers of earlier systems, whatever their name, so that nothing notifies twice or calls the new function in the old
+-- way.
+DO $$
+DECLARE
+    earlier text;
+BEGIN
+    FOR earlier IN
+        SELECT tgname FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_proc ON pg_proc.oid = tgfoid
+        WHERE tgrelid = 'agents'::regclass AND NOT tgisinternal
+          AND (proname = 'notify_agent_config_changed' OR tgname IN ('agent_config_changed', 'agents_config_changed'))
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON agents', earlier);
+    END LOOP;
+END $$;
 
-DROP TRIGGER IF EXISTS agent_config_changed_insert ON agents;
 CREATE TRIGGER agent_config_changed_insert
     AFTER INSERT ON agents REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION notify_agent_config_changed();
 
-DROP TRIGGER IF EXISTS agent_config_changed_update ON agents;
 CREATE TRIGGER agent_config_changed_update
     AFTER UPDATE ON agents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION notify_agent_config_changed();
 
-DROP TRIGGER IF EXISTS agent_config_changed_delete ON agents;
 CREATE TRIGGER agent_config_changed_delete
     AFTER DELETE ON agents REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION notify_agent_config_changed();
 
-DROP TRIGGER IF EXISTS agent_config_changed_truncate ON agents;
 CREATE TRIGGER agent_config_changed_truncate
     AFTER TRUNCATE ON agents
     FOR EACH STATEMENT EXECUTE FUNCTION notify_agent_config_changed();
@@ -235,7 +248,8 @@ DECLARE
     changed text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        IF NEW IS NOT DISTINCT FROM OLD THEN
+        IF (NEW.account_id, NEW.name, NEW.workspace_root, NEW.base_url)
+            IS NOT DISTINCT FROM (OLD.account_id, OLD.name, OLD.workspace_root, OLD.base_url) THEN
             RETURN NULL;
         END IF;
         changed := NEW.name;
@@ -280,7 +294,7 @@ BEGIN
             WHEN duplicate_object OR unique_violation THEN
                 NULL;
             WHEN insufficient_privilege THEN
-                RAISE WARNING 'role % was not created: % lacks CREATEROLE; have an administrator create it and run this again',
+                RAISE WARNING 'role % was not created: % lacks CREATEROLE; have an administrator create it, then run agent-config-sync migrate --repair',
                     wanted, current_user;
         END;
     END LOOP;
@@ -289,8 +303,8 @@ END $$;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_reader') THEN
-        -- ctid and xmin tell which rows are new to the reader; columns of yours stay out of its reach.
-        GRANT SELECT (ctid, xmin, account_id, name, instance_type, status, is_default, model, fallback_models, thinking,
+        -- tableoid, ctid and xmin tell which rows are new to the reader; columns of yours stay out of its reach.
+        GRANT SELECT (tableoid, ctid, xmin, account_id, name, instance_type, status, is_default, model, fallback_models, thinking,
                       allowed_subagents, gateways, settings) ON agents TO agent_config_reader;
         GRANT SELECT (key, value, value_type) ON agent_system_config TO agent_config_reader;
         GRANT SELECT ON agent_config_migrations TO agent_config_reader;

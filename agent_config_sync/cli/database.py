@@ -14,12 +14,14 @@ from agent_config_sync.settings import Settings
 
 
 @contextlib.asynccontextmanager
-async def open_connection(settings: Settings, *, notices: bool = False) -> AsyncIterator[asyncpg.Connection]:
+async def open_connection(
+    settings: Settings, *, notices: bool = False, timing: Timing | None = None
+) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection and close it again. notices: show the server's warnings to the person.
 
     Raises: SyncError that says why not.
     """
-    connection = await connect(server_of(settings), application_name="agent-config-sync", timing=Timing())
+    connection = await connect(server_of(settings), application_name="agent-config-sync", timing=timing or Timing())
     if notices:
         connection.add_log_listener(
             lambda _, message: print(f"{message.severity.lower()}: {message.message}", file=sys.stderr)

@@ -11,8 +11,8 @@ import typer
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, Config, Dsn, errors_end_the_command, given
 from agent_config_sync.logs import set_up_logs
+from agent_config_sync.postgres.migrate import PATIENCE, migrations, pending
 from agent_config_sync.postgres.migrate import migrate as apply_pending
-from agent_config_sync.postgres.migrate import migrations, pending
 from agent_config_sync.settings import Settings, load_settings
 
 
@@ -42,6 +42,6 @@ def migrate(
 
 async def _migrate(settings: Settings, *, check: bool, repair: bool) -> list[str]:
     async with contextlib.AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(open_connection(settings, notices=not check))
+        connection = await stack.enter_async_context(open_connection(settings, notices=not check, timing=PATIENCE))
         done = await pending(connection) if check else await apply_pending(connection, repair=repair)
     return [migration.name for migration in done]

@@ -13,6 +13,7 @@ import typer
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given
 from agent_config_sync.errors import SettingsError
+from agent_config_sync.logs import printable
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.status import FleetRow, forget, read_fleet
 from agent_config_sync.settings import Settings, load_settings
@@ -79,7 +80,7 @@ def _table(fleet: list[FleetRow]) -> list[str]:
         lines.extend(
             f"  {line}" for line in ([row.error] if row.error else []) + [f"warning: {text}" for text in row.warnings]
         )
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _ago(moment: datetime) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import orjson
+import typer
 
 from agent_config_sync.cli.options import (
+    FAILED,
     AsJson,
     Config,
     Dsn,
@@ -17,11 +18,8 @@ from agent_config_sync.cli.options import (
     errors_end_the_command,
     given,
 )
-from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.events import (
-    Applied,
     Event,
-    PassFailed,
     Published,
     Refused,
     ReloadDeferred,
@@ -47,26 +45,33 @@ def sync(
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
     with errors_end_the_command():
         settings = load_settings(command_line=options, config_file=config)
-        set_up_logs("error" if as_json else settings.log_level, "text")
-        asyncio.run(_sync(settings, as_json=as_json))
+        set_up_logs("error" if as_json else log_level or "warning", "text")
+        summary = asyncio.run(_sync(settings))
+    if as_json:
+        print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
+    elif summary["refused"] is None:
+        told = f"; the gateway was told ({summary['told']})" if summary["told"] not in (None, "none") else ""
+        print(f"{settings.output}: " + ("published" if summary["changed"] else "up to date") + told)
+    if summary["refused"] is not None:
+        raise typer.Exit(FAILED)
 
 
-async def _sync(settings: Settings, *, as_json: bool) -> None:
+async def _sync(settings: Settings) -> dict[str, object]:
     plugin = Plugin(settings)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
     await plugin.sync.once()
-    refused = next((event for event in seen if isinstance(event, Refused)), None)
-    if as_json:
-        print(orjson.dumps(_summary(settings, seen), option=orjson.OPT_INDENT_2).decode())
-    if refused is not None:
-        raise RefusedError(f"refused: {refused.reason}")
-    if not as_json and not any(isinstance(event, Published) for event in seen):
-        logging.getLogger(__name__).info("%s is up to date", settings.output)
+    return _summary(settings, seen)
 
 
 def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:
-    summary: dict[str, object] = {"path": str(settings.output), "changed": False, "told": None, "warnings": []}
+    summary: dict[str, object] = {
+        "path": str(settings.output),
+        "changed": False,
+        "told": None,
+        "warnings": [],
+        "refused": None,
+    }
     for event in seen:
         match event:
             case Published(content_hash=content, after=after):
@@ -77,12 +82,12 @@ def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:
                 summary |= {"told": method}
             case Warned(warnings=warnings):
                 summary |= {"warnings": list(warnings)}
-            case Refused(reason=reason) | ReloadDeferred(reason=reason) | StatusUnwritable(reason=reason):
-                summary |= {"problem": reason}
-            case PassFailed(error=error):
-                summary |= {"problem": str(error) if isinstance(error, SyncError) else type(error).__name__}
-            case Applied():
-                summary |= {"applied": True}
+            case Refused(reason=reason):
+                summary |= {"refused": reason}
+            case ReloadDeferred(reason=reason):
+                summary |= {"not_told": reason}
+            case StatusUnwritable(reason=reason):
+                summary |= {"not_reported": reason}
             case _:
                 pass
     return summary

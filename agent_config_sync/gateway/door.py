@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.errors import ReloadError, SettingsError
 from agent_config_sync.logs import log_line
+
+GREETING_DEADLINE = 10.0
+"""Seconds for the plugin to say who the gateway is; it does so at once."""
 
 ANSWER_DEADLINE = 5.0
 """Seconds for the gateway to say what it runs with."""
@@ -32,6 +35,12 @@ LINE_LIMIT = 64 * 1024 * 1024
 
 PIPE_LINES = 1000
 """Lines that wait for a gateway that does not read; further log lines are dropped and counted."""
+
+
+_NOT_FROM_HERE = (
+    "run --door is started by the gateway's plugin, which writes one line of JSON to standard input; "
+    "to run alone leave --door out"
+)
 
 
 class Greeting(BaseModel):
@@ -66,7 +75,10 @@ class Door:
     async def open(cls) -> Door:
         """Take over standard input and output."""
         reader = asyncio.StreamReader(limit=LINE_LIMIT)
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        try:
+            await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        except (OSError, ValueError):
+            raise SettingsError(_NOT_FROM_HERE) from None
         output = os.dup(1)
         os.dup2(2, 1)  # whatever else prints must not break the lines
         os.set_blocking(output, False)
@@ -77,14 +89,11 @@ class Door:
 
         Raises: SettingsError when there is none.
         """
-        line = await self._reader.readline()
         try:
+            line = await asyncio.wait_for(self._reader.readline(), GREETING_DEADLINE)
             return Greeting.model_validate(orjson.loads(line))
-        except (orjson.JSONDecodeError, ValidationError):
-            raise SettingsError(
-                "run --door is started by the gateway's plugin, which writes one line of JSON to standard input; "
-                "to run alone leave --door out"
-            ) from None
+        except (TimeoutError, ValueError):  # ValueError: no JSON, another shape, or a line beyond the limit
+            raise SettingsError(_NOT_FROM_HERE) from None
 
     async def serve(self) -> None:
         """Take answers and changes from the plugin; returns at the end of standard input."""
@@ -92,7 +101,8 @@ class Door:
             while line := await self._reader.readline():
                 self._take(line)
         for question in self._questions.values():
-            question.cancel()
+            if not question.done():
+                question.set_exception(ReloadError("the gateway has gone"))
 
     async def running_agents(self) -> Mapping[str, Any]:
         """Return the `agents` section that the gateway runs with.
@@ -125,7 +135,8 @@ class Door:
             return
         if message.get("changed"):
             self.changed.set()
-        question = self._questions.get(message.get("id", 0))
+        number = message.get("id")
+        question = self._questions.get(number) if isinstance(number, int) else None
         if question is None or question.done():
             return
         agents = message.get("agents")
@@ -146,6 +157,8 @@ class Door:
         self._put(line)
 
     def _put(self, line: bytes) -> None:
+        # Node's line readers also split at these two, which JSON allows inside a text.
+        line = line.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
         self._waiting.append(line + b"\n")
         if not self._writing:
             self._write()

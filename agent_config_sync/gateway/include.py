@@ -20,14 +20,12 @@ class ConfigLayout:
     """What openclaw.json says of our file.
 
     included_at: `section` below `agents`, `root` at the top, None where it is not included. base_agents: ids that the
-    operator's other files define beside ours.
+    operator's other files define beside ours. sources: the files that this was read from.
     """
 
     included_at: Layout | None
     base_agents: frozenset[str]
-
-
-NOT_INCLUDED = ConfigLayout(None, frozenset())
+    sources: tuple[Path, ...]
 
 
 def read_json5(path: Path) -> object:
@@ -64,19 +62,20 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     here = output.resolve()
     in_section = list(_included(section, config.parent))
     if here in in_section:
-        others = [_members(path) for path in in_section if path != here]
-        return ConfigLayout("section", _ids([*others, section]))
+        others = [path for path in in_section if path != here]
+        return ConfigLayout("section", _ids([*map(_members, others), section]), (config, *others))
     at_root = list(_included(document, config.parent))
     if here in at_root:
-        others = [_members(_members(path).get("agents")) for path in at_root if path != here]
-        return ConfigLayout("root", _ids([*others, section]))
-    return NOT_INCLUDED
+        others = [path for path in at_root if path != here]
+        sections = [_members(_members(path).get("agents")) for path in others]
+        return ConfigLayout("root", _ids([*sections, section]), (config, *others))
+    return ConfigLayout(None, frozenset(), (config,))
 
 
 def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
     names = node.get(_INCLUDE)
     for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
-        if isinstance(name, str):
+        if isinstance(name, str) and "\0" not in name:
             yield (folder / name).resolve()
 
 

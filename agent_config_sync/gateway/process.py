@@ -65,6 +65,8 @@ class GatewayProcess:
             descriptor = os.pidfd_open(self.pid)
         except ProcessLookupError:
             raise ReloadError(f"the gateway (pid {self.pid}) is gone") from None
+        except OSError as error:
+            raise ReloadError(f"the gateway (pid {self.pid}) cannot be signalled here ({error.strerror})") from None
         try:
             if GatewayProcess.find(self.pid) != self:
                 raise ReloadError(f"pid {self.pid} is another process now than the gateway that we were told of")

@@ -12,7 +12,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, assert_never
+from typing import assert_never
 
 from agent_config_sync.errors import ReloadError, SettingsError
 from agent_config_sync.events import ReloadMethod
@@ -21,11 +21,10 @@ from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.gateway.rules import ENTRIES_SINCE, SIGUSR1_UNTIL
 from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.publish.gate import Gate
+from agent_config_sync.settings import ReloadSetting
 
 SIGNAL_INTERVAL = 30.0
 """Seconds between two signals; the gateway swallows an earlier one (measured on 2026.7.1)."""
-
-ReloadSetting: TypeAlias = Literal["auto", "watch", "touch", "signal", "none"]
 
 
 def choose_method(
@@ -63,10 +62,21 @@ class Gateway:
     version: GatewayVersion | None
 
 
-def tell(
-    gateway: Gateway, method: ReloadMethod, *, gate: Gate, signalled_at: float | None, now: float
-) -> Told | Deferred:
-    """Tell the gateway. signalled_at, now: seconds since the epoch.
+def ready(gateway: Gateway, method: ReloadMethod, *, signalled_at: float | None, now: float) -> Deferred | None:
+    """Return why the gateway may not be told yet, None if it may. signalled_at, now: seconds since the epoch."""
+    if method != "signal":
+        return None
+    if gateway.process is None:
+        return Deferred("no gateway process is known: set gateway_pid_file, or reload = watch or touch")
+    # A clock that was set back makes the last signal seem to be in the future; then it counts as long ago.
+    since = now - signalled_at if signalled_at is not None else SIGNAL_INTERVAL
+    if 0 <= since < SIGNAL_INTERVAL:
+        return Deferred(f"the last signal was {since:.0f} s ago; changes are folded into one", SIGNAL_INTERVAL - since)
+    return None
+
+
+def tell(gateway: Gateway, method: ReloadMethod, *, gate: Gate) -> Told | Deferred:
+    """Tell the gateway.
 
     Raises: StoppedError.
     """
@@ -76,7 +86,7 @@ def tell(
         case "touch":
             return _touch(gateway.config, gate)
         case "signal":
-            return _signal(gateway, gate, signalled_at, now)
+            return _signal(gateway, gate)
         case _:
             assert_never(method)
 
@@ -92,15 +102,11 @@ def _touch(config: Path, gate: Gate) -> Told | Deferred:
     return Told("touch")
 
 
-def _signal(gateway: Gateway, gate: Gate, signalled_at: float | None, now: float) -> Told | Deferred:
+def _signal(gateway: Gateway, gate: Gate) -> Told | Deferred:
     if gateway.process is None:
         return Deferred("no gateway process is known: set gateway_pid_file, or reload = watch or touch")
-    # A clock that was set back makes the last signal seem to be in the future; then it counts as long ago.
-    since = now - signalled_at if signalled_at is not None else SIGNAL_INTERVAL
-    if 0 <= since < SIGNAL_INTERVAL:
-        return Deferred(f"the last signal was {since:.0f} s ago; changes are folded into one", SIGNAL_INTERVAL - since)
     try:
-        number = _number(gateway)
+        number = _number(gateway.process, gateway.version)
         if gateway.config.exists():
             read_json5(gateway.config)
         gateway.process.send(number, gate.passing)
@@ -111,11 +117,10 @@ def _signal(gateway: Gateway, gate: Gate, signalled_at: float | None, now: float
     return Told("signal")
 
 
-def _number(gateway: Gateway) -> signal.Signals:
-    assert gateway.process is not None
-    if gateway.version is not None:
-        return signal.SIGUSR1 if gateway.version <= SIGUSR1_UNTIL else signal.SIGUSR2
-    if gateway.process.is_node():
+def _number(process: GatewayProcess, version: GatewayVersion | None) -> signal.Signals:
+    if version is not None:
+        return signal.SIGUSR1 if version <= SIGUSR1_UNTIL else signal.SIGUSR2
+    if process.is_node():
         raise ReloadError(
             "the gateway's version is unknown and on newer ones SIGUSR1 opens a debugger: set gateway_version, "
             "or reload = touch"

@@ -77,7 +77,7 @@ class RecordedRules:
             return "this version of the gateway does not take it"
         for error in self._validator.iter_errors({key: value}):
             where = ".".join(str(part) for part in error.instance_path)
-            return f"{where}: {error.message[:160]}"
+            return ascii(f"{where}: {error.message[:160]}")[1:-1]
         return beyond_schema(key, value, channels=frozenset(self._accepted["channels"]))
 
 

@@ -13,9 +13,9 @@ from agent_config_sync.model.site import Layout
 
 def difference(content: bytes, layout: Layout, base_agents: frozenset[str], running: Mapping[str, Any]) -> str | None:
     """Return the first place where `running` (the gateway's `agents`) is not what `content` says; None when it is."""
-    section = orjson.loads(content)
+    section = _object(orjson.loads(content))
     if layout == "root":
-        section = section["agents"]
+        section = _object(section.get("agents"))
     wanted = _by_id(section)
     has = _by_id(running)
     for name in wanted:
@@ -32,10 +32,16 @@ def difference(content: bytes, layout: Layout, base_agents: frozenset[str], runn
 
 def _by_id(section: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the roster keyed by id, whichever its form; newer gateways turn a list into entries."""
-    entries = dict(section.get("entries") or {})
-    for agent in section.get("list") or ():
-        entries[agent["id"]] = {key: value for key, value in agent.items() if key not in ("id", "default")}
+    entries = dict(_object(section.get("entries")))
+    roster = section.get("list")
+    for agent in roster if isinstance(roster, list) else ():
+        if isinstance(agent, Mapping) and isinstance(agent.get("id"), str):
+            entries[agent["id"]] = {key: value for key, value in agent.items() if key not in ("id", "default")}
     return entries
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _missing(wanted: Any, has: Any, path: str) -> str | None:

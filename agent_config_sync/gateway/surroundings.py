@@ -7,95 +7,110 @@ from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.events import ReloadMethod
-from agent_config_sync.gateway.include import NOT_INCLUDED, ConfigLayout, read_layout
+from agent_config_sync.gateway.include import ConfigLayout, read_layout
 from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.gateway.reload import Gateway, choose_method
 from agent_config_sync.gateway.rules import roster_for, rules_for
 from agent_config_sync.gateway.version import find_version
-from agent_config_sync.model.site import Site
+from agent_config_sync.model.site import Layout, Site
+from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """The gateway as it is now: what renderers need of it, whom to tell, how, and what is odd about it."""
+    """The gateway as it is now: what renderers need of it, whom to tell, how, and what is odd about it.
+
+    included_at: how its configuration includes our file, as far as is known.
+    """
 
     site: Site
     gateway: Gateway
     method: ReloadMethod
+    included_at: Layout | None
     warnings: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Surroundings:
-    """Finds the gateway anew at every pass; its configuration is parsed only when the file changed."""
+    """Finds the gateway anew at every pass; its configuration is parsed only when a file of it changed."""
 
     settings: Settings
     _process: GatewayProcess | None = None
-    _layout: ConfigLayout = NOT_INCLUDED
-    _layout_seen: tuple[int, int, int] | None = None
-    _layout_warning: str | None = None
-    _layout_known: bool = False
+    _layout: ConfigLayout | None = None
+    _seen: tuple[FileSignature | None, ...] = ()
+    _warning: str | None = None
 
-    def look(self, last_default: str | None) -> Neighbour:
-        """Return the gateway beside us. last_default: the default agent of the last publish.
+    def look(self, last_default: str | None, last_layout: Layout | None) -> Neighbour:
+        """Return the gateway beside us. last_default, last_layout: of the last publish, maybe in an earlier life.
 
         Raises: RefusedError when nobody can tell which layout the file must have.
         """
         settings = self.settings
         process = self._find_process()
         version = find_version(settings.gateway_version, process)
-        warnings = self._look_at_layout()
-        layout = settings.layout if settings.layout != "auto" else (self._layout.included_at or "root")
+        self._look_at_layout()
+        included_at = self._layout.included_at if self._layout is not None else last_layout
+        if settings.layout == "auto" and included_at is None and self._layout is None and self._warning is not None:
+            raise RefusedError(f"{self._warning}; until then nobody can tell which layout the file must have")
         site = Site(
             gateway=settings.gateway,
             version=version,
             roster=roster_for(version) if settings.roster == "auto" else settings.roster,
-            layout=layout,
+            layout=(included_at or "root") if settings.layout == "auto" else settings.layout,
             rules=rules_for(version),
-            base_agents=self._layout.base_agents,
+            base_agents=self._layout.base_agents if self._layout is not None else frozenset(),
             last_default=last_default,
         )
         gateway = Gateway(settings.config_path, process, version)
-        return Neighbour(site, gateway, choose_method(settings.reload, version, process), warnings)
+        method = choose_method(settings.reload, version, process)
+        return Neighbour(site, gateway, method, included_at, (self._warning,) if self._warning else ())
 
     def _find_process(self) -> GatewayProcess | None:
         """Return the process that we were told of. A pid that was told once means the process that had it then; a pid
-        file is written anew by each new gateway."""
+        file is written anew by each new gateway.
+        """
         pid_file = self.settings.gateway_pid_file
         if pid_file is not None:
             try:
                 return GatewayProcess.find(int(pid_file.read_text(encoding="ascii").strip()))
             except (OSError, ValueError):
                 return None
-        if self._process is None and self.settings.gateway_pid is not None:
-            self._process = GatewayProcess.find(self.settings.gateway_pid)
         return self._process
 
-    def _look_at_layout(self) -> tuple[str, ...]:
+    def __post_init__(self) -> None:
+        if self.settings.gateway_pid is not None:
+            self._process = GatewayProcess.find(self.settings.gateway_pid)
+
+    def _look_at_layout(self) -> None:
+        """Read how the configuration includes our file, if it changed; what cannot be read leaves what was known.
+
+        An editor may replace the file by moving it away first, so a missing one is no news while something is known.
+        """
         config, output = self.settings.config_path, self.settings.output
-        seen = _signature(config)
-        if seen != self._layout_seen:
-            self._layout_seen = seen
-            self._layout_warning = None
-            try:
-                self._layout = NOT_INCLUDED if seen is None else read_layout(config, output)
-                self._layout_known = True
-            except SettingsError as error:
-                self._layout_warning = str(error)
-            except OSError as error:
-                self._layout_warning = f"{config} cannot be read ({error.strerror}): let this user read it"
-            else:
-                if seen is not None and self._layout.included_at is None:
-                    self._layout_warning = f"{config} does not include {output.name}: the gateway cannot see it"
-        if self._layout_warning and not self._layout_known and self.settings.layout == "auto":
-            raise RefusedError(f"{self._layout_warning}; until then nobody can tell which layout the file must have")
-        return (self._layout_warning,) if self._layout_warning else ()
+        sources = self._layout.sources if self._layout is not None and self._layout.sources else (config,)
+        seen = tuple(_signature(path) for path in sources)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._warning = None
+        try:
+            self._layout = read_layout(config, output)
+        except FileNotFoundError:
+            return
+        except SettingsError as error:
+            self._warning = str(error)
+            return
+        except OSError as error:
+            self._warning = f"{config} cannot be read ({error.strerror}): let this user read it"
+            return
+        self._seen = tuple(_signature(path) for path in self._layout.sources)
+        if self._layout.included_at is None:
+            self._warning = f"{config} does not include {output.name}: the gateway cannot see it"
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def _signature(path: Path) -> FileSignature | None:
     try:
-        status = path.stat()
+        return FileSignature.of(path.stat())
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -6,8 +6,6 @@ carry NULLs, texts may be blank. The renderer decides what a row or value costs.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
 
@@ -24,7 +22,7 @@ class AgentRow(Row):
     scoped: the row names its gateways. settings: the JSON text of the column.
     """
 
-    version: str
+    version: bytes
     name: str
     is_default: bool | None
     scoped: bool
@@ -42,6 +40,3 @@ class SystemConfigRow(Row):
     key: str
     value: str
     value_type: str
-
-
-TableName = Literal["agents", "agent_system_config"]

@@ -20,10 +20,12 @@ from agent_config_sync.errors import (
     UnreachableError,
 )
 
-CONNECT_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError)
+_DRIVER_FAILURES = (asyncpg.InterfaceError, asyncpg.InternalClientError, EOFError, OSError, TimeoutError)
+
+CONNECT_FAILURES = (asyncpg.PostgresError, *_DRIVER_FAILURES, ValueError, OverflowError)
 """What connecting may raise: refusals of the server, of the driver, of the network, and unreadable DSNs."""
 
-QUERY_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+QUERY_FAILURES = (asyncpg.PostgresError, *_DRIVER_FAILURES)
 """What a statement may raise, on a live link or a dying one."""
 
 
@@ -64,7 +66,7 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
             return UnreachableError(f"{server} did not answer in time: check host, port and firewall")
         case OSError():
             return UnreachableError(f"{server} cannot be reached ({_reason(error)}): is it running there?")
-        case asyncpg.ClientConfigurationError() | ValueError():
+        case asyncpg.ClientConfigurationError() | ValueError() | OverflowError():
             return SettingsError(
                 "the database settings cannot be read: a dsn looks like postgresql://user:password@host:5432/database, "
                 "special characters are percent-encoded, and the certificate files that it names must exist"
@@ -87,7 +89,7 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
         case asyncpg.ReadOnlySQLTransactionError():
             return ReadOnlyError(f"{server} is a hot standby, which takes no LISTEN: name the primary in dsn or host")
         case asyncpg.LockNotAvailableError():
-            return UnreachableError(f"a table in {server} is locked by another session; tried again")
+            return UnreachableError(f"a table in {server} is locked by another session: end its transaction")
         case asyncpg.QueryCanceledError():
             return UnreachableError(f"a statement in {server} took too long and was cancelled")
         case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
@@ -97,7 +99,7 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
             )
         case TimeoutError():
             return UnreachableError(f"{server} did not answer in time")
-        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | OSError():
+        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | EOFError() | OSError():
             return UnreachableError(f"the connection to {server} was lost")
         case asyncpg.PostgresError():
             return DatabaseError(f"{server} failed a statement: {_server_words(error)}")

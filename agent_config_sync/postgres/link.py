@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from typing import Any
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from agent_config_sync.errors import DatabaseError, PoolerError, ReadOnlyError, SilentError, SyncError, UnreachableError
+from agent_config_sync.errors import DatabaseError, PoolerError, ReadOnlyError, SilentError, UnreachableError
 from agent_config_sync.postgres.failures import CONNECT_FAILURES, QUERY_FAILURES, connect_failure, query_failure
 from agent_config_sync.postgres.queries import query
 
 CHANNEL = "agent_config_changed"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class Timing:
     silence: float = 4.0
     answer: float = 4.0
     diagnosis: float = 1.0
-    statement: float = 8.0
-    lock: float = 5.0
+    statement: float = 4.0
+    lock: float = 3.0
 
 
 async def connect(server: Server, *, application_name: str, timing: Timing) -> asyncpg.Connection:
@@ -84,6 +87,7 @@ class Link:
         self._read = read
         self._reading = asyncio.Lock()
         self._timing = timing
+        self._proven = asyncio.Event()
         self._heard = asyncio.Event()
         self._echo = asyncio.Event()
         self._nonce = ""
@@ -135,9 +139,23 @@ class Link:
         while not self.lost.done():
             try:
                 await self._probe()
+                self._proven.set()
                 await self._silence()
-            except SyncError as error:
-                self.fail(error if isinstance(error, DatabaseError) else DatabaseError(str(error)))
+            except DatabaseError as error:
+                self.fail(error)
+            except Exception as error:  # noqa: BLE001 - a link whose probe is dead must not live on unwatched
+                _log.exception("the probe failed")
+                self.fail(DatabaseError(f"the probe of {self.server.name} failed ({type(error).__name__})"))
+
+    async def proven(self) -> None:
+        """Return when the first probe has come back.
+
+        Raises: DatabaseError when it does not.
+        """
+        self.lost.add_done_callback(lambda _: self._proven.set())
+        await self._proven.wait()
+        if self.lost.done():
+            raise self.lost.result()
 
     def fail(self, error: DatabaseError) -> None:
         """End both connections at once, without waiting for a server that may not answer."""

@@ -1,7 +1,7 @@
 """Apply the numbered SQL files of migrations/, each in its own transaction, and record them with a checksum.
 
 The files hold their own BEGIN, COMMIT and lock, so that plain psql can run them too; they only add, and what is there
-stays. A migration that psql applied has no checksum; it is filled in when the file is applied again.
+stays.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ import asyncpg
 
 from agent_config_sync.errors import DatabaseError
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
+from agent_config_sync.postgres.link import Timing
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.resources import resource
 
 LOCK = 7135003215812907
 """Advisory lock of a whole `migrate`; the files take the next lower number for themselves."""
+
+PATIENCE = Timing(statement=900.0, lock=60.0)
+"""A large table takes its time, and another migration is waited for; an idle transaction on it is not."""
 
 _TRIES = 10
 
@@ -60,12 +64,14 @@ async def pending(connection: asyncpg.Connection) -> list[Migration]:
             }
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
-    return [
-        migration
-        for migration in migrations()
-        if migration.name not in recorded
-        or (migration.name != "seed" and recorded[migration.name] != migration.checksum)
-    ]
+    return [migration for migration in migrations() if _is_pending(migration, recorded)]
+
+
+def _is_pending(migration: Migration, recorded: dict[str, str | None]) -> bool:
+    """A migration that psql applied has no checksum and is taken as it is; starting values are given once."""
+    if migration.name not in recorded:
+        return True
+    return migration.name != "seed" and recorded[migration.name] not in (None, migration.checksum)
 
 
 async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> list[Migration]:
@@ -74,14 +80,18 @@ async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> li
     Returns: what was applied. Raises: DatabaseError.
     """
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=None)
-        wanted = await pending(connection)
-        if repair:
-            wanted = [migration for migration in migrations() if migration in wanted or migration.name != "seed"]
-        for migration in wanted:
-            await _apply(connection, migration)
-            await connection.execute(query("record_checksum"), migration.name, migration.checksum)
-        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        try:
+            wanted = await pending(connection)
+            if repair:
+                wanted = [migration for migration in migrations() if migration in wanted or migration.name != "seed"]
+            for migration in wanted:
+                await _apply(connection, migration)
+                await connection.execute(query("record_checksum"), migration.name, migration.checksum)
+        finally:
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")  # of a file that failed in its middle
+                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
     except QUERY_FAILURES as error:
         raise _failure(error) from None
     return wanted
@@ -90,7 +100,7 @@ async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> li
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     for attempt in range(_TRIES):
         try:
-            await connection.execute(migration.sql, timeout=None)
+            await connection.execute(migration.sql)
         except asyncpg.InternalServerError as error:
             # Roles belong to the whole server: another database's migration was granting at the same instant.
             await connection.execute("ROLLBACK")

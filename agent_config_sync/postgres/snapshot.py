@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 import asyncpg
@@ -15,6 +16,12 @@ from agent_config_sync.postgres.queries import query
 BATCH = 500
 """Rows a fetch: about 5 ms of decoding, so that the event loop stays free."""
 
+VERSION = 14
+"""Bytes of a row version: tableoid (4), ctid (a block of 4 and an offset of 2), xmin (4)."""
+
+_PLACE = struct.Struct(">IH")
+_PLACE_AT = 4
+
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -27,7 +34,8 @@ class SnapshotReader:
         self._account = account
         self._gateway = gateway
         self._seen_tables = seen_tables
-        self._rows: dict[str, AgentRow] = {}
+        self._rows: dict[bytes, AgentRow] = {}
+        self._files: str | None = None
         self._has_system_config: bool = False
         self.fetched = 0
 
@@ -47,33 +55,39 @@ class SnapshotReader:
             await connection.execute(BEGIN)
             try:
                 snapshot = await self._read_in_transaction(connection, list(keys))
-            except asyncpg.PostgresError:
-                # asyncpg forgets plans that an ALTER TABLE made stale, but not inside a transaction.
+            except Exception as error:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
+                if isinstance(error, asyncpg.InvalidCachedStatementError):
+                    # asyncpg forgets plans that an ALTER TABLE made stale, but not inside a transaction.
                     await connection.reload_schema_state()
                 raise
             await connection.execute("COMMIT")
             return snapshot
 
     async def _read_in_transaction(self, connection: asyncpg.Connection, keys: list[str]) -> Snapshot:
+        # First the small table: a TRUNCATE is not bound to snapshots, and the roster has a guard against being empty.
+        config: tuple[SystemConfigRow, ...] = ()
+        if self._has_system_config:
+            records = await connection.fetch(query("system_config"), keys)
+            config = tuple(SystemConfigRow.model_validate(dict(record)) for record in records)
         found = await connection.fetchrow(query("agents_versions"), self._account, self._gateway)
         assert found is not None  # an aggregate always gives a row
-        versions: list[str] = found["versions"].split(" ") if found["versions"] else []
+        if found["files"] != self._files:
+            self._files, self._rows = found["files"], {}
+        packed: bytes = found["versions"] or b""
+        versions = [packed[start : start + VERSION] for start in range(0, len(packed), VERSION)]
         missing = [version for version in versions if version not in self._rows]
         for start in range(0, len(missing), BATCH):
-            batch = [version[: version.index(")") + 1] for version in missing[start : start + BATCH]]
-            for record in await connection.fetch(query("agents_by_version"), batch):
+            batch = missing[start : start + BATCH]
+            places = [f"({','.join(map(str, _PLACE.unpack_from(version, _PLACE_AT)))})" for version in batch]
+            for record in await connection.fetch(query("agents_by_version"), places):
                 row = AgentRow.model_validate(dict(record))
                 self._rows[row.version] = row
         self.fetched = len(missing)
         rows = tuple([self._rows[version] for version in versions])
         if len(self._rows) > 2 * len(rows) + BATCH:
             self._rows = {row.version: row for row in rows}
-        config: tuple[SystemConfigRow, ...] = ()
-        if self._has_system_config:
-            records = await connection.fetch(query("system_config"), keys)
-            config = tuple(SystemConfigRow.model_validate(dict(record)) for record in records)
         excluded = not rows and bool(await connection.fetchval(query("agents_visible"), self._account))
         return Snapshot(at=found["at"], agents=rows, system_config=config, excluded=excluded)
 
@@ -91,5 +105,5 @@ class SnapshotReader:
         elif found["agent_config_migrations"] is not None or "agent_system_config" in self._seen_tables:
             raise SchemaError(
                 f"table agent_system_config was there and is missing now in {where}: "
-                "restore it, or run agent-config-sync migrate --force"
+                "restore it, or run agent-config-sync migrate --repair"
             )

@@ -109,7 +109,8 @@ def replace(
     like: owner and mode of the new file; None means ours and 0600. ready: called when the new bytes are durable under
     the temporary name, just before the rename.
 
-    Raises: PublishError (the old file stands, no temporary file is left), StoppedError.
+    Raises: PublishError, StoppedError. The old file stands and no temporary file is left; only where the fsync of the
+    directory failed the new file stands, and might not outlive a loss of power.
     """
     try:
         with _directory(path.parent) as directory:
@@ -160,8 +161,14 @@ def _own(descriptor: int, like: Ownership) -> None:
     """Give a file its owner and mode before it is visible; an owner that only root could give is let go."""
     status = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (like.uid, like.gid):
-        with contextlib.suppress(PermissionError):
+        try:
             os.fchown(descriptor, like.uid, like.gid)
+        except OSError as error:
+            if error.errno not in (
+                errno.EPERM,
+                errno.EINVAL,
+            ):  # EINVAL: an owner that this user namespace does not know
+                raise
     os.fchmod(descriptor, like.mode & 0o777)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -37,9 +38,9 @@ class FileLock:
             except BlockingIOError:
                 os.close(descriptor)
                 return False
-            except BaseException:
+            except OSError as error:
                 os.close(descriptor)
-                raise
+                raise self._failed(error) from None
             if self._still_named(descriptor):
                 break
             os.close(descriptor)  # somebody removed the file between our open and our lock
@@ -47,8 +48,8 @@ class FileLock:
         command = Path(sys.argv[0]).name or "python"
         text = f"pid {os.getpid()} on {socket.gethostname()} ({command} {' '.join(sys.argv[1:2])}) since {since}\n"
         with contextlib.suppress(OSError):  # a full disk costs the name of the holder, not the lock
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, text.encode("utf-8", "replace"), 0)
+            # Never to zero: freeing the file's only block costs a millisecond on a disk that discards.
+            os.ftruncate(descriptor, os.pwrite(descriptor, text.encode("utf-8", "replace"), 0))
         self._descriptor = descriptor
         return True
 
@@ -83,20 +84,34 @@ class FileLock:
             self.release()
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             if not self.path.parent.is_dir():
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, flags, 0o600)
+            try:
+                descriptor = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                return self._checked(os.open(self.path, flags))
             if os.geteuid() == 0:  # root must not lock the gateway's own user out
                 owner = self.path.parent.stat()
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
         except OSError as error:
-            raise PublishError(
-                f"the lock file {self.path} cannot be opened ({error.strerror}): let this user write in that "
-                "directory, or set another output_path"
-            ) from None
+            raise self._failed(error) from None
         return descriptor
+
+    def _checked(self, descriptor: int) -> int:
+        """Return the descriptor of a file that is ours to write into, whatever somebody put in its place."""
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            return descriptor
+        os.close(descriptor)
+        raise PublishError(f"the lock file {self.path} is no plain file of its own: remove it")
+
+    def _failed(self, error: OSError) -> PublishError:
+        return PublishError(
+            f"the lock file {self.path} cannot be used ({error.strerror}): let this user write in that directory, "
+            "or set another output_path"
+        )
 
     def _still_named(self, descriptor: int) -> bool:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +21,12 @@ def content_hash(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A file as we last saw or wrote it."""
+    """A file as we last saw or wrote it. durable: nothing says that it might not outlive a loss of power."""
 
     content: bytes
     content_hash: str
     signature: FileSignature
+    durable: bool = True
 
 
 class Output:
@@ -35,6 +38,8 @@ class Output:
         self._sibling = sibling
         self._gate = gate
         self._known: OnDisk | None = None
+        self._durable = True
+        self._old: int | None = None
 
     def look(self) -> OnDisk | None:
         """Return what is on disk now, None where there is no readable file.
@@ -46,19 +51,35 @@ class Output:
             self._known = None
         elif self._known is None or self._known.signature != signature:
             content = atomic.read(self.path)
-            self._known = None if content is None else OnDisk(content, content_hash(content), signature)
+            durable = self._durable
+            self._known = None if content is None else OnDisk(content, content_hash(content), signature, durable)
         return self._known
 
-    def replace(self, content: bytes, *, ready: Callable[[], None]) -> OnDisk:
-        """Make `content` the file, durably.
+    def replace(self, content: bytes, hashed: str, *, ready: Callable[[], None]) -> None:
+        """Make `content` the file, durably; after a failure it is written again, even if it seems to stand.
 
-        Raises: PublishError, StoppedError; the old file stands.
+        hashed: its content hash. The old file is kept open until `let_go`, because a rename that frees the blocks of a
+        large file takes milliseconds, and people wait for the rename.
+
+        Raises: PublishError, StoppedError.
         """
         like = Ownership.of(self.path) or Ownership.of(self._sibling)
-        self._known = None
-        signature = atomic.replace(self.path, content, gate=self._gate, like=like, ready=ready)
-        self._known = OnDisk(content, content_hash(content), signature)
-        return self._known
+        self._known, self._durable = None, False
+        self.let_go()
+        with contextlib.suppress(OSError):
+            self._old = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            signature = atomic.replace(self.path, content, gate=self._gate, like=like, ready=ready)
+        except BaseException:
+            self.let_go()
+            raise
+        self._known, self._durable = OnDisk(content, hashed, signature), True
+
+    def let_go(self) -> None:
+        """Close the file that was replaced; call it when nobody waits."""
+        old, self._old = self._old, None
+        if old is not None:
+            os.close(old)
 
     def sweep(self) -> None:
         """Remove what a killed process left; the pass lock must be held."""

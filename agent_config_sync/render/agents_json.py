@@ -28,7 +28,9 @@ SETTINGS_DEPTH = 32
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEYS_WITH_A_COLUMN = frozenset({"id", "default", "model", "thinkingDefault"})
 _FIRST_KEYS = ("model", "subagents", "thinkingDefault")
+_PLAIN = re.compile(r"[\w./:@-]{1,64}", re.ASCII)
 _SHOWN = 12
+_SHOWN_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class RenderedAgents:
 class AgentsJson:
     """Renders agents.json; the only state is a memo of entries, so that an unchanged row is never rendered again."""
 
-    _entries: dict[str, _Entry] = field(default_factory=dict)
+    _entries: dict[bytes, _Entry] = field(default_factory=dict)
     _known: frozenset[str] = frozenset()
     _shape: tuple[object, ...] = ()
 
@@ -79,7 +81,7 @@ class AgentsJson:
         if site.roster == "entries":
             defaults["modelPolicy"] = {"allow": [model for model in models if is_model_ref(model)]}
             warnings.extend(
-                f"model {model}: not in the allow-list, which takes provider/model only"
+                f"model {_shown(model)}: not in the allow-list, which takes provider/model only"
                 for model in models
                 if not is_model_ref(model)
             )
@@ -174,7 +176,7 @@ def _default_agent(rows: list[AgentRow], site: Site, warnings: list[str]) -> str
 def _render_entry(row: AgentRow, site: Site, known: frozenset[str]) -> _Entry:
     if not is_agent_id(row.name):
         problem = "left out: a name has 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit"
-        return _Entry(row, b"", b"", (), (f"agent {row.name[:64]!r}: {problem}",))
+        return _Entry(row, b"", b"", (), (f"agent {_shown(row.name)}: {problem}",))
     warnings: list[str] = []
 
     def warn(what: str) -> None:
@@ -225,7 +227,7 @@ def _models(row: AgentRow, warn: Callable[[str], None]) -> list[str]:
         if fallback is None:
             continue
         if fallback == primary or fallback in fallbacks:
-            warn(f"fallback_models names {fallback} twice")
+            warn(f"fallback_models names {_shown(fallback)} twice")
             continue
         fallbacks.append(fallback)
     if primary is None:
@@ -242,9 +244,9 @@ def _model(text: str, column: str, warn: Callable[[str], None]) -> str | None:
     elif len(model) > MODEL_ID_LIMIT:
         warn(f"a {column} of {len(model)} characters was left out ({MODEL_ID_LIMIT} at most)")
     elif _CONTROL.search(model) or any(character.isspace() for character in model):
-        warn(f"{column} {model[:64]!r} was left out: a model id has no spaces or control characters")
+        warn(f"{column} {_shown(model)} was left out: a model id has no spaces or control characters")
     elif "${" in model:
-        warn(f"{column} {model[:64]!r} was left out: the gateway would put an environment variable there")
+        warn(f"{column} {_shown(model)} was left out: the gateway would put an environment variable there")
     else:
         return model
     return None
@@ -258,11 +260,11 @@ def _allowed_subagents(row: AgentRow, known: frozenset[str], warn: Callable[[str
             continue
         name = item.strip()
         if name in allowed:
-            warn(f"allowed_subagents names {name[:64]!r} twice")
+            warn(f"allowed_subagents names {_shown(name)} twice")
         elif name == "*" or (name in known and is_agent_id(name)):
             allowed.add(name)
         else:
-            warn(f"allowed_subagents names {name[:64]!r}, which is no agent of this gateway; left out")
+            warn(f"allowed_subagents names {_shown(name)}, which is no agent of this gateway; left out")
     return sorted(allowed)
 
 
@@ -279,7 +281,7 @@ def _merge_settings(body: dict[str, object], row: AgentRow, site: Site, warn: Ca
         warn("settings must be a JSON object and were left out")
         return
     for key, value in settings.items():
-        source = f"settings.{key[:64]}"
+        source = f"settings.{_shown(key)}"
         if key in _KEYS_WITH_A_COLUMN:
             warn(f"{source} was left out: it has a column of its own")
         elif (found := _forbidden({key: value})) is not None:
@@ -331,6 +333,11 @@ def _forbidden(value: object) -> str | None:
             case _:
                 pass
     return None
+
+
+def _shown(text: str) -> str:
+    """Return a text of the database as a warning may show it: short, and quoted unless it is as plain as a name."""
+    return text if _PLAIN.fullmatch(text) else ascii(text[:_SHOWN_LENGTH])
 
 
 def _put(tree: dict[str, object], path: tuple[str, ...], value: object) -> None:

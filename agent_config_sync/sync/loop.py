@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ from agent_config_sync.sync.worker import in_worker
 LOCK_DEADLINE = 30.0
 """Seconds that a pass waits for another process's pass on the same output."""
 
+CURE_PAUSE = 1.0
+"""Seconds before a notification may end a backoff: a failing pass must not follow the pace of an operator's commits."""
+
 TAKE_OVER_POLL = 0.25
 """Seconds between two looks whether the process that holds the output has ended."""
 
@@ -63,7 +67,9 @@ BACKOFF = wait_chain(
     wait_fixed(2),
     wait_exponential(multiplier=5 / 2**3, min=5, max=60) + wait_random(0, 1),
 )
-"""After the first retry, which is at once: 0.5, 1 and 2 s, then the seed's 5 to 60 s with jitter."""
+"""Seconds between retries: 0.5, 1, 2, then the seed's 5 to 60 with jitter; the first after a success is at once."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -74,8 +80,8 @@ class _Wake:
     since: float | None = None
 
     def mark(self) -> None:
-        if not self.dirty:
-            self.dirty, self.since = True, time.monotonic()
+        self.dirty = True
+        self.since = self.since or time.monotonic()
 
     def clear(self) -> float | None:
         """Clear the mark and return when it was set, None if it was not."""
@@ -113,7 +119,7 @@ class ConfigSync:
         self._reader: SnapshotReader | None = None
         self._running: asyncio.Task[None] | None = None
         self._warnings: tuple[str, ...] = ()
-        self.latest: Prepared | None = None
+        self._swept = False
 
     # Start and stop ------------------------------------------------------------------------------------------------
 
@@ -144,17 +150,15 @@ class ConfigSync:
             self._running.cancel()
             await asyncio.wait([self._running])
 
-    async def once(self) -> Prepared:
-        """Do one pass, without the lifetime lock, and return what it found.
+    async def once(self) -> None:
+        """Do one pass, without the lifetime lock; the events tell what became of it.
 
-        Raises: SyncError.
+        Raises: SyncError, but not for what was refused.
         """
         async with self._links:
             await self._connect()
             await self._pass(ask=True)
-        await self._payment.pause()
-        assert self.latest is not None  # the pass would have raised
-        return self.latest
+            await self._payment.pause()
 
     async def preview(self) -> Prepared:
         """Return what a pass would write, without writing anything.
@@ -163,45 +167,48 @@ class ConfigSync:
         """
         async with self._links:
             await self._connect()
-            assert self._reader is not None  # set with the link
+            assert self._reader is not None  # made with the link
             snapshot = await self._reader.read(DEFAULTS)
             return await in_worker(self._pipeline.prepare, snapshot)
 
     # The loop ------------------------------------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        """Return when a link stands and a whole pass has succeeded; only then the backoff starts anew."""
+        """Return when a link stands, is proven, and a whole pass has succeeded; only then the backoff starts anew."""
         attempts = AsyncRetrying(
             wait=BACKOFF,
-            retry=retry_if_exception(_worth_a_retry),
+            retry=retry_if_exception(self._worth_a_retry),
             sleep=self._back_off,
             before_sleep=self._say_why,
             reraise=True,
         )
         async for attempt in attempts:
             with attempt:
-                await self._connect()
+                link = await self._connect()
                 await self._pass(ask=True)
+                await link.proven()
 
     async def _follow(self) -> None:
         """Do a pass for every wake; return when one fails or the link is lost."""
+        assert self._link is not None  # `_recover` has made it
+        link = self._link
         next_resync = time.monotonic() + self._settings.resync_interval
-        while self._link is not None and not self._link.lost.done():
+        while not link.lost.done():
+            await self._pause(self._settings.settle, for_notification=False)
             due = min(next_resync, self._payment.retry_at)
-            if not await self._pause(due - time.monotonic(), for_notification=True):
-                next_resync = time.monotonic() + self._settings.resync_interval
-            if self._link.lost.done():
+            notified = await self._pause(due - time.monotonic(), for_notification=True)
+            if link.lost.done():
                 break
+            if not notified:
+                next_resync = time.monotonic() + self._settings.resync_interval
             try:
-                await self._pass(ask=not self._wake.dirty)
+                await self._pass(ask=not notified)
             except StoppedError:
                 raise
-            except SyncError as error:
+            except Exception as error:  # noqa: BLE001 - the loop outlives whatever one pass runs into
                 self._failed(error, retry_in=0.0)
                 return
-            await self._pause(self._settings.settle, for_notification=False)
-        if self._link is not None:
-            self._failed(self._link.lost.result(), retry_in=0.0)
+        self._failed(link.lost.result(), retry_in=0.0)
 
     async def _pause(self, seconds: float, *, for_notification: bool) -> bool:
         """Wait for `seconds`, or until the link is lost or (if asked for) a notification has come; return whether."""
@@ -214,12 +221,23 @@ class ConfigSync:
             if rest <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._attention.wait(), rest)
+                async with asyncio.timeout(rest):  # wait_for would make a task, 0.07 ms on the way of every change
+                    await self._attention.wait()
 
     async def _back_off(self, seconds: float) -> None:
-        """Wait before a retry; a notification over a link that stands may be the cure."""
-        alive = self._link is not None and not self._link.lost.done()
-        await self._pause(seconds, for_notification=alive)
+        """Wait before a retry. Over a link that stands a new notification may be the cure, but not of every failure."""
+        first = min(seconds, CURE_PAUSE)
+        await asyncio.sleep(first)
+        if self._link is not None and not self._link.lost.done():
+            await self._pause(seconds - first, for_notification=True)
+        else:
+            await asyncio.sleep(seconds - first)
+
+    def _worth_a_retry(self, error: BaseException) -> bool:
+        """Settings that never gave a connection are the person's to mend; everything else may heal."""
+        if isinstance(error, SettingsError):
+            return self._link is not None
+        return isinstance(error, Exception) and not isinstance(error, StoppedError)
 
     def _say_why(self, attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome is not None else None
@@ -227,33 +245,34 @@ class ConfigSync:
             self._failed(error, retry_in=attempt.next_action.sleep if attempt.next_action is not None else None)
 
     def _failed(self, error: BaseException, *, retry_in: float | None) -> None:
-        failure = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
+        if not isinstance(error, SyncError):
+            _log.error("a pass ran into something unforeseen", exc_info=error)
+            error = SyncError(f"a pass ran into something unforeseen ({type(error).__name__}); please report the log")
         if self._link is not None and self._link.lost.done():
-            self._events.emit(LinkLost(failure))
+            self._events.emit(LinkLost(error))
         else:
-            self._events.emit(PassFailed(failure, retry_in))
+            self._events.emit(PassFailed(error, retry_in))
 
     @contextlib.asynccontextmanager
     async def _lifetime(self) -> AsyncIterator[None]:
         """Hold the output for as long as we live; wait for another `run` to end."""
         lock = lifetime_lock(self._settings.output)
         said = False
-        while not await in_worker(lock.try_acquire):
-            if not said:
-                self._events.emit(WaitingForOther(lock.holder()))
-                said = True
-            await asyncio.sleep(TAKE_OVER_POLL)
         try:
+            while not await in_worker(lock.try_acquire):
+                if not said:
+                    self._events.emit(WaitingForOther(lock.holder()))
+                    said = True
+                await asyncio.sleep(TAKE_OVER_POLL)
             yield
         finally:
             lock.release()
 
-    async def _connect(self) -> None:
-        """Make sure that a link stands, with LISTEN committed before anything is read."""
+    async def _connect(self) -> Link:
+        """Return a link that stands, with LISTEN committed before anything is read."""
         if self._link is not None and not self._link.lost.done():
-            return
+            return self._link
         await self._links.aclose()
-        self._link = None
         link = await self._links.enter_async_context(
             open_link(self._server, gateway=self._settings.gateway, on_change=self._notified, timing=self._timing)
         )
@@ -266,6 +285,7 @@ class ConfigSync:
             seen_tables=self._pipeline.state.remembered.tables,
         )
         self._events.emit(Listening(self._server.name))
+        return link
 
     def _notified(self, payload: str) -> None:
         self._wake.mark()
@@ -281,31 +301,53 @@ class ConfigSync:
         """
         assert self._reader is not None
         assert self._link is not None
+        link = self._link
         await self._payment.pause()
         async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
             began = time.monotonic()
             woken_at = self._wake.clear()
-            snapshot = await self._reader.read(DEFAULTS)
-            self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), self._reader.fetched))
             try:
+                snapshot = await self._reader.read(DEFAULTS)
+                self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), self._reader.fetched))
                 prepared, latency = await in_worker(self._publish, snapshot, woken_at or began)
             except RefusedError as error:
-                self._events.emit(Refused(str(error)))
-                await self._standing.say(self._link, state="refused", error=str(error))
-                return
-            except PublishError as error:
-                await self._standing.say(self._link, state="pending", error=str(error))
+                unpaid = await self._refused(link, snapshot, str(error))
+            except BaseException as error:
+                self._wake.since = woken_at  # the next pass is still about that notification
+                if isinstance(error, PublishError):
+                    await self._standing.say(link, state="pending", error=str(error))
                 raise
-        self._announce(prepared, latency)
-        self.latest = prepared
-        await self._payment.pay(self._link, prepared, fresh=latency is not None, ask=ask, woken_at=woken_at)
+            else:
+                self._standing.refusal = None
+                self._announce(prepared, latency)
+                fresh = latency is not None
+                try:
+                    unpaid = await self._payment.pay(link, prepared, fresh=fresh, ask=ask, woken_at=woken_at)
+                finally:
+                    if fresh:
+                        await in_worker(self._pipeline.output.let_go)
+        if unpaid is not None:
+            self._payment.confirm(link, unpaid)
+
+    async def _refused(self, link: Link, snapshot: Snapshot, reason: str) -> Prepared | None:
+        """Say why, and pay for what stands on disk: it may still be owed."""
+        self._events.emit(Refused(reason))
+        self._standing.refusal = reason
+        standing = await in_worker(self._pipeline.on_disk, snapshot)
+        if standing is None:
+            await self._standing.say(link)
+            return None
+        return await self._payment.pay(link, standing, fresh=False, ask=False, woken_at=None)
 
     def _publish(self, snapshot: Snapshot, since: float) -> tuple[Prepared, float | None]:
         """Prepare and publish, in the worker; return the seconds since `since`, None if nothing was written."""
         pipeline = self._pipeline
         assert self._reader is not None
         pipeline.state.refresh()
-        pipeline.output.sweep()
+        if not self._swept:
+            pipeline.output.sweep()
+            pipeline.state.sweep()
+            self._swept = True
         prepared = pipeline.prepare(snapshot)
         latency = None
         if prepared.changed:
@@ -324,7 +366,3 @@ class ConfigSync:
             return
         before = prepared.before.content if prepared.before is not None else None
         self._events.emit(Published(path, prepared.content_hash, before, prepared.content, latency, snapshot))
-
-
-def _worth_a_retry(error: BaseException) -> bool:
-    return isinstance(error, SyncError) and not isinstance(error, StoppedError | SettingsError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 
@@ -14,7 +15,9 @@ from agent_config_sync.postgres.status import StatusState
 from agent_config_sync.sync.informant import Informant, in_force, until_in_force
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.standing import Standing, about
-from agent_config_sync.sync.worker import in_worker
+from agent_config_sync.sync.worker import in_worker, to_the_end
+
+_log = logging.getLogger(__name__)
 
 
 class Payment:
@@ -32,12 +35,15 @@ class Payment:
         self._patience = patience
         self._told: str | None = None
         self._woken_at: float | None = None
-        self._asking: asyncio.Task[str | None] | None = None
         self._confirming: asyncio.Task[None] | None = None
 
-    async def pay(self, link: Link, prepared: Prepared, *, fresh: bool, ask: bool, woken_at: float | None) -> None:
-        """Tell the gateway of `prepared` if it is owed, and report. fresh: it was published by this pass; ask: tell
-        again what is still owed, and make sure that what is in force still is.
+    async def pay(
+        self, link: Link, prepared: Prepared, *, fresh: bool, ask: bool, woken_at: float | None
+    ) -> Prepared | None:
+        """Tell the gateway of `prepared` if it is owed, and report; return it if it is still to be confirmed.
+
+        fresh: it was published by this pass; ask: tell again what is still owed, and make sure that what is in force
+        still is.
 
         Raises: PublishError, StoppedError.
         """
@@ -49,29 +55,34 @@ class Payment:
             runs = await self._runs(self._informant, prepared)
             if runs:
                 await self._applied(link, prepared)
-                return
+                return None
             if runs is False and not owed:
                 await in_worker(state.save, confirmed=None)
                 owed = True
         if not owed:
             paid: StatusState = "applied" if self._standing.current.state == "applied" else "offered"
             await self._settled(link, prepared, paid)
-            return
+            return None
         if (self._told != prepared.content_hash or ask) and not await self._tell(link, prepared):
-            return
+            return None
         if self._informant is None:
             await self._offered(link, prepared)
-            return
+            return None
         await self._standing.say(link, state="pending", error=None, **about(prepared))
-        self._asking = asyncio.create_task(until_in_force(self._informant, prepared, self._patience), name="ask")
+        return prepared
+
+    def confirm(self, link: Link, prepared: Prepared) -> None:
+        """Begin to ask the gateway whether it runs with it; what it says is reported beside the loop."""
+        assert self._informant is not None  # `pay` has looked
         self._confirming = asyncio.create_task(self._confirm(link, prepared, self._informant), name="confirm")
 
     async def pause(self) -> None:
         """End the asking that is under way; the next `pay` takes it up again."""
-        if self._asking is not None and self._confirming is not None:
-            self._asking.cancel()
+        self.retry_at = math.inf
+        if self._confirming is not None:
+            self._confirming.cancel()
             await asyncio.wait([self._confirming])
-            self._asking = self._confirming = None
+            self._confirming = None
 
     async def _tell(self, link: Link, prepared: Prepared) -> bool:
         told = await in_worker(self._pipeline.tell, prepared)
@@ -80,7 +91,6 @@ class Payment:
             self._events.emit(ReloadDeferred(told.reason, told.retry_in))
             await self._standing.say(link, state="pending", error=told.reason, **about(prepared))
             return False
-        self.retry_at = math.inf
         self._told = prepared.content_hash
         self._events.emit(Reloaded(told.method, prepared.content_hash))
         return True
@@ -95,19 +105,22 @@ class Payment:
     async def _confirm(self, link: Link, prepared: Prepared, informant: Informant) -> None:
         """Report what the asking finds out; ask on while the gateway runs with something else."""
         try:
-            while self._asking is not None and (problem := await self._asking) is not None:
-                error = f"the gateway runs with something else: {problem}"
-                if self._standing.current.error != error:
-                    self._events.emit(NotApplied(prepared.content_hash, problem))
-                    await self._standing.say(link, error=error)
-                self._asking = asyncio.create_task(until_in_force(informant, prepared, self._patience), name="ask")
-            await self._applied(link, prepared)
-        except asyncio.CancelledError:
-            pass
+            while (problem := await until_in_force(informant, prepared, self._patience)) is not None:
+                await to_the_end(self._not_applied(link, prepared, problem))
+            await to_the_end(self._applied(link, prepared))
         except ReloadError:
-            await self._offered(link, prepared)
+            await to_the_end(self._offered(link, prepared))
         except PublishError as error:
             self._events.emit(ReloadDeferred(str(error), None))
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task, so nobody else would tell
+            _log.exception("asking the gateway failed")
+            self._events.emit(NotApplied(prepared.content_hash, f"asking failed ({type(error).__name__})"))
+
+    async def _not_applied(self, link: Link, prepared: Prepared, problem: str) -> None:
+        error = f"the gateway runs with something else: {problem}"
+        if self._standing.current.error != error:
+            self._events.emit(NotApplied(prepared.content_hash, problem))
+            await self._standing.say(link, error=error)
 
     async def _offered(self, link: Link, prepared: Prepared) -> None:
         """It is done as far as can be known."""
@@ -124,15 +137,14 @@ class Payment:
     async def _settled(
         self, link: Link, prepared: Prepared, state: StatusState, *, latency: float | None = None
     ) -> None:
-        changes = {"latency": latency} if latency is not None else {}
         await self._standing.say(
             link,
             state=state,
             error=None,
-            snapshot=prepared.snapshot.at,
+            snapshot=prepared.snapshot.at or self._standing.current.snapshot,
             content_hash=prepared.content_hash,
+            latency=latency if latency is not None else self._standing.current.latency,
             **about(prepared),
-            **changes,
         )
 
     def _latency(self) -> float | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Events, Renaming
-from agent_config_sync.gateway.reload import Deferred, Told, tell
+from agent_config_sync.gateway.reload import Deferred, Told, ready, tell
 from agent_config_sync.gateway.rules import check_size
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
 from agent_config_sync.model.snapshot import Snapshot
@@ -34,7 +34,7 @@ class Prepared:
 
     @property
     def changed(self) -> bool:
-        return self.before is None or self.before.content_hash != self.content_hash
+        return self.before is None or self.before.content_hash != self.content_hash or not self.before.durable
 
 
 class Pipeline:
@@ -54,7 +54,7 @@ class Pipeline:
 
         Raises: RefusedError when the result may not replace what is there, PublishError when that cannot be read.
         """
-        neighbour = self._surroundings.look(self.state.remembered.default)
+        neighbour = self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
         rendered = self._agents_json.render(snapshot, neighbour.site)
         check_size(rendered.content)
         before = self.output.look()
@@ -80,32 +80,55 @@ class Pipeline:
         Raises: PublishError, StoppedError; the old file stands.
         """
         self.state.before_publish(prepared.content_hash)
-        self.output.replace(prepared.content, ready=lambda: self._events.emit(Renaming(str(self.output.path))))
+        self.output.replace(
+            prepared.content,
+            prepared.content_hash,
+            ready=lambda: self._events.emit(Renaming(str(self.output.path))),
+        )
 
     def remember(self, prepared: Prepared, tables: frozenset[str]) -> None:
         """Keep what later passes and lives must know of this one.
 
         Raises: PublishError.
         """
-        self.state.save(default=prepared.default, tables=tables)
+        self.state.save(default=prepared.default, layout=prepared.neighbour.included_at, tables=tables)
+
+    def on_disk(self, snapshot: Snapshot) -> Prepared | None:
+        """Return what stands on disk although `snapshot` was refused: it may still be owed. None if nothing stands."""
+        before = self.output.look()
+        if before is None:
+            return None
+        neighbour = self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
+        return Prepared(
+            snapshot=replace(snapshot, at=""),
+            neighbour=neighbour,
+            content=before.content,
+            content_hash=before.content_hash,
+            warnings=neighbour.warnings,
+            default=self.state.remembered.default,
+            before=before,
+        )
 
     def tell(self, prepared: Prepared) -> Told | Deferred:
         """Tell the gateway of the file, in the way of its version.
 
-        A signal restarts the gateway, and this process with it where it is the gateway's child; so its debt counts as
-        paid in the same breath, and no second restart follows from the first.
+        A signal restarts the gateway, and this process with it where it is the gateway's child. So its time is
+        remembered before it is sent, and its debt counts as paid in the same breath: no restart follows from a restart.
 
         Raises: PublishError when that cannot be remembered, StoppedError.
         """
-        told = tell(
-            prepared.neighbour.gateway,
-            prepared.neighbour.method,
-            gate=self._gate,
-            signalled_at=self.state.remembered.signalled_at,
-            now=time.time(),
-        )
-        if isinstance(told, Told) and told.method == "signal":
-            self.state.save(signalled_at=time.time(), confirmed=prepared.content_hash)
+        method = prepared.neighbour.method
+        last = self.state.remembered.signalled_at
+        now = time.time()
+        not_yet = ready(prepared.neighbour.gateway, method, signalled_at=last, now=now)
+        if not_yet is not None:
+            return not_yet
+        if method == "signal":
+            self.state.save(signalled_at=now)
+        told = tell(prepared.neighbour.gateway, method, gate=self._gate)
+        if method == "signal":
+            sent = isinstance(told, Told)
+            self.state.save(**({"confirmed": prepared.content_hash} if sent else {"signalled_at": last}))
         return told
 
     def _may_be_empty(self, snapshot: Snapshot) -> bool:

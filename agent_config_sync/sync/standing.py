@@ -18,6 +18,8 @@ class Standing:
 
     def __init__(self, settings: Settings, events: Events) -> None:
         self.current = Status("pending")
+        self.refusal: str | None = None
+        """Why the last snapshot was refused; while it is set the row says so, whatever becomes of older content."""
         self._report = StatusReport(
             account=settings.account, gateway=settings.gateway, resync_interval=settings.resync_interval
         )
@@ -27,15 +29,18 @@ class Standing:
     async def say(self, link: Link, **changes: Any) -> None:
         """Change members of the status and write the row."""
         self.current = replace(self.current, **changes)
+        status = self.current
+        if self.refusal is not None:
+            status = replace(status, state="refused", error=self.refusal)
         try:
-            await self._report.write(link, self.current)
+            await self._report.write(link, status)
         except SyncError as error:
             if self._unwritable != str(error):
                 self._unwritable = str(error)
                 self._events.emit(StatusUnwritable(str(error)))
         else:
             self._unwritable = None
-            self._events.emit(Reported(self.current.state))
+            self._events.emit(Reported(status.state))
 
 
 def about(prepared: Prepared) -> dict[str, Any]:

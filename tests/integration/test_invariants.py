@@ -270,15 +270,11 @@ async def test_11_a_pass_waits_for_another_process_and_then_names_it(
 ) -> None:
     monkeypatch.setattr(loop, "LOCK_DEADLINE", 0.2)
     running = await start(wait=Reported)
-    lock = pass_lock(running.output)
-    assert lock.try_acquire()
-    try:
+    async with pass_lock(running.output).held(DEADLINE):
         await operator.execute("UPDATE agents SET model = 'a/new'")
         failed = await running.events.until(PassFailed)
         assert isinstance(failed.error, LockedError)
         assert f"pid {os.getpid()} " in str(failed.error)
-    finally:
-        lock.release()
     await running.events.until(Published)
 
 

@@ -25,13 +25,11 @@ async def test_every_file_can_be_run_twice_by_plain_psql(empty_database: str) ->
         assert await connection.fetchval("SELECT value FROM agent_system_config") == "5"
 
 
-async def test_what_psql_applied_gets_its_checksum_from_migrate(empty_database: str) -> None:
+async def test_what_psql_applied_is_taken_as_applied(empty_database: str) -> None:
     async with connected(empty_database) as connection:
         for migration in migrations():
             await connection.execute(migration.sql)
-        assert [migration.name for migration in await pending(connection)] == ["0001_config_sync"]
-        await migrate(connection)
-        assert await pending(connection) == []
+        assert await migrate(connection) == []
 
 
 async def test_two_at_once_in_one_database_both_succeed(empty_database: str) -> None:
@@ -119,3 +117,31 @@ async def test_a_login_reports_for_itself_and_for_nobody_else(empty_database: st
         finally:
             for login in ("status_one", "status_two"):
                 await owner.execute(f"DROP ROLE {login}")
+
+
+async def test_a_foreign_agents_table_with_json_settings_still_takes_updates(empty_database: str) -> None:
+    async with connected(empty_database) as connection:
+        await connection.execute("CREATE TABLE agents (id serial PRIMARY KEY, name text UNIQUE, settings json)")
+        await connection.execute("INSERT INTO agents (name, settings) VALUES ('lead', '{}')")
+        await migrate(connection)
+        assert await connection.execute("""UPDATE agents SET settings = '{"tools": {}}'""") == "UPDATE 1"
+
+
+async def test_an_earlier_trigger_of_any_name_is_replaced(empty_database: str) -> None:
+    async with connected(empty_database) as connection:
+        await connection.execute("CREATE TABLE agents (name text UNIQUE)")
+        await connection.execute(
+            "CREATE FUNCTION notify_agent_config_changed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+        )
+        await connection.execute(
+            "CREATE TRIGGER own_name AFTER INSERT ON agents FOR EACH ROW EXECUTE FUNCTION notify_agent_config_changed()"
+        )
+        await migrate(connection)
+        assert await connection.execute("INSERT INTO agents (name) VALUES ('lead')") == "INSERT 0 1"
+
+
+async def test_a_foreign_gateways_table_still_takes_rows(empty_database: str) -> None:
+    async with connected(empty_database) as connection:
+        await connection.execute("CREATE TABLE gateways (host text)")
+        await migrate(connection)
+        assert await connection.execute("INSERT INTO gateways (host) VALUES ('h')") == "INSERT 0 1"

@@ -1,0 +1,112 @@
+"""What does the daemon cost while nothing happens?
+
+Starts `agent-config-sync run` on a database of 20 agents, as an operator would, and once it has reported in
+gateway_status lets it be. Measured: the processor time of the process over the period, user and system
+(`/proc/PID/stat`, the same clock as getrusage), in percent of one core, and its resident memory at the end (VmRSS).
+The period holds the probes of the link (every 4 s) and the resyncs (every 60 s).
+
+    python benchmarks/idle.py [--minutes 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+
+from agent_config_sync.postgres.migrate import migrate
+from agent_config_sync.postgres.throwaway import ThrowawayServer, throwaway_server
+
+HERE = Path(__file__).parent
+AGENTS = 20
+REPORTED = "SELECT EXISTS (SELECT FROM gateway_status WHERE state = 'offered')"
+CPU_BAR = 0.1
+"""Percent of one core."""
+MEMORY_BAR = 60.0
+"""MB (10^6 bytes)."""
+START_UP = 30.0
+SETTLED = 5.0
+"""Seconds after the first report until the period begins."""
+
+
+async def fill(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await migrate(connection)
+    await connection.execute((HERE / "fill.sql").read_text(encoding="utf-8"), AGENTS, 1)
+    await connection.close()
+
+
+async def reported(dsn: str) -> None:
+    """Return when the daemon has written its row."""
+    connection = await asyncpg.connect(dsn)
+    async with asyncio.timeout(START_UP):
+        while not await connection.fetchval(REPORTED):  # noqa: ASYNC110 - a row: it sends no event
+            await asyncio.sleep(0.1)
+    await connection.close()
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid: int, name: str) -> float:
+    """Return a line of /proc/PID/status, which the kernel gives in KiB, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise ValueError(name)
+
+
+def start(server: ThrowawayServer, folder: Path) -> subprocess.Popen[bytes]:
+    (folder / "openclaw.json").write_text('{"$include": "./agents.json"}\n', encoding="utf-8")
+    foreign = ("AGENT_CONFIG_SYNC_", "PG", "OPENCLAW_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    environment |= {
+        "AGENT_CONFIG_SYNC_DSN": server.dsn,
+        "AGENT_CONFIG_SYNC_CONFIG_PATH": str(folder / "openclaw.json"),
+        "AGENT_CONFIG_SYNC_STATE_DIR": str(folder / "state"),
+        "AGENT_CONFIG_SYNC_GATEWAY_VERSION": "2026.9.6",
+    }
+    command = [sys.executable, "-m", "agent_config_sync", "run"]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Processor time and memory of an idle daemon.")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    seconds = parser.parse_args().minutes * 60
+    place = Path("build", "bench").absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as name, throwaway_server() as server:
+        asyncio.run(fill(server.dsn))
+        daemon = start(server, Path(name))
+        try:
+            asyncio.run(reported(server.dsn))
+            time.sleep(SETTLED)
+            began, before = time.monotonic(), processor_seconds(daemon.pid)
+            time.sleep(seconds)
+            share = (processor_seconds(daemon.pid) - before) / (time.monotonic() - began) * 100
+            memory, peak = megabytes(daemon.pid, "VmRSS"), megabytes(daemon.pid, "VmHWM")
+        finally:
+            daemon.terminate()
+            daemon.wait()
+    print(f"idle for {seconds / 60:g} minutes, {AGENTS} agents; {before:.2f} s of processor time to start")
+    for what, figure, bar, unit in (
+        ("processor", share, CPU_BAR, "% of a core"),
+        ("resident", memory, MEMORY_BAR, "MB"),
+    ):
+        print(f"{what:<10} {figure:7.3f} {unit:<12} bar < {bar:g}  {'PASS' if figure < bar else 'MISS'}")
+    print(f"           {peak:7.3f} MB at its highest")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""Rows, tables and neighbours that are not as one would wish: the pass goes on and the rest of the roster stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+from harness import DEADLINE, Operator, Running, Start, eventually
+
+from agent_config_sync.errors import ReloadError, SchemaError
+from agent_config_sync.events import (
+    Applied,
+    NotApplied,
+    PassFailed,
+    Published,
+    Refused,
+    ReloadDeferred,
+    Reloaded,
+    Reported,
+    StatusUnwritable,
+    Unchanged,
+)
+
+
+def entries(running: Running) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(running.output.read_bytes())["agents"]["entries"]
+    return found
+
+
+async def test_a_rewritten_table_is_read_anew(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('a'), ('b'), ('c')")
+    running = await start(wait=Reported)
+    await operator.execute("DELETE FROM agents WHERE name = 'a'")
+    await running.events.until(Published)
+    await operator.execute("VACUUM FULL agents")
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Reported)
+    assert list(entries(running)) == ["b", "c"]
+
+
+async def test_rows_of_two_partitions_at_the_same_place_are_two_rows(start: Start, operator: Operator) -> None:
+    columns = "(LIKE agents INCLUDING DEFAULTS) PARTITION BY LIST (instance_type)"
+    await operator.execute(f"CREATE TABLE parts {columns}; DROP TABLE agents; ALTER TABLE parts RENAME TO agents")
+    for kind in ("primary", "subagent"):
+        await operator.execute(f"CREATE TABLE {kind}s PARTITION OF agents FOR VALUES IN ('{kind}')")
+    await operator.execute("INSERT INTO agents (name, instance_type) VALUES ('lead', 'primary'), ('coder', 'subagent')")
+    running = await start(wait=Reported)
+    assert sorted(entries(running)) == ["coder", "lead"]
+
+
+async def test_a_nested_array_is_flattened(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name, model, fallback_models) VALUES ('a', 'p/m', '{{p/1},{p/2}}')")
+    running = await start(wait=Reported)
+    assert entries(running)["a"]["model"]["fallbacks"] == ["p/1", "p/2"]
+
+
+async def test_a_row_without_a_name_costs_that_row(start: Start, operator: Operator) -> None:
+    await operator.execute("ALTER TABLE agents DROP CONSTRAINT agents_pkey")
+    await operator.execute("ALTER TABLE agents ALTER name DROP NOT NULL")
+    await operator.execute("INSERT INTO agents (name) VALUES ('good'), (NULL)")
+    running = await start(wait=Reported)
+    assert list(entries(running)) == ["good"]
+
+
+async def test_a_missing_table_is_an_error_and_its_return_the_cure(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reported)
+    await operator.execute("ALTER TABLE agents RENAME TO elsewhere")
+    await operator.execute("NOTIFY agent_config_changed")
+    failed = await running.events.until(PassFailed)
+    assert isinstance(failed.error, SchemaError)
+    assert list(entries(running)) == ["lead"]
+    await operator.execute("ALTER TABLE elsewhere RENAME TO agents")
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Reported)
+
+
+async def test_a_revoked_right_keeps_the_file_and_names_the_grant(
+    start: Start, operator: Operator, database: str
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    await operator.execute("DROP ROLE IF EXISTS revoked_login")
+    await operator.execute("CREATE ROLE revoked_login LOGIN IN ROLE agent_config_reader")
+    try:
+        running = await start(wait=Reported, dsn=database.replace("postgres@", "revoked_login@"))
+        await operator.execute("REVOKE agent_config_reader FROM revoked_login")
+        await operator.execute("UPDATE agents SET model = 'a/b'")
+        failed = await running.events.until(PassFailed)
+        assert "GRANT agent_config_reader" in str(failed.error)
+        assert list(entries(running)) == ["lead"]
+        await running.plugin.stop()
+    finally:
+        await operator.execute("DROP OWNED BY revoked_login; DROP ROLE revoked_login")
+
+
+async def test_the_reader_role_is_enough_for_everything(start: Start, operator: Operator, database: str) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    await operator.execute("DROP ROLE IF EXISTS reading_login")
+    await operator.execute("CREATE ROLE reading_login LOGIN IN ROLE agent_config_reader")
+    try:
+        running = await start(wait=Reported, dsn=database.replace("postgres@", "reading_login@"))
+        assert running.events.count(StatusUnwritable) == 0
+        assert await operator.fetchval("SELECT reported_by FROM gateway_status") == "reading_login"
+        await running.plugin.stop()
+    finally:
+        await operator.execute("DELETE FROM gateway_status; DROP ROLE reading_login")
+
+
+async def test_a_roster_that_its_own_rows_exclude_may_be_empty(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reported)
+    await operator.execute("UPDATE agents SET status = 'retired'")
+    await running.events.until(Published)
+    assert "entries" not in orjson.loads(running.output.read_bytes())["agents"]
+
+
+async def test_a_file_over_the_include_limit_is_refused_and_the_status_says_so(
+    start: Start, operator: Operator
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reported)
+    await operator.execute(
+        "UPDATE agents SET settings = jsonb_build_object('params', jsonb_build_object('long', repeat('x', 3000000)))"
+    )
+    await running.events.until(Refused)
+    await running.events.until(Reported)
+    status = await operator.fetchrow("SELECT state, error FROM gateway_status")
+    assert status is not None
+    assert status["state"] == "refused"
+    assert "2,097,152" in status["error"]
+    assert entries(running) == {"lead": {}}
+
+
+async def test_a_refusal_does_not_forget_an_older_debt(
+    start: Start, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    first = await start(wait=Reported)
+    monkeypatch.setattr(first.plugin.pipeline, "tell", lambda _: pytest.fail("nothing is owed"))
+    await first.plugin.stop()
+    first.plugin.pipeline.state.save(confirmed=None)
+    await operator.execute("DELETE FROM agents")
+    second = await start(wait=Refused)
+    await second.events.until(Reloaded)
+
+
+async def test_an_unwritable_state_directory_costs_no_second_signal(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=None, state_dir="/proc/nowhere", reload="signal", gateway_pid=1, gateway_version=None)
+    await running.events.until(PassFailed)
+    assert running.events.count(Reloaded) == 0
+
+
+async def test_a_moved_away_configuration_does_not_change_the_layout(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reported)
+    config = running.plugin.settings.config_path
+    config.write_text('{"agents": {"$include": ["./agents.json"]}}')
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Published)
+    config.rename(config.with_suffix(".away"))
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Unchanged)
+    assert "entries" in orjson.loads(running.output.read_bytes())
+
+
+class Gateway:
+    """A gateway that can be asked: it runs with whatever a test says."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.runs: Mapping[str, Any] | None = {}
+
+    def apply(self, running: Running) -> None:
+        self.runs = orjson.loads(running.output.read_bytes())["agents"]
+        self.changed.set()
+
+    async def running_agents(self) -> Mapping[str, Any]:
+        if self.runs is None:
+            raise ReloadError("it does not say")
+        return self.runs
+
+
+async def test_applied_is_said_when_the_gateway_runs_with_it_and_not_before(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    gateway = Gateway()
+    running = await start(wait=Reported, informant=gateway)
+    assert await operator.fetchval("SELECT state FROM gateway_status") == "pending"
+    gateway.apply(running)
+    await running.events.until(Applied)
+    await eventually(operator, "SELECT state = 'applied' FROM gateway_status")
+
+
+async def test_a_gateway_that_runs_with_something_else_is_reported_with_the_difference(
+    start: Start, operator: Operator
+) -> None:
+    await operator.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a/b')")
+    running = await start(wait=None, informant=Gateway())
+    different = await running.events.until(NotApplied)
+    assert different.reason == "agent lead is not there yet"
+    await eventually(operator, "SELECT state = 'pending' AND error LIKE '%agent lead%' FROM gateway_status")
+
+
+async def test_a_gateway_that_cannot_be_asked_is_offered_it(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    gateway = Gateway()
+    gateway.runs = None
+    running = await start(wait=None, informant=gateway)
+    await running.events.until(Reported, lambda event: event.state == "offered")
+
+
+async def test_a_notification_while_the_status_is_being_written_is_not_stuck_behind_the_asking(
+    start: Start, operator: Operator, database: str
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=None, informant=Gateway())
+    await running.events.until(NotApplied)
+    await operator.execute("UPDATE agents SET model = 'a/new'")
+    async with asyncio.timeout(DEADLINE):
+        await running.events.until(Published, lambda event: b"a/new" in event.after)
+
+
+async def test_a_gateway_restarted_with_older_content_is_told_again(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    gateway = Gateway()
+    running = await start(wait=Reported, informant=gateway, resync_interval=1.0)
+    gateway.apply(running)
+    await running.events.until(Applied)
+    gateway.runs = {}
+    await running.events.until(Reloaded)
+
+
+async def test_a_deferred_signal_is_reported_and_tried_again(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=None, reload="signal")
+    deferred = await running.events.until(ReloadDeferred)
+    assert "gateway_pid_file" in deferred.reason
+    await eventually(operator, "SELECT state = 'pending' AND error LIKE '%gateway_pid_file%' FROM gateway_status")
