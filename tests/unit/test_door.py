@@ -1,0 +1,388 @@
+"""gateway/door.py: JSON lines between us and the plugin, over real pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from unit.builders import PYTHON
+
+from agent_config_sync.errors import ReloadError, SettingsError
+from agent_config_sync.gateway import door as door_module
+from agent_config_sync.gateway.door import PIPE_LINES, Door, DoorHandler, Greeting, door_settings
+
+SECRET = "t0psecret"
+
+
+@dataclass
+class Plugin:
+    """The other side. door: ours; to_us, from_us: its ends of the pipes."""
+
+    door: Door
+    to_us: int
+    from_us: int
+    _rest: bytes = b""
+
+    def says(self, message: object) -> None:
+        os.write(self.to_us, json.dumps(message).encode() + b"\n")
+
+    def ends(self) -> None:
+        os.close(self.to_us)
+        self.to_us = -1
+
+    async def hears(self) -> dict[str, Any]:
+        """The next line from us."""
+        while b"\n" not in self._rest:
+            try:
+                self._rest += os.read(self.from_us, 1 << 20)
+            except BlockingIOError:
+                await asyncio.sleep(0)
+        line, _, self._rest = self._rest.partition(b"\n")
+        return cast("dict[str, Any]", json.loads(line))
+
+
+@pytest.fixture
+async def plugin() -> AsyncIterator[Plugin]:
+    ours_in, theirs_out = os.pipe()
+    theirs_in, ours_out = os.pipe()
+    os.set_blocking(ours_out, False)
+    os.set_blocking(theirs_in, False)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours_in, "rb", 0)
+    )
+    other = Plugin(Door(reader, ours_out), theirs_out, theirs_in)
+    yield other
+    asyncio.get_running_loop().remove_writer(ours_out)
+    transport.close()
+    await asyncio.sleep(0)
+    for descriptor in {other.to_us, other.from_us, ours_out} - {-1}:
+        os.close(descriptor)
+
+
+@pytest.fixture
+async def serving(plugin: Plugin) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(plugin.door.serve())
+    yield task
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def record(message: str) -> logging.LogRecord:
+    return logging.LogRecord("x", logging.INFO, "x.py", 1, message, (), None)
+
+
+# --- the greeting
+
+GREETING = {
+    "config": {"host": "h"},
+    "agentChat": {"host": "c"},
+    "version": "2026.9.6",
+    "pid": 7,
+    "configPath": "/g/openclaw.json",
+    "stateDir": "/g",
+    "token": SECRET,
+    "newer": 1,
+}
+
+
+async def test_the_first_line_says_who_the_gateway_is(plugin: Plugin) -> None:
+    plugin.says(GREETING)
+    greeting = await plugin.door.greeting()
+    assert (greeting.version, greeting.pid, greeting.config_path) == ("2026.9.6", 7, "/g/openclaw.json")
+    assert greeting.agent_chat == {"host": "c"}
+
+
+async def test_the_token_is_in_no_text_of_the_greeting(plugin: Plugin) -> None:
+    plugin.says(GREETING)
+    greeting = await plugin.door.greeting()
+    assert SECRET not in repr(greeting) + str(greeting)
+    assert greeting.token is not None
+    assert greeting.token.get_secret_value() == SECRET
+
+
+async def test_an_empty_greeting_leaves_everything_open(plugin: Plugin) -> None:
+    plugin.says({})
+    assert await plugin.door.greeting() == Greeting()
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"hello\n", b"[]\n", b"7\n", b'{"pid": "x"}\n', b'{"config": []}\n', b"\xff\n", b'{"pid": 1']
+)
+async def test_another_first_line_is_an_error_with_a_way_out(line: bytes, plugin: Plugin) -> None:
+    os.write(plugin.to_us, line)
+    plugin.ends()
+    with pytest.raises(SettingsError, match="to run alone leave --door out"):
+        await plugin.door.greeting()
+
+
+async def test_an_end_before_the_first_line_is_an_error(plugin: Plugin) -> None:
+    plugin.ends()
+    with pytest.raises(SettingsError, match="to run alone leave --door out"):
+        await plugin.door.greeting()
+
+
+async def test_a_broken_greeting_is_not_quoted(plugin: Plugin) -> None:
+    plugin.says({"pid": SECRET, "token": [SECRET]})
+    with pytest.raises(SettingsError) as caught:
+        await plugin.door.greeting()
+    assert SECRET not in f"{caught.value!r}"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+# --- its settings
+
+
+def settings_of(**members: object) -> dict[str, object]:
+    return door_settings(Greeting.model_validate(members))
+
+
+def test_what_the_plugin_observed_becomes_settings() -> None:
+    assert settings_of(version="2026.9.6", pid=7, configPath="/g/o.json", stateDir="/g") == {
+        "gateway_version": "2026.9.6",
+        "gateway_pid": 7,
+        "config_path": "/g/o.json",
+        "state_dir": "/g/agent-config-sync",
+    }
+
+
+CHAT = {"host": "c", "port": 5433, "database": "chat", "user": "u", "password": SECRET, "pollIntervalMs": 1000}
+
+
+def test_without_a_database_of_its_own_it_is_the_one_of_agent_chat() -> None:
+    found = settings_of(agentChat=CHAT, config={"reload": "touch"})
+    assert found == {key: value for key, value in CHAT.items() if key != "pollIntervalMs"} | {"reload": "touch"}
+
+
+@pytest.mark.parametrize("key", ["dsn", "host", "database", "user"])
+def test_a_database_of_its_own_is_not_mixed_with_the_one_of_agent_chat(key: str) -> None:
+    assert settings_of(agentChat=CHAT, config={key: "x"}) == {key: "x"}
+
+
+def test_an_empty_database_of_its_own_is_none() -> None:
+    assert settings_of(agentChat={"host": "c"}, config={"host": "", "user": ""})["user"] == ""
+
+
+def test_the_command_is_the_plugins_business() -> None:
+    assert settings_of(config={"command": ["x"]}) == {}
+
+
+# --- questions and answers
+
+
+async def test_an_answer_reaches_the_one_who_asked(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    asking = asyncio.create_task(plugin.door.running_agents())
+    question = await plugin.hears()
+    assert question["ask"] == "agents"
+    plugin.says({"id": question["id"], "agents": {"list": []}})
+    assert await asking == {"list": []}
+
+
+async def test_two_questions_get_each_its_own_answer(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    asking = [asyncio.create_task(plugin.door.running_agents()) for _ in range(2)]
+    first, second = await plugin.hears(), await plugin.hears()
+    plugin.says({"id": second["id"], "agents": {"n": 2}})
+    plugin.says({"id": first["id"], "agents": {"n": 1}})
+    assert await asyncio.gather(*asking) == [{"n": 1}, {"n": 2}]
+
+
+async def test_a_refusal_is_an_error_with_its_reason(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    asking = asyncio.create_task(plugin.door.running_agents())
+    plugin.says({"id": (await plugin.hears())["id"], "error": "too old"})
+    with pytest.raises(ReloadError, match="cannot be asked what it runs with: too old"):
+        await asking
+
+
+@pytest.mark.parametrize("answer", [{}, {"agents": None}, {"agents": []}, {"agents": "x"}])
+async def test_an_answer_without_agents_is_an_error(
+    answer: dict[str, object], plugin: Plugin, serving: asyncio.Task[None]
+) -> None:
+    asking = asyncio.create_task(plugin.door.running_agents())
+    plugin.says({"id": (await plugin.hears())["id"], **answer})
+    with pytest.raises(ReloadError, match="the plugin gave no reason"):
+        await asking
+
+
+async def test_a_gateway_that_does_not_answer_is_an_error_after_the_deadline(
+    plugin: Plugin, serving: asyncio.Task[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "ANSWER_DEADLINE", 0.01)
+    with pytest.raises(ReloadError, match=r"did not say within 0\.01 s"):
+        await plugin.door.running_agents()
+
+
+async def test_a_late_answer_is_nobodys_and_the_next_question_gets_its_own(
+    plugin: Plugin, serving: asyncio.Task[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(door_module, "ANSWER_DEADLINE", 0.01)
+        with pytest.raises(ReloadError):
+            await plugin.door.running_agents()
+    late = await plugin.hears()
+    asking = asyncio.create_task(plugin.door.running_agents())
+    question = await plugin.hears()
+    plugin.says({"id": late["id"], "agents": {"late": True}})
+    plugin.says({"id": question["id"], "agents": {"late": False}})
+    assert await asking == {"late": False}
+
+
+async def test_a_second_answer_to_one_question_does_no_harm(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    asking = asyncio.create_task(plugin.door.running_agents())
+    question = await plugin.hears()
+    plugin.says({"id": question["id"], "agents": {"n": 1}})
+    plugin.says({"id": question["id"], "agents": {"n": 2}})
+    assert await asking == {"n": 1}
+    plugin.says({"changed": True})
+    await asyncio.wait_for(plugin.door.changed.wait(), 5)
+    assert not serving.done()
+
+
+GARBAGE = [
+    b"",
+    b"hello",
+    b"{",
+    b"[]",
+    b"null",
+    b"7",
+    b"\xff\x00",
+    b'{"id": 99, "agents": {}}',
+    b'{"id": "x"}',
+    b"{}",
+    b'{"id": []}',
+    b'{"id": {}, "agents": {}}',
+]
+
+
+@pytest.mark.parametrize("line", GARBAGE)
+async def test_a_garbage_line_is_passed_over(line: bytes, plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    os.write(plugin.to_us, line + b"\n")
+    plugin.says({"changed": True})
+    await asyncio.wait_for(plugin.door.changed.wait(), 5)
+    assert not serving.done()
+
+
+async def test_a_change_is_told_to_the_one_who_waits_for_it(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    assert not plugin.door.changed.is_set()
+    plugin.says({"changed": True})
+    await asyncio.wait_for(plugin.door.changed.wait(), 5)
+
+
+async def test_serving_ends_with_standard_input(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    plugin.ends()
+    await asyncio.wait_for(serving, 5)
+
+
+async def test_the_end_of_standard_input_keeps_nobody_waiting_for_an_answer(
+    plugin: Plugin, serving: asyncio.Task[None]
+) -> None:
+    asking = asyncio.create_task(plugin.door.running_agents())
+    await plugin.hears()
+    plugin.ends()
+    with pytest.raises(ReloadError, match="the gateway has gone"):
+        await asking
+
+
+# --- log lines
+
+
+async def test_a_log_record_is_one_line(plugin: Plugin) -> None:
+    DoorHandler(plugin.door).emit(record("two\nlines"))
+    line = await plugin.hears()
+    assert (line["log"]["level"], line["log"]["message"]) == ("info", "two\nlines")
+
+
+async def test_a_log_record_may_come_from_any_thread(plugin: Plugin) -> None:
+    await asyncio.to_thread(plugin.door.log, record("from afar"))
+    assert (await plugin.hears())["log"]["message"] == "from afar"
+
+
+async def test_lines_keep_their_order(plugin: Plugin) -> None:
+    for number in range(100):
+        plugin.door.log(record(str(number)))
+    assert [(await plugin.hears())["log"]["message"] for _ in range(100)] == [str(number) for number in range(100)]
+
+
+async def test_a_line_larger_than_the_pipe_arrives_whole(plugin: Plugin) -> None:
+    plugin.door.log(record("x" * 1_000_000))
+    assert (await plugin.hears())["log"]["message"] == "x" * 1_000_000
+
+
+async def test_a_full_pipe_drops_log_lines_and_counts_every_one(plugin: Plugin) -> None:
+    """Nobody reads while the lines are sent; that this test ends shows that nothing blocks."""
+    fcntl.fcntl(plugin.from_us, fcntl.F_SETPIPE_SZ, 4096)
+    sent = PIPE_LINES + 500
+    for number in range(sent):
+        plugin.door.log(record(str(number)))
+    await asyncio.sleep(0)
+    arrived = 0
+    while plugin.door._waiting:
+        await plugin.hears()
+        arrived += 1
+        await asyncio.sleep(0)
+    plugin.door.log(record("after"))
+    while (message := (await plugin.hears())["log"]["message"]).isdecimal():
+        arrived += 1
+    assert message == f"{sent - arrived} log lines were dropped: the gateway did not read"
+    assert arrived >= PIPE_LINES
+    assert (await plugin.hears())["log"]["message"] == "after"
+
+
+async def test_dropped_lines_are_counted_once(plugin: Plugin) -> None:
+    plugin.door._dropped = 3
+    plugin.door.log(record("one"))
+    plugin.door.log(record("two"))
+    messages = [(await plugin.hears())["log"]["message"] for _ in range(3)]
+    assert messages == ["3 log lines were dropped: the gateway did not read", "one", "two"]
+
+
+async def test_a_question_is_asked_though_log_lines_are_dropped(plugin: Plugin, serving: asyncio.Task[None]) -> None:
+    fcntl.fcntl(plugin.from_us, fcntl.F_SETPIPE_SZ, 4096)
+    for number in range(PIPE_LINES + 500):
+        plugin.door.log(record(str(number)))
+    await asyncio.sleep(0)
+    asking = asyncio.create_task(plugin.door.running_agents())
+    while "ask" not in (line := await plugin.hears()):
+        pass
+    plugin.says({"id": line["id"], "agents": {}})
+    assert await asking == {}
+
+
+async def test_a_gateway_that_is_gone_does_no_harm_to_one_who_logs(plugin: Plugin) -> None:
+    os.close(plugin.from_us)
+    plugin.from_us = -1
+    plugin.door.log(record("into the void"))
+    await asyncio.sleep(0)
+    assert not plugin.door._waiting
+
+
+async def test_whatever_else_prints_does_not_come_between_the_lines() -> None:
+    program = """
+import asyncio, logging, os
+from agent_config_sync.gateway.door import Door, DoorHandler
+async def main():
+    door = await Door.open()
+    print("from python", flush=True)
+    os.system("echo from a child")
+    DoorHandler(door).emit(logging.LogRecord("x", logging.INFO, "x.py", 1, "said", (), None))
+    await door.serve()
+asyncio.run(main())
+"""
+    running = await asyncio.create_subprocess_exec(
+        PYTHON,
+        "-c",
+        program,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, others = await running.communicate(b"")
+    assert [json.loads(line)["log"]["message"] for line in output.splitlines()] == ["said"]
+    assert others.split(b"\n")[:2] == [b"from python", b"from a child"]

@@ -1,0 +1,109 @@
+"""gateway/version.py and GatewayVersion: which OpenClaw is beside us."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.children import child
+
+from agent_config_sync.gateway.process import GatewayProcess
+from agent_config_sync.gateway.version import find_version
+from agent_config_sync.model.site import GatewayVersion
+
+V = GatewayVersion
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("2026.9.6", V(2026, 9, 6)),
+        ("v2026.9.6", V(2026, 9, 6)),
+        (" 2026.9.6\n", V(2026, 9, 6)),
+        ("2026.8.1-beta.1", V(2026, 8, 1)),
+        ("2026.8.1+build", V(2026, 8, 1)),
+        ("2026.10.35", V(2026, 10, 35)),
+    ],
+)
+def test_a_version_is_read(text: str, version: GatewayVersion) -> None:
+    assert V.parse(text) == version
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "unknown", "dev", "1.2.3", "2026.9", "2026.9.6.1", "2026.9.x", "\u0662026.9.6", "2026.9.6 x"]
+)
+def test_what_is_no_version_is_none(text: str | None) -> None:
+    assert V.parse(text) is None
+
+
+def test_versions_are_ordered_as_numbers_and_not_as_text() -> None:
+    assert V(2026, 10, 1) > V(2026, 9, 30) > V(2026, 9, 6)
+
+
+def test_a_version_is_written_as_openclaw_writes_it() -> None:
+    assert str(V(2026, 9, 6)) == "2026.9.6"
+
+
+def installed(folder: Path, package: str) -> Path:
+    """An executable deep in a package, as npm installs it."""
+    (folder / "package" / "dist").mkdir(parents=True)
+    (folder / "package" / "package.json").write_text(package)
+    script = folder / "package" / "dist" / "openclaw"
+    script.write_text("print('ready', flush=True)\ninput()\n")
+    script.chmod(0o755)
+    return script
+
+
+GOOD = '{"name": "openclaw", "version": "2026.5.12"}'
+
+
+def test_what_was_told_beats_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(installed(tmp_path, GOOD).parent))
+    assert find_version("2026.9.6", None) == V(2026, 9, 6)
+
+
+def test_an_installed_command_tells_by_its_package_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = installed(tmp_path, GOOD)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "openclaw").symlink_to(script)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert find_version("unknown", None) == V(2026, 5, 12)
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        '{"name": "other", "version": "2026.5.12"}',
+        '{"name": "openclaw", "version": 20260512}',
+        '{"name": "openclaw"}',
+        '{"name": "openclaw", "version": "dev"}',
+        "[]",
+        "{",
+        "",
+    ],
+)
+def test_a_package_that_says_something_else_tells_nothing(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(installed(tmp_path, package).parent))
+    assert find_version(None, None) is None
+
+
+def test_without_an_installed_command_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_version(None, None) is None
+
+
+def test_a_running_gateway_tells_by_the_package_of_its_script(tmp_path: Path) -> None:
+    with child(installed(tmp_path, GOOD)) as running:
+        assert find_version(None, GatewayProcess.find(running.pid)) == V(2026, 5, 12)
+
+
+def test_a_running_gateway_of_unknown_package_is_not_taken_for_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(installed(tmp_path, GOOD).parent))
+    with child("-c", "print('ready', flush=True); input()") as running:
+        assert find_version(None, GatewayProcess.find(running.pid)) is None

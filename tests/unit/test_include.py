@@ -1,0 +1,141 @@
+"""gateway/include.py: how openclaw.json includes our file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.gateway.include import ConfigLayout, read_json5, read_layout
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "openclaw.json"
+
+
+def layout(config: Path, text: str) -> ConfigLayout:
+    config.write_text(text)
+    return read_layout(config, config.with_name("agents.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ('{"$include": "./agents.json"}', "root"),
+        ('{"$include": ["./base.json", "./agents.json"]}', "root"),
+        ('{"agents": {"$include": "./agents.json"}}', "section"),
+        ('{"agents": {"$include": ["./base.json5", "agents.json"]}}', "section"),
+        ('{"agents": {"$include": "../%s/agents.json"}}', "section"),
+        ("{/* ours */ agents: {'$include': ['./agents.json',],},}", "section"),
+        ('{"$include": "./agents.json", "agents": {"$include": "./agents.json"}}', "section"),
+        ("{}", None),
+        ('{"agents": {}}', None),
+        ('{"agents": []}', None),
+        ('{"agents": {"$include": "./other.json"}}', None),
+        ('{"agents": {"$include": 7}}', None),
+        ('{"agents": {"$include": [7, null]}}', None),
+        ('{"agents": {"list": {"$include": "./agents.json"}}}', None),
+        ('{"other": {"$include": "./agents.json"}}', None),
+        ('// {"$include": "./agents.json"}\n{}', None),
+    ],
+)
+def test_the_level_of_the_include_is_found(text: str, at: str | None, config: Path) -> None:
+    assert layout(config, text.replace("%s", config.parent.name)).included_at == at
+
+
+def test_an_include_by_an_absolute_path_is_found(config: Path) -> None:
+    output = config.with_name("agents.json")
+    assert layout(config, f'{{"agents": {{"$include": "{output}"}}}}').included_at == "section"
+
+
+def test_an_include_through_a_link_is_found(config: Path) -> None:
+    config.with_name("link").symlink_to(config.parent)
+    assert layout(config, '{"$include": "./link/agents.json"}').included_at == "root"
+
+
+@pytest.mark.parametrize("text", ["", "{", "{a: }", '{"a": 1} x', "nul", "\x00", "{" * 5000, "[" * 5000])
+def test_a_config_that_is_no_json5_is_an_error_that_names_the_file(text: str, config: Path) -> None:
+    with pytest.raises(SettingsError, match=r"openclaw\.json is not valid JSON5"):
+        layout(config, text)
+
+
+@pytest.mark.parametrize("text", ["[]", "7", '"text"', "null"])
+def test_a_config_that_is_no_object_is_an_error(text: str, config: Path) -> None:
+    with pytest.raises(SettingsError, match="must hold an object"):
+        layout(config, text)
+
+
+def test_a_config_that_is_no_text_is_an_error(config: Path) -> None:
+    config.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(SettingsError, match="is not UTF-8 text"):
+        read_layout(config, config.with_name("agents.json"))
+
+
+def test_a_missing_config_is_the_systems_error(config: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_layout(config, config.with_name("agents.json"))
+
+
+def test_an_error_does_not_quote_the_secrets_of_the_file(config: Path) -> None:
+    config.write_text('{"token": "t0psecret" "x"}')
+    with pytest.raises(SettingsError) as caught:
+        read_json5(config)
+    assert "t0psecret" not in str(caught.value)
+
+
+def test_a_byte_order_mark_does_no_harm(config: Path) -> None:
+    config.write_bytes(b'\xef\xbb\xbf{"$include": "./agents.json"}')
+    assert read_layout(config, config.with_name("agents.json")).included_at == "root"
+
+
+# --- what the operator's own files hold
+
+BASE = "{// mine\n entries: {one: {}, two: {},}, list: [{id: 'three'}, {}, 7]}"
+
+
+def test_ids_of_another_file_of_the_section_are_the_base(config: Path) -> None:
+    config.with_name("base.json5").write_text(BASE)
+    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    assert found.base_agents == {"one", "two", "three"}
+
+
+def test_ids_of_another_file_at_the_root_are_the_base(config: Path) -> None:
+    config.with_name("base.json5").write_text(f"{{agents: {BASE}}}")
+    found = layout(config, '{"$include": ["./base.json5", "./agents.json"]}')
+    assert found.base_agents == {"one", "two", "three"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"$include": "./agents.json", "agents": {"entries": {"mine": {}}}}',
+        '{"agents": {"$include": "./agents.json", "entries": {"mine": {}}}}',
+        '{"agents": {"$include": "./agents.json", "list": [{"id": "mine"}]}}',
+    ],
+)
+def test_ids_beside_the_include_are_the_base(text: str, config: Path) -> None:
+    assert layout(config, text).base_agents == {"mine"}
+
+
+def test_our_own_file_is_not_the_base(config: Path) -> None:
+    config.with_name("agents.json").write_text('{"entries": {"ours": {}}}')
+    assert layout(config, '{"agents": {"$include": "./agents.json"}}').base_agents == frozenset()
+
+
+@pytest.mark.parametrize("base", [None, "{", "[]", "7", '{"entries": [], "list": {}}', '{"entries": null}'])
+def test_another_file_that_cannot_be_read_holds_nobody(base: str | None, config: Path) -> None:
+    if base is not None:
+        config.with_name("base.json5").write_text(base)
+    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    assert (found.included_at, found.base_agents) == ("section", frozenset())
+
+
+def test_the_files_that_were_read_are_named_so_that_a_change_of_any_is_seen(config: Path) -> None:
+    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    assert found.sources == (config, config.with_name("base.json5"))
+
+
+def test_a_name_that_no_file_can_have_is_no_include_of_ours(config: Path) -> None:
+    assert layout(config, '{"$include": "a\\u0000b"}').included_at is None

@@ -1,0 +1,293 @@
+"""settings.py: all sources, their order, and no secret in any text."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.settings import SETTING_NAMES, Settings, load_settings, unknown_keys
+
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def loaded(**door: object) -> Settings:
+    return load_settings(command_line={}, door=door)
+
+
+# --- the order of the sources
+
+
+def test_later_sources_win(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each source says one thing less than the one before it."""
+    config_file.write_text('account = "file"\ngateway = "file"\nuser = "file"\nhost = "file"\n')
+    door = {"account": "door", "gateway": "door", "user": "door"}
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_ACCOUNT", "environment")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY", "environment")
+    settings = load_settings(command_line={"account": "command"}, config_file=str(config_file), door=door)
+    assert (settings.account, settings.gateway, settings.user, settings.host) == (
+        "command",
+        "environment",
+        "door",
+        "file",
+    )
+
+
+def test_what_the_command_line_left_open_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_LOG_LEVEL", "debug")
+    assert load_settings(command_line={"log_level": None}).log_level == "debug"
+
+
+def test_a_dsn_of_a_later_source_replaces_the_whole_database(config_file: Path) -> None:
+    config_file.write_text(f'host = "h"\nport = 1\ndatabase = "d"\nuser = "u"\npassword = "{SECRET}"\n')
+    settings = load_settings(command_line={"dsn": "postgresql://other/db"}, config_file=str(config_file))
+    assert settings.database_keywords() == {"dsn": "postgresql://other/db"}
+
+
+@pytest.mark.parametrize("key", ["host", "database"])
+def test_a_host_or_database_of_a_later_source_replaces_the_dsn(key: str) -> None:
+    settings = load_settings(command_line={key: "x"}, door={"dsn": "postgresql://other/db"})
+    assert settings.database_keywords() == {key: "x"}
+
+
+def test_a_dsn_and_its_password_may_come_from_two_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", SECRET)
+    assert loaded(dsn="postgresql://u@h/d").database_keywords() == {"dsn": "postgresql://u@h/d", "password": SECRET}
+
+
+def test_a_config_file_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO('account = "piped"'))
+    assert load_settings(command_line={}, config_file="-").account == "piped"
+
+
+# --- names
+
+
+def test_the_six_keys_of_the_seeds_plugin_are_taken() -> None:
+    settings = loaded(host="h", port=5433, database="d", user="u", password="p", outputPath="/x/agents.json")
+    assert settings.database_keywords() == {"host": "h", "port": 5433, "database": "d", "user": "u", "password": "p"}
+    assert settings.output == Path("/x/agents.json")
+
+
+@pytest.mark.parametrize("name", SETTING_NAMES)
+def test_every_setting_is_known_by_both_of_its_names(name: str) -> None:
+    assert unknown_keys([name, to_camel(name)]) == {}
+
+
+@pytest.mark.parametrize("given", ["output_path", "outputPath"])
+def test_both_names_set_the_same(given: str) -> None:
+    assert loaded(**{given: "/x/y.json"}).output == Path("/x/y.json")
+
+
+def test_one_name_in_a_later_source_beats_the_other_name_in_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_OUTPUT_PATH", "/env.json")
+    assert loaded(outputPath="/door.json").output == Path("/env.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("pasword", "password"), ("output_pth", "output_path"), ("outputPaht", "outputPath"), ("hots", "host")],
+)
+def test_an_unknown_name_is_an_error_that_names_the_nearest_and_the_source(key: str, nearest: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded(**{key: "x"})
+    assert str(caught.value) == f"the plugin's config has an unknown setting {key!r}: did you mean {nearest}?"
+
+
+def test_an_unknown_name_that_is_near_to_nothing_points_to_the_list() -> None:
+    with pytest.raises(SettingsError, match=r"docs/configuration\.md lists them all"):
+        loaded(qqqq="x")
+
+
+def test_an_unknown_name_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_RELAOD", "touch")
+    with pytest.raises(SettingsError, match="the environment has an unknown setting 'relaod': did you mean reload"):
+        load_settings(command_line={})
+
+
+def test_the_dsn_of_the_tests_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_TEST_DSN", "x")
+    load_settings(command_line={})
+
+
+# --- values
+
+
+@pytest.mark.parametrize("key", ["dsn", "host", "port", "database", "user", "password", "gatewayVersion", "gatewayPid"])
+def test_an_empty_text_counts_as_not_set(key: str) -> None:
+    settings = loaded(**{key: ""})
+    assert settings.database_keywords() == {}
+    assert (settings.gateway_version, settings.gateway_pid) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("port", 0),
+        ("port", 65536),
+        ("port", "54x"),
+        ("settle", -0.1),
+        ("settle", float("nan")),
+        ("resync_interval", 0),
+        ("reload", "restart"),
+        ("roster", "x"),
+        ("gateway", "x" * 201),
+        ("log_level", "loud"),
+        ("gateway_pid", 0),
+        ("allow_empty", "perhaps"),
+        ("dsn", 7),
+        ("host", ["h"]),
+    ],
+)
+def test_a_value_that_is_not_valid_is_an_error_that_names_the_setting(key: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=f"the setting {key} is not valid"):
+        loaded(**{key: value})
+
+
+def test_an_error_names_a_setting_as_it_is_documented_though_it_was_written_in_camel_case() -> None:
+    with pytest.raises(SettingsError, match="the setting resync_interval is not valid"):
+        loaded(resyncInterval=0)
+
+
+def test_values_of_the_environment_are_texts_and_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PORT", "5433")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_ALLOW_EMPTY", "true")
+    settings = load_settings(command_line={})
+    assert (settings.port, settings.allow_empty) == (5433, True)
+
+
+def test_a_home_is_expanded_in_every_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    settings = loaded(outputPath="~/a.json", configPath="~/o.json", stateDir="~/s", gatewayPidFile="~/p")
+    paths = [settings.output, settings.config_path, settings.state_dir, settings.gateway_pid_file]
+    assert paths == [Path("/home/me") / name for name in ("a.json", "o.json", "s", "p")]
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        loaded().account = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("key", "member"), [("configPath", "config_path"), ("stateDir", "state_dir")])
+def test_an_empty_path_counts_as_not_set(key: str, member: str) -> None:
+    assert getattr(loaded(**{key: ""}), member) == getattr(loaded(), member)
+
+
+@pytest.mark.parametrize("key", ["output_path", "config_path", "state_dir", "gateway_pid_file"])
+def test_a_home_that_nobody_knows_is_an_error_that_names_the_setting(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"the setting {key} is not valid"):
+        loaded(**{key: "~nosuchuser/x"})
+
+
+def test_an_empty_variable_does_not_take_away_what_an_earlier_source_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "")
+    assert loaded(host="h", password=SECRET).database_keywords() == {"host": "h", "password": SECRET}
+
+
+# --- defaults
+
+
+def test_the_output_stands_beside_the_gateways_configuration() -> None:
+    assert loaded(configPath="/gateway/openclaw.json").output == Path("/gateway/agents.json")
+
+
+def test_the_gateways_configuration_is_where_openclaw_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert loaded().config_path == Path("/home/me/.openclaw/openclaw.json")
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", "/etc/claw.json")
+    assert loaded().config_path == Path("/etc/claw.json")
+
+
+def test_a_relative_output_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert loaded(outputPath="agents.json").output == tmp_path / "agents.json"
+
+
+def test_the_state_is_where_systemd_says_else_where_xdg_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/xdg")
+    assert loaded().state_dir == Path("/xdg/agent-config-sync")
+    monkeypatch.setenv("STATE_DIRECTORY", "/systemd/first:/systemd/second")
+    assert loaded().state_dir == Path("/systemd/first")
+
+
+def test_without_settings_libpqs_own_sources_fill_everything() -> None:
+    assert loaded().database_keywords() == {}
+
+
+@pytest.mark.parametrize(
+    ("door", "expected"), [({}, {"service": "s"}), ({"dsn": "postgresql:///d"}, {"dsn": "postgresql:///d"})]
+)
+def test_a_service_counts_unless_a_dsn_is_set(
+    door: dict[str, object], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSERVICE", "s")
+    assert loaded(**door).database_keywords() == expected
+
+
+# --- config files
+
+
+@pytest.mark.parametrize("text", ["x", "= 1", 'password = "' + SECRET, f'password = "{SECRET}" "x"', "a.b.c"])
+def test_a_file_that_is_no_toml_is_an_error_without_its_content(text: str, config_file: Path) -> None:
+    config_file.write_text(text)
+    with pytest.raises(SettingsError, match="is not valid TOML") as caught:
+        load_settings(command_line={}, config_file=str(config_file))
+    assert SECRET not in str(caught.value)
+
+
+def test_a_missing_config_file_is_an_error(config_file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be read \(No such file or directory\)"):
+        load_settings(command_line={}, config_file=str(config_file))
+
+
+def test_a_config_file_that_is_no_text_is_an_error(config_file: Path) -> None:
+    config_file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="is not UTF-8 text"):
+        load_settings(command_line={}, config_file=str(config_file))
+
+
+# --- secrets
+
+
+def test_a_secret_is_in_no_text_of_the_settings() -> None:
+    settings = loaded(dsn=f"postgresql://u:{SECRET}@h/d", password=SECRET)
+    assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json() + str(settings.model_dump())
+
+
+@pytest.mark.parametrize("key", SETTING_NAMES)
+@pytest.mark.parametrize("value", [[SECRET], {SECRET: SECRET}, -1])
+def test_no_error_quotes_a_value_or_keeps_it_as_a_cause(key: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=f"the setting {key} is not valid") as caught:
+        loaded(**{key: value, "password": [SECRET]} if key == "password" else {key: value})
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_an_error_of_the_model_itself_quotes_no_value() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"password": [SECRET], "port": SECRET})
+    assert SECRET not in str(caught.value)
+
+
+def test_an_error_of_an_unknown_name_does_not_quote_its_value() -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded(pasword=SECRET)
+    assert SECRET not in str(caught.value)
+
+
+def test_the_manifest_of_the_plugin_names_only_settings_that_exist() -> None:
+    manifest = json.loads((Path(__file__).parents[2] / "openclaw.plugin.json").read_text())
+    names = set(manifest["configSchema"].get("properties", {})) - {"command"}
+    assert unknown_keys(names) == {}

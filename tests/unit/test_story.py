@@ -1,0 +1,111 @@
+"""story.py and events.py: events as log lines."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from agent_config_sync import events
+from agent_config_sync.errors import SyncError, UnreachableError
+from agent_config_sync.events import Event, Events
+from agent_config_sync.story import tell_story
+
+LOG = logging.getLogger("agent_config_sync.story")
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG, logger=LOG.name)
+    return caplog
+
+
+PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.0123, "1:1:")
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "line"),
+    [
+        (events.Listening("PostgreSQL on db"), "INFO", "listening to PostgreSQL on db"),
+        (events.LinkLost(UnreachableError("cut")), "WARNING", "cut; connecting again"),
+        (PUBLISHED, "INFO", "/x/agents.json published: 1,500 bytes, 12.3 ms after the wake"),
+        (events.Refused("too large"), "ERROR", "refused: too large"),
+        (events.Reloaded("watch", "abc"), "INFO", "the gateway watches the file itself"),
+        (events.Reloaded("touch", "abc"), "INFO", "the gateway was told by a touch"),
+        (events.Reloaded("signal", "abc"), "INFO", "the gateway was signalled"),
+        (events.Reloaded("none", "abc"), "INFO", "the gateway is not told"),
+        (events.ReloadDeferred("busy", 2.0), "WARNING", "the gateway was not told: busy; again in 2.0 s"),
+        (events.ReloadDeferred("busy", None), "WARNING", "the gateway was not told: busy"),
+        (events.Applied("abc", "1:1:", 0.5), "INFO", "the gateway runs with it, 500 ms after the wake"),
+        (events.Applied("abc", "1:1:", None), "INFO", "the gateway runs with it"),
+        (events.PassFailed(SyncError("no"), 0), "ERROR", "no; trying again now"),
+        (events.PassFailed(SyncError("no"), None), "ERROR", "no"),
+        (events.StatusUnwritable("no right"), "WARNING", "no right"),
+        (events.Stopped(), "INFO", "stopped"),
+        (events.Notified("{}"), "DEBUG", "Notified"),
+        (events.Unchanged("/x", "abc", "1:1:"), "DEBUG", "Unchanged"),
+    ],
+)
+def test_an_event_is_one_line(event: Event, level: str, line: str, told: pytest.LogCaptureFixture) -> None:
+    tell_story(LOG)(event)
+    assert [(record.levelname, record.getMessage()) for record in told.records] == [(level, line)]
+
+
+def test_a_text_with_a_percent_sign_is_no_format(told: pytest.LogCaptureFixture) -> None:
+    tell_story(LOG)(events.Refused("100 %s %d"))
+    assert told.messages == ["refused: 100 %s %d"]
+
+
+def test_each_warning_is_a_line_of_its_own(told: pytest.LogCaptureFixture) -> None:
+    tell_story(LOG)(events.Warned(("one", "two")))
+    assert told.messages == ["one", "two"]
+
+
+def test_a_warning_that_was_told_is_not_told_again(told: pytest.LogCaptureFixture) -> None:
+    story = tell_story(LOG)
+    story(events.Warned(("one",)))
+    story(events.Warned(("one", "two")))
+    assert told.messages == ["one", "two"]
+
+
+def test_a_warning_that_was_gone_is_told_again(told: pytest.LogCaptureFixture) -> None:
+    story = tell_story(LOG)
+    for warnings in (("one",), (), ("one",)):
+        story(events.Warned(warnings))
+    assert told.messages == ["one", "one"]
+
+
+def test_the_figures_of_an_event_are_fields_and_its_contents_are_not(told: pytest.LogCaptureFixture) -> None:
+    tell_story(LOG)(PUBLISHED)
+    assert told.records[0].__dict__["fields"] == {
+        "event": "Published",
+        "path": "/x/agents.json",
+        "content_hash": "abc",
+        "latency": 0.0123,
+        "snapshot": "1:1:",
+    }
+
+
+# --- events
+
+
+def test_every_subscriber_gets_every_event_in_order() -> None:
+    got: list[tuple[int, Event]] = []
+    hub = Events()
+    hub.subscribe(lambda event: got.append((1, event)))
+    hub.subscribe(lambda event: got.append((2, event)))
+    hub.emit(events.Stopped())
+    assert got == [(1, events.Stopped()), (2, events.Stopped())]
+
+
+def test_a_subscriber_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def fails(_: Event) -> None:
+        raise RuntimeError("oops")
+
+    got: list[Event] = []
+    hub = Events()
+    hub.subscribe(fails)
+    hub.subscribe(got.append)
+    hub.emit(events.Stopped())
+    assert got == [events.Stopped()]
+    assert "a subscriber failed on Stopped" in caplog.text

@@ -1,0 +1,135 @@
+"""gateway/surroundings.py: the gateway beside us, looked at anew at every pass."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.children import handling
+
+from agent_config_sync.gateway import surroundings as module
+from agent_config_sync.gateway.process import GatewayProcess
+from agent_config_sync.gateway.surroundings import Surroundings
+from agent_config_sync.settings import Settings
+
+SECTION = '{"agents": {"$include": "./agents.json"}}'
+
+
+def beside(folder: Path, text: str | None = None, **changes: Any) -> Surroundings:
+    config = folder / "openclaw.json"
+    if text is not None:
+        config.write_text(text)
+    return Surroundings(Settings.model_validate({"gateway": "here", "config_path": config, **changes}))
+
+
+@pytest.fixture(autouse=True)
+def _no_installed_gateway(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "layout"),
+    [
+        (SECTION, "auto", "section"),
+        ('{"$include": "./agents.json"}', "auto", "root"),
+        ("{}", "auto", "root"),
+        (None, "auto", "root"),
+        (SECTION, "root", "root"),
+        (None, "section", "section"),
+    ],
+)
+def test_the_layout_is_the_one_of_the_include_unless_it_is_set(
+    text: str | None, setting: str, layout: str, tmp_path: Path
+) -> None:
+    assert beside(tmp_path, text, layout=setting).look(None, None).site.layout == layout
+
+
+@pytest.mark.parametrize(
+    ("version", "setting", "roster"),
+    [
+        ("2026.9.6", "auto", "entries"),
+        (None, "auto", "list"),
+        ("2026.9.6", "list", "list"),
+        (None, "entries", "entries"),
+    ],
+)
+def test_the_roster_is_the_one_of_the_version_unless_it_is_set(
+    version: str | None, setting: str, roster: str, tmp_path: Path
+) -> None:
+    assert beside(tmp_path, gateway_version=version, roster=setting).look(None, None).site.roster == roster
+
+
+def test_a_config_that_does_not_include_our_file_is_warned_about(tmp_path: Path) -> None:
+    (warning,) = beside(tmp_path, "{}").look(None, None).warnings
+    assert warning.endswith("openclaw.json does not include agents.json: the gateway cannot see it")
+
+
+def test_a_missing_config_is_no_warning_for_there_may_be_no_gateway_yet(tmp_path: Path) -> None:
+    assert beside(tmp_path).look(None, None).warnings == ()
+
+
+def test_a_config_that_breaks_keeps_the_layout_of_before_with_a_warning(tmp_path: Path) -> None:
+    neighbours = beside(tmp_path, SECTION)
+    neighbours.look(None, None)
+    neighbours.settings.config_path.write_text("{ broken")
+    found = neighbours.look(None, None)
+    assert found.site.layout == "section"
+    assert "is not valid JSON5" in found.warnings[0]
+
+
+def test_a_warning_stays_until_its_cause_is_gone(tmp_path: Path) -> None:
+    neighbours = beside(tmp_path, "{}")
+    assert neighbours.look(None, None).warnings == neighbours.look(None, None).warnings != ()
+    neighbours.settings.config_path.write_text(SECTION)
+    assert neighbours.look(None, None).warnings == ()
+
+
+def test_an_unchanged_config_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    neighbours = beside(tmp_path, SECTION)
+    neighbours.look(None, None)
+    monkeypatch.setattr(module, "read_layout", lambda *_: pytest.fail("it was parsed"))
+    assert neighbours.look(None, None).site.layout == "section"
+
+
+def test_the_last_default_is_passed_on(tmp_path: Path) -> None:
+    assert beside(tmp_path).look("lead", None).site.last_default == "lead"
+
+
+def test_a_pid_names_the_process_that_had_it_when_it_was_told(tmp_path: Path) -> None:
+    with handling() as running:
+        neighbours = beside(tmp_path, gateway_pid=running.pid, gateway_version="2026.9.6")
+        first = neighbours.look(None, None).gateway.process
+    assert first is not None
+    assert neighbours.look(None, None).gateway.process == first
+
+
+def test_a_pid_file_is_read_anew_at_every_look(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    neighbours = beside(tmp_path, gateway_pid_file=pid_file, gateway_version="2026.9.6")
+    with handling() as first, handling() as second:
+        for running in (first, second):
+            pid_file.write_text(f"{running.pid}\n")
+            assert neighbours.look(None, None).gateway.process == GatewayProcess.find(running.pid)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x", b"-1", b"\xff", b"1 2", b"9999999999"])
+def test_a_pid_file_that_names_nobody_means_no_process(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "pid").write_bytes(content)
+    assert beside(tmp_path, gateway_pid_file=tmp_path / "pid").look(None, None).gateway.process is None
+
+
+def test_without_a_pid_there_is_no_process_and_it_is_not_ours(tmp_path: Path) -> None:
+    process = beside(tmp_path).look(None, None).gateway.process
+    assert process is None or process.pid != os.getpid()
+
+
+def test_a_change_of_the_operators_base_file_is_seen(tmp_path: Path) -> None:
+    base = tmp_path / "base.json5"
+    base.write_text("{}")
+    neighbours = beside(tmp_path, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    neighbours.look(None, None)
+    base.write_text("{entries: {mine: {}}}")
+    assert neighbours.look(None, None).site.base_agents == {"mine"}
