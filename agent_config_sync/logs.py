@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -36,11 +37,19 @@ def printable(text: str) -> str:
     )
 
 
+def json_line(members: dict[str, object]) -> bytes:
+    """Return members as one line of JSON, whatever they hold: broken UTF-8 and huge numbers too."""
+    try:
+        return orjson.dumps(members, default=str)
+    except TypeError:
+        return json.dumps(members, default=str).encode()
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, whatever the message holds."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return orjson.dumps(log_line(record), default=str).decode()
+        return json_line(log_line(record)).decode()
 
 
 class TextFormatter(logging.Formatter):

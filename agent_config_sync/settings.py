@@ -30,15 +30,23 @@ from pydantic.alias_generators import to_camel
 from agent_config_sync.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
-_NOT_SETTINGS = frozenset({"test_dsn"})
+_NOT_SETTINGS = frozenset({"test_dsn", "test_gateway"})
 _DATABASE_KEYS = ("dsn", "host", "port", "database", "user", "password")
 
 
 def _home_expanded(value: object) -> object:
+    if "\0" in str(value):
+        raise ValueError("a path has no NUL")
     try:
         return Path(value).expanduser() if isinstance(value, str | Path) else value
     except RuntimeError:
         raise ValueError("its home directory is not known") from None
+
+
+def _no_dsn(host: str) -> str:
+    if "://" in host or "@" in host:
+        raise ValueError("this looks like a dsn: put it there")
+    return host
 
 
 def _names_a_file(path: Path) -> Path:
@@ -76,7 +84,9 @@ class Settings(BaseModel):
         None,
         description="The database as one URL, `postgresql://user:password@host:5432/database`; may name several hosts.",
     )
-    host: str | None = Field(None, description="Host of the database, or the folder of its socket.")
+    host: Annotated[str, AfterValidator(_no_dsn)] | None = Field(
+        None, description="Host of the database, or the folder of its socket."
+    )
     port: int | None = Field(None, ge=1, le=65535, description="Port of the database.")
     database: str | None = Field(None, description="Name of the database.")
     user: str | None = Field(None, description="Login of this gateway in the database.")
@@ -217,6 +227,8 @@ def _from_file(path: str) -> dict[str, object]:
         return tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"the config file {path} cannot be read ({error.strerror})") from None
+    except RuntimeError:
+        raise SettingsError(f"the config file {path} cannot be found: that home directory is not known") from None
     except UnicodeDecodeError:
         raise SettingsError(f"the config file {path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

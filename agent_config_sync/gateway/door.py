@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.errors import ReloadError, SettingsError
-from agent_config_sync.logs import log_line
+from agent_config_sync.logs import json_line, log_line
 
 GREETING_DEADLINE = 10.0
 """Seconds for the plugin to say who the gateway is; it does so at once."""
@@ -68,6 +68,7 @@ class Door:
         self._waiting: deque[bytes] = deque()
         self._writing = False
         self._dropped = 0
+        self._ended = False
         self._questions: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_question = 0
 
@@ -100,6 +101,7 @@ class Door:
         with contextlib.suppress(ConnectionError, ValueError):  # ValueError: a line beyond the limit
             while line := await self._reader.readline():
                 self._take(line)
+        self._ended = True
         for question in self._questions.values():
             if not question.done():
                 question.set_exception(ReloadError("the gateway has gone"))
@@ -109,6 +111,8 @@ class Door:
 
         Raises: ReloadError when it does not say.
         """
+        if self._ended:
+            raise ReloadError("the gateway has gone")
         self._last_question += 1
         number = self._last_question
         answer = self._questions[number] = self._loop.create_future()
@@ -122,7 +126,7 @@ class Door:
 
     def log(self, record: logging.LogRecord) -> None:
         """Send a log line; may be called from any thread."""
-        line = orjson.dumps({"log": log_line(record)}, default=str)
+        line = json_line({"log": log_line(record)})
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._put_log, line)
 
@@ -195,7 +199,10 @@ class DoorHandler(logging.Handler):
         self._door = door
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._door.log(record)
+        try:
+            self._door.log(record)
+        except Exception:  # noqa: BLE001 - as the logging module asks of handlers
+            self.handleError(record)
 
 
 def door_settings(greeting: Greeting) -> dict[str, object]:

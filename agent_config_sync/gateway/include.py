@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyjson5
 
@@ -19,12 +20,12 @@ _INCLUDE = "$include"
 class ConfigLayout:
     """What openclaw.json says of our file.
 
-    included_at: `section` below `agents`, `root` at the top, None where it is not included. base_agents: ids that the
-    operator's other files define beside ours. sources: the files that this was read from.
+    included_at: `section` below `agents`, `root` at the top, None where it is not included. base: the `agents` section
+    that the operator's other files make, merged as the gateway merges. sources: the files that this was read from.
     """
 
     included_at: Layout | None
-    base_agents: frozenset[str]
+    base: Mapping[str, Any]
     sources: tuple[Path, ...]
 
 
@@ -60,16 +61,29 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     section = document.get("agents")
     section = section if isinstance(section, Mapping) else {}
     here = output.resolve()
-    in_section = list(_included(section, config.parent))
-    if here in in_section:
-        others = [path for path in in_section if path != here]
-        return ConfigLayout("section", _ids([*map(_members, others), section]), (config, *others))
-    at_root = list(_included(document, config.parent))
-    if here in at_root:
-        others = [path for path in at_root if path != here]
-        sections = [_members(_members(path).get("agents")) for path in others]
-        return ConfigLayout("root", _ids([*sections, section]), (config, *others))
-    return ConfigLayout(None, frozenset(), (config,))
+    in_section, at_root = list(_included(section, config.parent)), list(_included(document, config.parent))
+    included_at: Layout | None = "section" if here in in_section else "root" if here in at_root else None
+    others = [path for path in (*at_root, *in_section) if path != here]
+    parts = [_members(_members(path).get("agents")) for path in at_root if path != here]
+    parts += [_members(path) for path in in_section if path != here]
+    base: Mapping[str, Any] = {}
+    for part in (*parts, section):
+        base = _merged(base, {key: value for key, value in part.items() if key != _INCLUDE})
+    return ConfigLayout(included_at, base, (config, *others))
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Merge as the gateway does: objects by key, arrays one after the other, of anything else the later."""
+    merged = dict(one)
+    for key, value in other.items():
+        known = merged.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merged(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            merged[key] = [*known, *value]
+        else:
+            merged[key] = value
+    return merged
 
 
 def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
@@ -79,7 +93,7 @@ def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
             yield (folder / name).resolve()
 
 
-def _members(source: object) -> Mapping[str, object]:
+def _members(source: object) -> Mapping[str, Any]:
     """Return the members of an object, or of the object in a file; of anything else none."""
     if isinstance(source, Path):
         try:
@@ -87,14 +101,3 @@ def _members(source: object) -> Mapping[str, object]:
         except (OSError, SettingsError):
             return {}
     return source if isinstance(source, Mapping) else {}
-
-
-def _ids(sections: list[Mapping[str, object]]) -> frozenset[str]:
-    found: set[str] = set()
-    for section in sections:
-        entries, roster = section.get("entries"), section.get("list")
-        if isinstance(entries, Mapping):
-            found.update(str(name) for name in entries)
-        if isinstance(roster, list):
-            found.update(str(agent["id"]) for agent in roster if isinstance(agent, Mapping) and "id" in agent)
-    return frozenset(found)

@@ -41,18 +41,21 @@ class GatewayProcess:
         """Return whether it runs on Node.js, where SIGUSR1 always shows a handler: that of the debugger."""
         return self._executable().name.startswith("node") or self._command().startswith("openclaw")
 
-    def package_file(self) -> Path | None:
-        """Return the package.json above the script that it runs, the gateway's own."""
+    def scripts(self) -> list[Path]:
+        """Return the scripts that it and its children run; a gateway overwrites its own command line, not theirs."""
+        found: list[Path] = []
         try:
-            arguments = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
-            directory = Path(f"/proc/{self.pid}/cwd").readlink()
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()
         except OSError:
-            return None
-        for argument in arguments[1:3]:
-            script = directory / os.fsdecode(argument)
-            if argument and script.is_file():
-                return package_above(script)
-        return None
+            children = []
+        for pid in (self.pid, *children):
+            try:
+                arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                directory = Path(f"/proc/{pid}/cwd").readlink()
+            except OSError:
+                continue
+            found += [directory / os.fsdecode(argument) for argument in arguments[1:3] if argument]
+        return found
 
     def send(self, number: signal.Signals, passing: Callable[[], AbstractContextManager[None]]) -> None:
         """Send a signal after every check that can be made from outside; `passing` holds the gate open meanwhile.
@@ -106,11 +109,3 @@ class GatewayProcess:
             return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
-
-
-def package_above(script: Path) -> Path | None:
-    """Return the nearest package.json above a script, through symbolic links."""
-    for folder in script.resolve().parents:
-        if (candidate := folder / "package.json").is_file():
-            return candidate
-    return None

@@ -11,6 +11,7 @@ Problem = tuple[str, str]
 """Where (a dotted path below the key, or empty) and what."""
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)?)+", re.ASCII | re.IGNORECASE)
+_DURATION_LIMIT = 40
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _MODEL_WILDCARD = re.compile(r"[^/\s*]+(?:/[^/\s*]+)*/\*")
 _TARGETS = frozenset({"owner", "last", "none"})
@@ -32,7 +33,9 @@ def _object(value: object, key: str) -> Mapping[str, object]:
 
 
 def _tools(value: object, _: frozenset[str]) -> Iterator[Problem]:
-    policies = {"": value, **{f"byProvider.{name}": policy for name, policy in _object(value, "byProvider").items()}}
+    policies: dict[str, object] = {"": value, "sandbox.tools": _object(_object(value, "sandbox"), "tools")}
+    for group in ("byProvider", "toolsBySender"):
+        policies |= {f"{group}.{name}": policy for name, policy in _object(value, group).items()}
     for where, policy in policies.items():
         if isinstance(policy, Mapping) and policy.get("allow") and policy.get("alsoAllow"):
             yield where, "allow and alsoAllow cannot stand together"
@@ -43,23 +46,28 @@ def _tools(value: object, _: frozenset[str]) -> Iterator[Problem]:
 
 def _sandbox(value: object, _: frozenset[str]) -> Iterator[Problem]:
     docker = _object(value, "docker")
-    network = str(docker.get("network", "")).strip().lower()
-    if network == "host" or network.startswith("container:"):
-        yield "docker.network", f"{network[:40]!r} is blocked by the gateway"
+    for part in ("docker", "browser"):
+        options = _object(value, part)
+        network = str(options.get("network", "")).strip().lower()
+        joins = network.startswith("container:") and not docker.get("dangerouslyAllowContainerNamespaceJoin")
+        if network == "host" or joins:
+            yield f"{part}.network", f"{network[:40]!r} is blocked by the gateway"
+        binds = options.get("binds")
+        for bind in binds if isinstance(binds, list) else []:
+            if not str(bind).strip().startswith("/"):
+                yield f"{part}.binds", f"{str(bind)[:60]!r} does not start with an absolute path"
     for profile in ("seccompProfile", "apparmorProfile"):
         if str(docker.get(profile, "")).strip().lower() == "unconfined":
             yield f"docker.{profile}", "unconfined is blocked by the gateway"
-    binds = docker.get("binds")
-    for bind in binds if isinstance(binds, list) else []:
-        if not str(bind).startswith("/"):
-            yield "docker.binds", f"{str(bind)[:60]!r} does not start with an absolute path"
+    if any(not name.strip() for name in _object(docker, "env")):
+        yield "docker.env", "a variable has no name"
 
 
 def _heartbeat(value: object, channels: frozenset[str]) -> Iterator[Problem]:
     if not isinstance(value, Mapping):
         return
     every = value.get("every")
-    if isinstance(every, str) and every.strip() and not _DURATION.fullmatch(every.strip()):
+    if isinstance(every, str) and every and (len(every) > _DURATION_LIMIT or not _DURATION.fullmatch(every.strip())):
         yield "every", f"{every[:40]!r} is no duration such as 30m or 1h30m"
     hours = _object(value, "activeHours")
     for name in ("start", "end"):
@@ -73,12 +81,13 @@ def _heartbeat(value: object, channels: frozenset[str]) -> Iterator[Problem]:
 
 def _identity(value: object, _: frozenset[str]) -> Iterator[Problem]:
     avatar = value.get("avatar") if isinstance(value, Mapping) else None
-    if not isinstance(avatar, str) or re.match(r"(?:https?://|data:)", avatar, re.IGNORECASE):
+    text = avatar.strip() if isinstance(avatar, str) else ""
+    if re.match(r"(?:https?://|data:)", text, re.IGNORECASE):
         return
     if (
-        avatar.startswith(("/", "~", "\\"))
-        or ".." in re.split(r"[/\\]", avatar)
-        or re.match(r"[a-z][a-z0-9+.-]+:", avatar, re.IGNORECASE)
+        text.startswith(("/", "~", "\\"))
+        or ".." in re.split(r"[/\\]", text)
+        or re.match(r"[a-z][a-z0-9+.-]*:", text, re.IGNORECASE)
     ):
         yield "avatar", "must be a path inside the workspace, an http(s) URL or a data URI"
 

@@ -1,33 +1,86 @@
-"""Does the gateway run with what we published? Its configuration holds more than ours: defaults that it fills in, and
-the operator's own files. So each of our values must be there, and no agent that is neither ours nor the operator's."""
+"""Does the gateway run with what we published?
+
+Its configuration holds more than ours: defaults that it fills in, and the operator's own files. So an agent of ours
+must be there exactly as we wrote it, no agent may be there that is neither ours nor the operator's, and below `defaults`
+each value that we manage must be what ours and the operator's together make.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import orjson
 
 from agent_config_sync.model.site import Layout
 
+_Comparison: TypeAlias = Callable[[Any, Any, str], str | None]
 
-def difference(content: bytes, layout: Layout, base_agents: frozenset[str], running: Mapping[str, Any]) -> str | None:
-    """Return the first place where `running` (the gateway's `agents`) is not what `content` says; None when it is."""
+_IMPLICIT = frozenset({"main"})
+"""The agent that the gateway makes up where none is configured."""
+
+
+def difference(
+    content: bytes,
+    running: Mapping[str, Any],
+    *,
+    layout: Layout,
+    base: Mapping[str, Any],
+    managed: tuple[tuple[str, ...], ...],
+) -> str | None:
+    """Return the first place where the gateway runs with something else than `content`; None when it runs with it.
+
+    running: the gateway's `agents`; base: the operator's own `agents`, without our file; managed: paths below
+    `defaults` that we write whenever there is something to write, so that they must be gone when there is not.
+    """
     section = _object(orjson.loads(content))
     if layout == "root":
         section = _object(section.get("agents"))
-    wanted = _by_id(section)
-    has = _by_id(running)
+    wanted, has, others = _by_id(section), _by_id(running), _by_id(base)
     for name in wanted:
         if name not in has:
             return f"agent {name} is not there yet"
-        problem = _missing(wanted[name], has[name], f"entries.{name}")
+        compare = _missing if name in others else _different
+        problem = compare(wanted[name], has[name], f"entries.{name}")
         if problem is not None:
             return problem
+    expected = set(wanted) | set(others) or _IMPLICIT
     for name in has:
-        if wanted and name not in wanted and name not in base_agents:
+        if name not in expected:
             return f"agent {name} is still there"
-    return _missing(section.get("defaults", {}), running.get("defaults", {}), "defaults")
+    return _defaults_difference(section, running, base, managed)
+
+
+def _defaults_difference(
+    section: Mapping[str, Any],
+    running: Mapping[str, Any],
+    base: Mapping[str, Any],
+    managed: tuple[tuple[str, ...], ...],
+) -> str | None:
+    ours, has, others = (_object(part.get("defaults")) for part in (section, running, base))
+    if (default := _marked_default(section)) is not None:  # newer gateways turn the mark into this
+        ours = {**ours, "systemAgent": {"agentId": default}}
+    for path in managed:
+        own, other, found = _at(ours, path), _at(others, path), _at(has, path)
+        want = [*other, *own] if isinstance(own, list) and isinstance(other, list) else other if own is None else own
+        where = ".".join(("defaults", *path))
+        if want is None and found is not None:
+            return f"{where} is still there"
+        if isinstance(want, list) and isinstance(found, list) and _same_set(want, found):
+            continue  # the gateway folds what two files say twice
+        if want is not None and (problem := _different(want, found, where)) is not None:
+            return problem
+    return _missing(
+        {key: value for key, value in ours.items() if (key,) not in {path[:1] for path in managed}}, has, "defaults"
+    )
+
+
+def _marked_default(section: Mapping[str, Any]) -> str | None:
+    roster = section.get("list")
+    for agent in roster if isinstance(roster, list) else ():
+        if isinstance(agent, Mapping) and agent.get("default") is True:
+            return str(agent.get("id"))
+    return None
 
 
 def _by_id(section: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -44,31 +97,61 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    for name in path[:-1]:
+        tree = _object(tree.get(name))
+    return tree.get(path[-1])
+
+
+def _same_set(one: list[Any], other: list[Any]) -> bool:
+    return all(item in other for item in one) and all(item in one for item in other)
+
+
+def _different(wanted: Any, has: Any, path: str) -> str | None:
+    """Return where `has` is not just what is wanted, nothing less and nothing more."""
+    if isinstance(wanted, Mapping) and isinstance(has, Mapping):
+        for key in has:
+            if key not in wanted:
+                return f"{path}.{key} is still there"
+        return _members_differ(wanted, has, path, _different)
+    if isinstance(wanted, list) and isinstance(has, list):
+        same = len(wanted) == len(has) and all(
+            _different(*pair, path) is None for pair in zip(wanted, has, strict=True)
+        )
+        return None if same else f"{path} is another list"
+    return _scalars_differ(wanted, has, path)
+
+
 def _missing(wanted: Any, has: Any, path: str) -> str | None:
-    if isinstance(wanted, Mapping):
-        if not isinstance(has, Mapping):
-            return f"{path} is not there"
-        for key, value in wanted.items():
-            if key not in has:
-                return f"{path}.{key} is not there"
-            problem = _missing(value, has[key], f"{path}.{key}")
-            if problem is not None:
-                return problem
-        return None
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        # Arrays of included files are concatenated, so the operator's own items may stand around ours.
-        if isinstance(has, Sequence) and not isinstance(has, str) and all(item in has for item in wanted):
-            return None
-        return f"{path} is another list"
-    if wanted == has or (isinstance(wanted, str) and isinstance(has, str) and _same_text(wanted, has)):
-        return None
-    return f"{path} is {_shown(has)} and should be {_shown(wanted)}"
+    """Return where `has` lacks what is wanted; it may hold more."""
+    if isinstance(wanted, Mapping) and isinstance(has, Mapping):
+        return _members_differ(wanted, has, path, _missing)
+    if isinstance(wanted, list) and isinstance(has, list):
+        return None if all(item in has for item in wanted) else f"{path} is another list"
+    return _scalars_differ(wanted, has, path)
 
 
-def _same_text(wanted: str, has: str) -> bool:
-    """The gateway trims some texts and expands a leading ~/ to a home directory."""
-    return wanted.strip() == has.strip() or (wanted.startswith("~/") and has.endswith(wanted[1:]))
+def _members_differ(wanted: Mapping[str, Any], has: Mapping[str, Any], path: str, compare: _Comparison) -> str | None:
+    for key, value in wanted.items():
+        if key not in has:
+            return f"{path}.{key} is not there"
+        if (problem := compare(value, has[key], f"{path}.{key}")) is not None:
+            return problem
+    return None
+
+
+def _scalars_differ(wanted: Any, has: Any, path: str) -> str | None:
+    if isinstance(wanted, str) and isinstance(has, str):
+        # The gateway trims some texts and expands a leading ~/ to a home directory.
+        same = wanted.strip() == has.strip() or (wanted.startswith("~/") and has.endswith(wanted[1:]))
+    elif isinstance(wanted, bool) or isinstance(has, bool):
+        same = wanted is has
+    elif isinstance(wanted, int | float) and isinstance(has, int | float):
+        same = float(wanted) == float(has)  # JavaScript has no other numbers
+    else:
+        same = wanted == has
+    return None if same else f"{path} is {_shown(has)} and should be {_shown(wanted)}"
 
 
 def _shown(value: Any) -> str:
-    return orjson.dumps(value).decode()[:60]
+    return orjson.dumps(value, default=str).decode()[:60]

@@ -59,7 +59,7 @@ class Surroundings:
             roster=roster_for(version) if settings.roster == "auto" else settings.roster,
             layout=(included_at or "root") if settings.layout == "auto" else settings.layout,
             rules=rules_for(version),
-            base_agents=self._layout.base_agents if self._layout is not None else frozenset(),
+            base=self._layout.base if self._layout is not None else {},
             last_default=last_default,
         )
         gateway = Gateway(settings.config_path, process, version)

@@ -7,28 +7,34 @@ from pathlib import Path
 
 import orjson
 
-from agent_config_sync.gateway.process import GatewayProcess, package_above
+from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.model.site import GatewayVersion
 
 
 def find_version(told: str | None, process: GatewayProcess | None) -> GatewayVersion | None:
     """Return the gateway's version: as told (by the door or the settings), as its process runs, as installed."""
     version = GatewayVersion.parse(told)
-    if version is None and process is not None:
-        version = _package_version(process.package_file())
-    if version is None and process is None and (command := shutil.which("openclaw")) is not None:
-        version = _package_version(package_above(Path(command)))
-    return version
+    if version is not None:
+        return version
+    if process is not None:
+        scripts = process.scripts()
+    else:
+        scripts = [Path(command)] if (command := shutil.which("openclaw")) is not None else []
+    return next((version for script in scripts if (version := _version_of(script)) is not None), None)
 
 
-def _package_version(package: Path | None) -> GatewayVersion | None:
-    if package is None:
-        return None
+def _version_of(script: Path) -> GatewayVersion | None:
+    """Return the version in the package.json of OpenClaw above a script, through symbolic links."""
     try:
-        described = orjson.loads(package.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        folders = script.resolve(strict=True).parents
+    except (OSError, RuntimeError, ValueError):  # an argument that is no path at all
         return None
-    if not isinstance(described, dict) or described.get("name") != "openclaw":
-        return None
-    version = described.get("version")
-    return GatewayVersion.parse(version) if isinstance(version, str) else None
+    for folder in folders:
+        try:
+            described = orjson.loads((folder / "package.json").read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            continue
+        if isinstance(described, dict) and described.get("name") == "openclaw":
+            version = described.get("version")
+            return GatewayVersion.parse(version) if isinstance(version, str) else None
+    return None

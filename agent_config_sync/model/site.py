@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
 
 Roster: TypeAlias = Literal["list", "entries"]
 Layout: TypeAlias = Literal["root", "section"]
@@ -46,8 +47,8 @@ class Rules(Protocol):
 class Site:
     """Everything a renderer knows beside the rows.
 
-    gateway: the name that `agents.gateways` holds. version: None when it could not be found out. base_agents: ids that
-    the operator's own files already define. last_default: the default agent of the last publish, if there was one.
+    gateway: the name that `agents.gateways` holds. version: None when it could not be found out. base: the `agents`
+    section that the operator's own files make without ours. last_default: the default agent of the last publish.
     """
 
     gateway: str
@@ -55,5 +56,15 @@ class Site:
     roster: Roster
     layout: Layout
     rules: Rules
-    base_agents: frozenset[str] = frozenset()
+    base: Mapping[str, Any] = field(default_factory=dict)
     last_default: str | None = None
+
+    @property
+    def base_agents(self) -> frozenset[str]:
+        """Ids of the agents that the operator's own files define."""
+        entries, roster = self.base.get("entries"), self.base.get("list")
+        ids = set(entries) if isinstance(entries, Mapping) else set()
+        for agent in roster if isinstance(roster, list) else ():
+            if isinstance(agent, Mapping) and isinstance(agent.get("id"), str):
+                ids.add(agent["id"])
+        return frozenset(ids)

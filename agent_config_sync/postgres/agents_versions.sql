@@ -3,8 +3,9 @@
 -- cheaper than rows. A rewrite of the table (VACUUM FULL, CLUSTER) moves rows but keeps xmin; it gives the table another
 -- file.
 SELECT pg_current_snapshot()::text AS at,
-       (SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
-        FROM pg_partition_tree('agents'::regclass)) AS files,
+       coalesce((SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
+                 FROM pg_partition_tree('agents'::regclass) WHERE isleaf),
+                pg_relation_filenode('agents'::regclass)::text) AS files,
        string_agg(oidsend(tableoid) || tidsend(ctid) || xidsend(xmin), ''::bytea) AS versions
 FROM agents
 WHERE account_id = $1

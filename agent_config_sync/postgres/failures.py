@@ -59,9 +59,8 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
         case asyncpg.PostgresError():
             return UnreachableError(f"{server} refused the connection: {_server_words(error)}")
         case ssl.SSLError():
-            return UnreachableError(
-                f"the TLS handshake with {server} failed ({error.reason}): check sslmode and sslrootcert"
-            )
+            reason = getattr(error, "reason", None) or type(error).__name__  # not every one has a reason
+            return UnreachableError(f"the TLS handshake with {server} failed ({reason}): check sslmode and sslrootcert")
         case TimeoutError():
             return UnreachableError(f"{server} did not answer in time: check host, port and firewall")
         case OSError():

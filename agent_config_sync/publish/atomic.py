@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish.gate import Gate
+
+_RANDOM_BYTES = 6
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space on that disk",
@@ -122,9 +125,10 @@ def replace(
 def sweep(path: Path) -> None:
     """Remove temporary files that a killed process left beside `path`. Call it with the lock of `path` held."""
     prefix, suffix = _temporary_name(path.name)
+    ours = re.compile(re.escape(prefix) + f"[0-9a-f]{{{2 * _RANDOM_BYTES}}}" + re.escape(suffix))
     with contextlib.suppress(OSError), _directory(path.parent, create=False) as directory:
         for name in os.listdir(directory):
-            if name.startswith(prefix) and name.endswith(suffix):
+            if ours.fullmatch(name):
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=directory)
 
@@ -132,7 +136,7 @@ def sweep(path: Path) -> None:
 def _replace_in(
     directory: int, path: Path, content: bytes, gate: Gate, like: Ownership | None, ready: Callable[[], None]
 ) -> FileSignature:
-    temporary = secrets.token_hex(6).join(_temporary_name(path.name))
+    temporary = secrets.token_hex(_RANDOM_BYTES).join(_temporary_name(path.name))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:

@@ -6,10 +6,13 @@ row, one bad value that value, each with a warning that names it: the gateway wo
 
 from __future__ import annotations
 
+import json
 import math
+import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 import orjson
 
@@ -17,10 +20,13 @@ from agent_config_sync.model.names import RESERVED_KEYS, is_agent_id, is_model_r
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
-from agent_config_sync.render.defaults import choose_defaults
+from agent_config_sync.render.defaults import DEFAULTS, choose_defaults
 
 MODEL_ID_LIMIT = 200
 """Characters of a model id; far above any real one, far below what would bloat the allow-list."""
+
+MANAGED = (("modelPolicy", "allow"), ("systemAgent", "agentId"), *(default.path for default in DEFAULTS.values()))
+"""Paths below `agents.defaults` that are ours whenever there is something to say there."""
 
 SETTINGS_DEPTH = 32
 """Levels of nesting in `settings`; the gateway's own configuration has eight."""
@@ -28,6 +34,7 @@ SETTINGS_DEPTH = 32
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEYS_WITH_A_COLUMN = frozenset({"id", "default", "model", "thinkingDefault"})
 _FIRST_KEYS = ("model", "subagents", "thinkingDefault")
+_INCLUDE = "$include"
 _PLAIN = re.compile(r"[\w./:@-]{1,64}", re.ASCII)
 _SHOWN = 12
 _SHOWN_LENGTH = 64
@@ -43,6 +50,7 @@ class _Entry:
     members: bytes
     models: tuple[str, ...]
     warnings: tuple[str, ...]
+    agent_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class AgentsJson:
         default = _default_agent([entry.row for entry in entries], site, warnings)
         chosen, skipped = choose_defaults(snapshot.system_config, site.version)
         warnings.extend(skipped)
-        models = sorted({model for entry in entries for model in entry.models})
+        models = sorted(set(chain.from_iterable([entry.models for entry in entries])))
         defaults: dict[str, object] = {"models": {model: {} for model in models}}
         if site.roster == "entries":
             defaults["modelPolicy"] = {"allow": [model for model in models if is_model_ref(model)]}
@@ -128,13 +136,16 @@ def _document(defaults: dict[str, object], entries: list[_Entry], default: str |
         opening, closing, ownership = b'"list": [', b"]", b""
     else:
         opening, closing, ownership = b'"entries": {', b"}", pad + b'"ownership": "explicit",\n'
-    lines = pad + b'"defaults": ' + _indent(_dumps(defaults), depth)
-    if texts:
-        lines = ownership + lines + b",\n" + pad + opening + b"\n" + b",\n".join(texts) + b"\n" + pad + closing
-    elif site.roster == "list":  # an empty object of entries is refused by the gateway, an empty list is not
-        lines += b",\n" + pad + opening + closing
-    section = b"{\n" + lines + b"\n" + b"  " * (depth - 1) + b"}"
-    return (b'{\n  "agents": ' + section + b"\n}\n") if site.layout == "root" else section + b"\n"
+    head = b"{\n" + (ownership if texts else b"") + pad + b'"defaults": ' + _indent(_dumps(defaults), depth)
+    tail = b"\n" + b"  " * (depth - 1) + b"}\n"
+    if site.layout == "root":
+        head, tail = b'{\n  "agents": ' + head, tail + b"}\n"
+    if not texts:  # an empty object of entries is refused by the gateway, an empty list is not
+        return head + (b",\n" + pad + opening + closing if site.roster == "list" else b"") + tail
+    # One join, so that megabytes are copied once.
+    texts[0] = head + b",\n" + pad + opening + b"\n" + texts[0]
+    texts[-1] += b"\n" + pad + closing + tail
+    return b",\n".join(texts)
 
 
 def _depth(site: Site) -> int:
@@ -145,12 +156,32 @@ def _depth(site: Site) -> int:
 def _first_of_each_name(entries: list[_Entry], warnings: list[str]) -> list[_Entry]:
     first: dict[str, _Entry] = {}
     for entry in entries:
-        first.setdefault(entry.row.name, entry)
+        known = first.setdefault(entry.row.name, entry)
+        if entry.row.version < known.row.version:
+            first[entry.row.name] = entry
     if len(first) == len(entries):
         return entries
     others = [entry.row.name for entry in entries if first[entry.row.name] is not entry]
     warnings.extend(f"agent {name}: a second row of this name was left out" for name in others)
     return list(first.values())
+
+
+def _with_own_directories(
+    entries: list[_Entry], site: Site, known: frozenset[str], warnings: list[str]
+) -> list[_Entry]:
+    """Let no two agents share an `agentDir`: the gateway would refuse them all."""
+    taken: set[str] = set()
+    result: list[_Entry] = []
+    for entry in entries:
+        directory = entry.agent_dir
+        if directory is not None and directory in taken:
+            warnings.append(f"agent {entry.row.name}: settings.agentDir was left out: another agent has it")
+            result.append(_render_entry(entry.row, site, known, without=frozenset({"agentDir"})))
+            continue
+        if directory is not None:
+            taken.add(directory)
+        result.append(entry)
+    return result
 
 
 def _default_agent(rows: list[AgentRow], site: Site, warnings: list[str]) -> str | None:
@@ -173,7 +204,7 @@ def _default_agent(rows: list[AgentRow], site: Site, warnings: list[str]) -> str
     return chosen
 
 
-def _render_entry(row: AgentRow, site: Site, known: frozenset[str]) -> _Entry:
+def _render_entry(row: AgentRow, site: Site, known: frozenset[str], *, without: frozenset[str] = frozenset()) -> _Entry:
     if not is_agent_id(row.name):
         problem = "left out: a name has 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit"
         return _Entry(row, b"", b"", (), (f"agent {_shown(row.name)}: {problem}",))
@@ -192,6 +223,8 @@ def _render_entry(row: AgentRow, site: Site, known: frozenset[str]) -> _Entry:
     if row.thinking and row.thinking.strip():
         _add(body, "thinkingDefault", row.thinking.strip(), site, warn, source=f"thinking {row.thinking[:40]!r}")
     _merge_settings(body, row, site, warn)
+    for key in without:
+        body.pop(key, None)
 
     pad = b"  " * (_depth(site) + 1)
     ordered = {key: body[key] for key in sorted(body, key=_key_order)}
@@ -201,7 +234,9 @@ def _render_entry(row: AgentRow, site: Site, known: frozenset[str]) -> _Entry:
         text = _list_element(row.name, members, pad, default=False)
     else:
         text = pad + _dumps(row.name) + b": {" + (members + b"\n" + pad if members else b"") + b"}"
-    return _Entry(row, text, members, tuple(models), tuple(warnings))
+    directory = body.get("agentDir")
+    agent_dir = posixpath.normpath(directory) if isinstance(directory, str) else None
+    return _Entry(row, text, members, tuple(models), tuple(warnings), agent_dir)
 
 
 def _list_element(name: str, members: bytes, pad: bytes, *, default: bool) -> bytes:
@@ -245,6 +280,8 @@ def _model(text: str, column: str, warn: Callable[[str], None]) -> str | None:
         warn(f"a {column} of {len(model)} characters was left out ({MODEL_ID_LIMIT} at most)")
     elif _CONTROL.search(model) or any(character.isspace() for character in model):
         warn(f"{column} {_shown(model)} was left out: a model id has no spaces or control characters")
+    elif model == _INCLUDE or model in RESERVED_KEYS:
+        warn(f"{column} {_shown(model)} was left out: the gateway reserves this word")
     elif "${" in model:
         warn(f"{column} {_shown(model)} was left out: the gateway would put an environment variable there")
     else:
@@ -273,8 +310,8 @@ def _merge_settings(body: dict[str, object], row: AgentRow, site: Site, warn: Ca
     if row.settings is None:
         return
     try:
-        settings = orjson.loads(row.settings)
-    except orjson.JSONDecodeError:
+        settings = json.loads(row.settings)  # reads 1e999 too, which then costs its key only
+    except (ValueError, RecursionError):
         warn("settings cannot be read as JSON and were left out")
         return
     if not isinstance(settings, dict):
@@ -292,7 +329,7 @@ def _merge_settings(body: dict[str, object], row: AgentRow, site: Site, warn: Ca
             own = body.pop(key, {})
             assert isinstance(own, dict)  # rendered above
             others = {name: value[name] for name in sorted(value) if name != "allowAgents"}
-            if not _add(body, key, {**own, **others}, site, warn, source=source) and own:
+            if (own or others) and not _add(body, key, {**own, **others}, site, warn, source=source) and own:
                 body[key] = own
         else:
             _add(body, key, value, site, warn, source=source)
@@ -322,7 +359,7 @@ def _forbidden(value: object) -> str | None:
             case float() if not math.isfinite(inner):
                 return "it holds a number that is too large"
             case dict():
-                if "$include" in inner:
+                if _INCLUDE in inner:
                     return "it holds $include, where the gateway would read a file"
                 if not RESERVED_KEYS.isdisjoint(inner):
                     return "it holds a key that JavaScript reserves"

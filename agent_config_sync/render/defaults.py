@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent_config_sync.model.rows import SystemConfigRow
 from agent_config_sync.model.site import GatewayVersion
 
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,4000}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from agent_config_sync.errors import ReloadError
 from agent_config_sync.gateway.running import difference
+from agent_config_sync.render.agents_json import MANAGED
 from agent_config_sync.sync.pipeline import Prepared
 
 PATIENCE = 10.0
@@ -38,7 +39,9 @@ async def in_force(informant: Informant, prepared: Prepared) -> str | None:
     """
     site = prepared.neighbour.site
     running = await informant.running_agents()
-    return await asyncio.to_thread(difference, prepared.content, site.layout, site.base_agents, running)
+    return await asyncio.to_thread(
+        difference, prepared.content, running, layout=site.layout, base=site.base, managed=MANAGED
+    )
 
 
 async def until_in_force(informant: Informant, prepared: Prepared, patience: float) -> str | None:
