@@ -13,7 +13,8 @@ SyncError
 ├── RefusedError           the result would break the gateway's rules; the last good files stay
 ├── PublishError           a file could not be written
 │   └── LockedError        another process holds the output
-├── ReloadError            the gateway could not be told
+├── ReloadError            the gateway could not be told, or asked
+├── NoServerError          no PostgreSQL could be started for the demo or a test
 └── StoppedError           stop() was called; nothing is written or signalled any more
 """
 
@@ -73,7 +74,11 @@ class LockedError(PublishError):
 
 
 class ReloadError(SyncError):
-    """The gateway could not be told of new files."""
+    """The gateway could not be told of new files, or asked what it runs with."""
+
+
+class NoServerError(SyncError):
+    """No PostgreSQL could be started for the demo or a test."""
 
 
 class StoppedError(SyncError):

@@ -22,7 +22,7 @@ from pathlib import Path
 import asyncpg
 
 from agent_config_sync.postgres.migrate import migrate
-from agent_config_sync.postgres.throwaway import ThrowawayServer, throwaway_server
+from agent_config_sync.cli.throwaway import ThrowawayServer, throwaway_server
 
 HERE = Path(__file__).parent
 AGENTS = 20

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from harness import QUICK, Operator, Recorder, Running, Start, connected, database_dsn, make_settings
 
+from agent_config_sync.cli.throwaway import throwaway_server
+from agent_config_sync.errors import NoServerError
 from agent_config_sync.events import Event, Events
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.link import Timing
 from agent_config_sync.postgres.migrate import migrate
-from agent_config_sync.postgres.throwaway import NoServerError, throwaway_server
 from agent_config_sync.settings import Settings
 from agent_config_sync.sync.informant import Informant
 

@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -19,32 +20,22 @@ import asyncpg
 import typer
 
 from agent_config_sync.cli.options import FAILED, errors_end_the_command
+from agent_config_sync.cli.throwaway import ThrowawayServer, throwaway_server
 from agent_config_sync.errors import SyncError
 from agent_config_sync.events import Event, PassFailed, Published, Refused, Reported, Warned
 from agent_config_sync.logs import install
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.migrate import migrate
-from agent_config_sync.postgres.throwaway import ThrowawayServer, throwaway_server
 from agent_config_sync.settings import Settings
 
 DEADLINE = 30.0
 """Seconds that a change may take before the demo gives up."""
 
-SAMPLE = """
-INSERT INTO agents (name, instance_type, is_default, model, fallback_models, allowed_subagents) VALUES
-  ('lead',     'primary',  true,  'anthropic/claude-opus-4-5',  '{anthropic/claude-sonnet-4-5}', '{coder,reviewer}'),
-  ('coder',    'subagent', false, 'anthropic/claude-sonnet-4-5', NULL, NULL),
-  ('reviewer', 'subagent', false, 'anthropic/claude-haiku-4-5',  NULL, NULL)
-"""
 
-CHANGES = (
-    "UPDATE agents SET model = 'anthropic/claude-opus-4-5' WHERE name = 'coder'",
-    "UPDATE agent_system_config SET value = '3' WHERE key = 'max_spawn_depth'",
-    "INSERT INTO agents (name, model) VALUES ('scribe', 'anthropic/claude-haiku-4-5')",
-    "UPDATE agents SET allowed_subagents = '{coder,reviewer,scribe}' WHERE name = 'lead'",
-    "UPDATE agents SET status = 'retired' WHERE name = 'reviewer'",
-    "DELETE FROM agents",
-)
+def script() -> list[str]:
+    """Return the statements of the demo: the first makes the agents it starts with."""
+    text = files(__package__).joinpath("demo.sql").read_text(encoding="utf-8")
+    return [statement.strip() for statement in text.split("\n\n", 1)[1].split("\n--\n")]
 
 
 def demo(
@@ -95,23 +86,24 @@ class _Demo:
         operator = await asyncpg.connect(self._server.dsn)
         try:
             await migrate(operator)
-            await operator.execute(SAMPLE)
+            first, *changes = script()
+            await operator.execute(first)
             await self._plugin.start()
             try:
-                return await self._perform(operator, once=once)
+                return await self._perform(operator, changes, once=once)
             finally:
                 await self._plugin.stop()
         finally:
             operator.terminate()
 
-    async def _perform(self, operator: asyncpg.Connection[asyncpg.Record], *, once: bool) -> bool:
+    async def _perform(self, operator: asyncpg.Connection[asyncpg.Record], changes: list[str], *, once: bool) -> bool:
         _, first = await self._next()
         if not isinstance(first, Published):
             return False
         self._say(f"three agents in the database; {self._settings.output} is:")
         print(first.after.decode())
         waits: list[float] = []
-        for change in CHANGES:
+        for change in changes:
             self._say(change, prompt="sql>")
             begun = time.perf_counter()
             await operator.execute(change)
@@ -120,14 +112,14 @@ class _Demo:
                 waits.append((stood - begun) * 1000)
                 self._say(f"in the file, durably, {waits[-1]:.1f} ms after the statement was sent")
             self._show(event)
-        refused = len(CHANGES) - len(waits)
+        refused = len(changes) - len(waits)
         median = statistics.median(waits)
         self._say(
             f"{len(waits)} changes in the file, median {median:.1f} ms; {refused} refused, the last good file kept"
         )
         if not once:
             await self._watch()
-        return len(waits) == len(CHANGES) - 1
+        return len(waits) == len(changes) - 1
 
     async def _watch(self) -> None:
         """Show whatever a person changes, until Ctrl-C."""

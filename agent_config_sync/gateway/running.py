@@ -1,8 +1,8 @@
 """Does the gateway run with what we published?
 
 Its configuration holds more than ours: defaults that it fills in, and the operator's own files. So an agent of ours
-must be there exactly as we wrote it, no agent may be there that is neither ours nor the operator's, and below `defaults`
-each value that we manage must be what ours and the operator's together make.
+must be there exactly as we wrote it, no agent may be there that is neither ours nor the operator's, and each value that
+we manage below `defaults` must be what ours and the operator's together make.
 """
 
 from __future__ import annotations

@@ -18,15 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_config_sync.errors import SyncError
+from agent_config_sync.errors import NoServerError
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
 _USERS = ("postgres", "nobody")
 _DEADLINE = 60
-
-
-class NoServerError(SyncError):
-    """No PostgreSQL binaries were found, or they did not start."""
 
 
 @dataclass(frozen=True, slots=True)
