@@ -36,10 +36,10 @@ from typing import Protocol, TypeAlias
 import asyncpg
 import orjson
 
+from agent_config_sync.cli.throwaway import ThrowawayServer, throwaway_server
 from agent_config_sync.events import Event, Events, Published
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.migrate import migrate
-from agent_config_sync.cli.throwaway import ThrowawayServer, throwaway_server
 from agent_config_sync.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

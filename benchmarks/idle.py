@@ -21,8 +21,8 @@ from pathlib import Path
 
 import asyncpg
 
-from agent_config_sync.postgres.migrate import migrate
 from agent_config_sync.cli.throwaway import ThrowawayServer, throwaway_server
+from agent_config_sync.postgres.migrate import migrate
 
 HERE = Path(__file__).parent
 AGENTS = 20
