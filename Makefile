@@ -55,6 +55,7 @@ $(VENV)/made:
 		{ echo "agent-config-sync needs Python 3.11 or later; name one: make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "this Python cannot make virtual environments: apt install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV) and installing what is needed (once)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25.1'
 	@touch $@

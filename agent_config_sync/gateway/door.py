@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import stat
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -75,11 +76,11 @@ class Door:
     @classmethod
     async def open(cls) -> Door:
         """Take over standard input and output."""
+        mode = os.fstat(0).st_mode
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            raise SettingsError(_NOT_FROM_HERE)
         reader = asyncio.StreamReader(limit=LINE_LIMIT)
-        try:
-            await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        except (OSError, ValueError):
-            raise SettingsError(_NOT_FROM_HERE) from None
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         output = os.dup(1)
         os.dup2(2, 1)  # whatever else prints must not break the lines
         os.set_blocking(output, False)

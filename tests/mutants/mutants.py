@@ -38,8 +38,8 @@ MUTANTS = (
         "2 one worker: the dirty mark is cleared after the snapshot",
         "02_a_change_during_the_snapshot_is_published_by_the_next_pass",
         "agent_config_sync/sync/loop.py",
-        "            snapshot = await self._reader.read(DEFAULTS)\n            self._events.emit",
-        "            snapshot = await self._reader.read(DEFAULTS)\n            self._wake.clear()\n            self._events.emit",
+        "                snapshot = await self._reader.read(DEFAULTS)\n                self._events.emit",
+        "                snapshot = await self._reader.read(DEFAULTS)\n                self._wake.clear()\n                self._events.emit",
     ),
     Mutant(
         "3 one instant: each statement sees its own",
@@ -74,8 +74,8 @@ MUTANTS = (
         "6 reconnect: the backoff starts anew after a connect",
         "06_the_backoff_grows_while_connecting_works_and_the_pass_does_not",
         "agent_config_sync/sync/loop.py",
-        "            with attempt:\n                await self._connect()\n",
-        "            attempt.retry_state.attempt_number = 1\n            with attempt:\n                await self._connect()\n",
+        "            with attempt:\n                link = await self._connect()\n",
+        "            attempt.retry_state.attempt_number = 1\n            with attempt:\n                link = await self._connect()\n",
     ),
     Mutant(
         "7 resync: a pass only for a notification",

@@ -1,0 +1,273 @@
+"""The commands as a person types them: what they print, and the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+from harness import DEADLINE, Operator
+
+from agent_config_sync import __version__
+
+SECRET = "hunter2"
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+
+
+async def command(*words: str, **environment: str) -> Ended:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "agent_config_sync",
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+@pytest.fixture
+async def lead(operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/b', true)")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> str:
+    return str(tmp_path / "agents.json")
+
+
+async def test_version_is_printed() -> None:
+    assert await command("--version") == Ended(0, f"{__version__}\n", "")
+
+
+async def test_sync_writes_the_file_and_a_second_one_finds_it_up_to_date(
+    database: str, output: str, lead: None
+) -> None:
+    first = await command("sync", "--dsn", database, "--output", output)
+    second = await command("sync", "--dsn", database, "--output", output)
+    assert (first.status, first.out) == (0, f"{output}: published\n")
+    assert (second.status, second.out) == (0, f"{output}: up to date\n")
+
+
+async def test_sync_in_json_says_what_was_written_and_why(database: str, output: str, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a b')")
+    ended = await command("sync", "--dsn", database, "--output", output, "--json")
+    summary = orjson.loads(ended.out)
+    assert (summary["changed"], summary["refused"]) == (True, None)
+    assert any("'a b'" in warning for warning in summary["warnings"])
+
+
+async def test_sync_ends_with_1_when_the_roster_is_refused(
+    database: str, output: str, operator: Operator, lead: None
+) -> None:
+    await command("sync", "--dsn", database, "--output", output)
+    await operator.execute("DELETE FROM agents")
+    ended = await command("sync", "--dsn", database, "--output", output)
+    assert ended.status == 1
+    assert "allow_empty" in ended.err
+    assert b"lead" in Path(output).read_bytes()
+
+
+async def test_sync_renders_for_another_version(database: str, output: str, lead: None) -> None:
+    await command("sync", "--dsn", database, "--output", output, "--gateway-version", "2026.7.1")
+    assert "list" in orjson.loads(Path(output).read_bytes())["agents"]
+    await command("sync", "--dsn", database, "--output", output, "--gateway-version", "2026.9.6")
+    assert "entries" in orjson.loads(Path(output).read_bytes())["agents"]
+
+
+async def test_diff_ends_with_3_and_writes_nothing_when_something_would_change(
+    database: str, output: str, lead: None
+) -> None:
+    ended = await command("diff", "--dsn", database, "--output", output)
+    assert ended.status == 3
+    assert '+        "model": "a/b"' in ended.out
+    assert not Path(output).exists()
+
+
+async def test_diff_ends_with_0_when_there_is_nothing_to_do(database: str, output: str, lead: None) -> None:
+    await command("sync", "--dsn", database, "--output", output)
+    assert await command("diff", "--dsn", database, "--output", output) == Ended(0, "", "")
+
+
+async def test_status_ends_with_0_when_every_gateway_is_in_step(database: str, output: str, lead: None) -> None:
+    await command("sync", "--dsn", database, "--output", output, AGENT_CONFIG_SYNC_GATEWAY="box-1")
+    ended = await command("status", "--dsn", database)
+    assert ended.status == 0
+    assert ended.out.splitlines()[1].split()[:2] == ["box-1", "offered"]
+
+
+async def test_status_ends_with_3_when_a_gateway_is_silent(
+    database: str, output: str, operator: Operator, lead: None
+) -> None:
+    await command("sync", "--dsn", database, "--output", output, AGENT_CONFIG_SYNC_GATEWAY="box-1")
+    await operator.execute("UPDATE gateway_status SET seen_at = now() - interval '1 hour'")
+    ended = await command("status", "--dsn", database)
+    assert ended.status == 3
+    assert "silent" in ended.out
+
+
+async def test_status_forgets_a_gateway(database: str, output: str, lead: None) -> None:
+    await command("sync", "--dsn", database, "--output", output, AGENT_CONFIG_SYNC_GATEWAY="box-1")
+    ended = await command("status", "--dsn", database, "--forget", "box-1", "--json")
+    assert (ended.status, orjson.loads(ended.out)) == (0, [])
+
+
+async def test_migrate_check_ends_with_3_until_migrate_has_run(empty_database: str) -> None:
+    assert (await command("migrate", "--dsn", empty_database, "--check")).status == 3
+    applied = await command("migrate", "--dsn", empty_database)
+    assert (applied.status, applied.out) == (0, "applied: 0001_config_sync\napplied: seed\n")
+    assert await command("migrate", "--dsn", empty_database, "--check") == Ended(0, "nothing is pending\n", "")
+
+
+async def test_migrate_prints_sql_that_needs_no_database() -> None:
+    ended = await command("migrate", "--print")
+    assert ended.status == 0
+    assert "CREATE TABLE IF NOT EXISTS agents" in ended.out
+
+
+async def test_door_writes_what_the_gateway_loads(tmp_path: Path) -> None:
+    ended = await command("door", str(tmp_path / "door"))
+    assert ended.status == 0
+    assert sorted(path.name for path in (tmp_path / "door").iterdir()) == [
+        "index.js",
+        "openclaw.plugin.json",
+        "package.json",
+    ]
+
+
+async def test_the_demo_ends_by_itself() -> None:
+    ended = await command("demo", "--once")
+    assert ended.status == 0
+    assert "5 changes in the file" in ended.out
+    assert "1 refused" in ended.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_run_ends_with_0_when_it_is_told_to(
+    database: str, output: str, lead: None, number: signal.Signals
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    async with asyncio.timeout(DEADLINE):
+        while b"Published" not in await process.stderr.readline():
+            pass
+        process.send_signal(number)
+        await process.stderr.read()
+        assert await process.wait() == 0
+
+
+async def test_run_tells_systemd_when_it_is_ready(database: str, output: str, lead: None, tmp_path: Path) -> None:
+    told: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Manager(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            told.put_nowait(data)
+
+    address = str(tmp_path / "notify")
+    import socket  # noqa: PLC0415 - only here
+
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    channel.bind(address)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Manager, sock=channel)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
+        stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": address},
+    )  # fmt: skip
+    async with asyncio.timeout(DEADLINE):
+        assert await told.get() == b"READY=1"
+        process.terminate()
+        assert await told.get() == b"STOPPING=1"
+        await process.wait()
+    transport.close()
+
+
+BAD = [
+    (["sync", "--dsn", f"mysql://me:{SECRET}@h/d"], 2, "postgresql://"),
+    (["sync", "--dsn", f"postgresql://me:{SECRET}@h:port/d"], 2, "postgresql://"),
+    (["sync", "--dsn", f"postgresql://me:{SECRET[:3]}/{SECRET[3:]}@h/d"], 2, "percent-encoded"),
+    (["sync", "--dsn", f"postgresql://me:{SECRET}@127.0.0.1:1/d"], 1, "is it running there?"),
+    (["sync", "--config", "/nowhere.toml"], 2, "/nowhere.toml"),
+    (["run", "--door"], 2, "leave --door out"),
+    (["run", "--log-level", "loud"], 2, "log_level"),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "hint"), BAD)
+async def test_a_bad_call_ends_with_one_line_that_names_the_thing_and_no_secret(
+    words: list[str], status: int, hint: str
+) -> None:
+    ended = await command(*words)
+    assert (ended.status, ended.out, ended.err.count("\n")) == (status, "", 1)
+    assert hint in ended.err
+    assert SECRET not in ended.err
+    assert SECRET[3:] not in ended.err
+
+
+async def test_an_unknown_setting_names_the_nearest_one(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('dns = "x"\n')
+    ended = await command("sync", "--config", str(tmp_path / "c.toml"))
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "did you mean dsn?" in ended.err
+
+
+async def test_an_unknown_variable_names_the_nearest_setting() -> None:
+    ended = await command("sync", AGENT_CONFIG_SYNC_GATEWY="x")
+    assert ended.status == 2
+    assert "did you mean gateway?" in ended.err
+
+
+async def test_a_wrong_password_is_one_line_with_the_way_out(server_dsn: str, tmp_path: Path) -> None:
+    ended = await command("sync", "--dsn", server_dsn.replace("postgres@", f"nobody_here:{SECRET}@"))
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "refused the login" in ended.err
+    assert SECRET not in ended.err
+
+
+async def test_a_missing_table_is_one_line_with_the_way_out(empty_database: str, output: str) -> None:
+    ended = await command("sync", "--dsn", empty_database, "--output", output)
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "run agent-config-sync migrate" in ended.err
+
+
+async def test_a_directory_that_cannot_be_written_is_one_line_with_the_way_out(database: str, lead: None) -> None:
+    ended = await command("sync", "--dsn", database, "--output", "/sys/kernel/agents.json")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "/sys/kernel" in ended.err
+    assert "output_path" in ended.err
+
+
+async def test_a_broken_configuration_of_the_gateway_is_one_line_with_the_way_out(
+    database: str, tmp_path: Path, lead: None
+) -> None:
+    config = tmp_path / "openclaw.json"
+    config.write_text('{\n  "agents": {')
+    ended = await command("sync", "--dsn", database, AGENT_CONFIG_SYNC_CONFIG_PATH=str(config))
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert f"{config} is not valid JSON5 at line 2" in ended.err
+
+
+async def test_the_page_of_settings_is_up_to_date() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent_config_sync.cli.reference", stdout=asyncio.subprocess.PIPE
+    )
+    generated, _ = await process.communicate()
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert generated.decode() == page.read_text(encoding="utf-8"), "run make docs"
