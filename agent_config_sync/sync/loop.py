@@ -156,6 +156,7 @@ class ConfigSync:
         Raises: SyncError, but not for what was refused.
         """
         async with self._links:
+            self._payment.visiting = True
             await self._connect()
             await self._pass(ask=True)
             await self._payment.pause()
@@ -349,12 +350,11 @@ class ConfigSync:
             pipeline.state.sweep()
             self._swept = True
         prepared = pipeline.prepare(snapshot)
-        latency = None
-        if prepared.changed:
-            pipeline.publish(prepared)
-            latency = time.monotonic() - since
         pipeline.remember(prepared, self._reader.seen_tables)
-        return prepared, latency
+        if not prepared.changed:
+            return prepared, None
+        pipeline.publish(prepared)
+        return prepared, time.monotonic() - since
 
     def _announce(self, prepared: Prepared, latency: float | None) -> None:
         path, snapshot = str(self._settings.output), prepared.snapshot.at

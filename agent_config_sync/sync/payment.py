@@ -28,6 +28,8 @@ class Payment:
     ) -> None:
         self.retry_at = math.inf
         """Monotonic time at which a deferred reload may be tried again."""
+        self.visiting = False
+        """A visitor (`sync` beside `run`) leaves the row alone when it has nothing to tell the gateway."""
         self._pipeline = pipeline
         self._standing = standing
         self._events = events
@@ -51,7 +53,7 @@ class Payment:
         owed = state.owes(prepared.content_hash)
         if fresh:
             self._told, self._woken_at = None, woken_at
-        elif self._informant is not None and (owed or ask or self._standing.current.state != "applied"):
+        elif self._informant is not None and (owed or ask or not self._known_to_run(prepared)):
             runs = await self._runs(self._informant, prepared)
             if runs:
                 await self._applied(link, prepared)
@@ -60,8 +62,8 @@ class Payment:
                 await in_worker(state.save, confirmed=None)
                 owed = True
         if not owed:
-            paid: StatusState = "applied" if self._standing.current.state == "applied" else "offered"
-            await self._settled(link, prepared, paid)
+            if not self.visiting:
+                await self._settled(link, prepared, "applied" if self._known_to_run(prepared) else "offered")
             return None
         if (self._told != prepared.content_hash or ask) and not await self._tell(link, prepared):
             return None
@@ -94,6 +96,10 @@ class Payment:
         self._told = prepared.content_hash
         self._events.emit(Reloaded(told.method, prepared.content_hash))
         return True
+
+    def _known_to_run(self, prepared: Prepared) -> bool:
+        said = self._standing.current
+        return said.state == "applied" and said.content_hash == prepared.content_hash
 
     async def _runs(self, informant: Informant, prepared: Prepared) -> bool | None:
         """Return whether the gateway runs with it, None if it cannot be asked."""
@@ -130,7 +136,7 @@ class Payment:
     async def _applied(self, link: Link, prepared: Prepared) -> None:
         await in_worker(self._pipeline.state.save, confirmed=prepared.content_hash)
         latency = self._latency()
-        if self._standing.current.state != "applied" or self._standing.current.content_hash != prepared.content_hash:
+        if not self._known_to_run(prepared):
             self._events.emit(Applied(prepared.content_hash, prepared.snapshot.at, latency))
         await self._settled(link, prepared, "applied", latency=latency)
 
