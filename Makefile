@@ -32,7 +32,7 @@ test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on a real OpenClaw ga
 	@$(BIN)/pytest tests/gateway $(ARGS)
 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
-	@$(BIN)/python tests/mutants/run.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)
 
 bench: $(VENV)/wheel  ## Measure commit to durable file against a bare floor
 	@$(BIN)/python benchmarks/commit_to_file.py $(ARGS)

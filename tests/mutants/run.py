@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mutants import INVARIANTS, MUTANTS, Mutant
+from mutants.table import INVARIANTS, MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 PARTS = (

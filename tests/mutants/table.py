@@ -151,8 +151,8 @@ MUTANTS = (
         "12 stop means stop: stop does not wait for the writer",
         "12_stop_returns_when_the_writer_has_finished",
         "agent_config_sync/sync/worker.py",
-        "        await asyncio.wait([work])\n",
-        "",
+        "        while not task.done():\n",
+        "        while False:\n",
     ),
     Mutant(
         "13 no echo: a status wakes the pipeline",
