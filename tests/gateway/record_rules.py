@@ -30,6 +30,7 @@ def main() -> None:
     version = sys.argv[1]
     sections = json.load(sys.stdin)["properties"]
     entry = without_prose(sections["agents"]["properties"]["entries"]["additionalProperties"])
+    assert isinstance(entry, dict)
     channels = sorted(set(sections["channels"]["properties"]) - {"defaults", "modelByChannel"})
     target = Path(__file__).parents[2] / "agent_config_sync" / "gateway" / "accepted" / f"{version}.json"
     target.write_text(

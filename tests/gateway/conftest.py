@@ -1,0 +1,78 @@
+"""A real gateway, found or the way to get one; and what every test of it promises."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway.debugger import DebuggerWatch
+from gateway.openclaw import VERSION, Installation
+from gateway.scene import Deploy, Deployment, Scene, deployed
+from harness import connected
+
+DEADLINE = 240
+"""Seconds of one test, the start of a gateway included."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(DEADLINE))
+
+
+@pytest.fixture(scope="session")
+def installation() -> Installation:
+    """The gateway that `make test-gateway` has installed, or another one by AGENT_CONFIG_SYNC_TEST_GATEWAY."""
+    given = os.environ.get("AGENT_CONFIG_SYNC_TEST_GATEWAY")
+    folder = Path(given) if given else Path(__file__).parents[2] / ".gateway" / VERSION
+    if not (folder / "node_modules" / ".bin" / "openclaw").exists():
+        pytest.fail(
+            f"there is no OpenClaw gateway in {folder}: run `make test-gateway`, which installs it (about a minute), "
+            "or set AGENT_CONFIG_SYNC_TEST_GATEWAY to a folder of tests/gateway/install_gateway.sh"
+        )
+    return Installation(folder.absolute())
+
+
+@pytest.fixture(scope="session")
+def debugger_watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebuggerWatch]:
+    """Looks at Node's debugger port as long as any gateway of these tests lives."""
+    with DebuggerWatch(tmp_path_factory.getbasetemp()) as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def _no_debugger(debugger_watch: DebuggerWatch) -> Iterator[None]:
+    """No test opens the debugger's port, not for a moment."""
+    yield
+    assert not debugger_watch.seen, "a gateway opened Node's debugger port"
+
+
+@pytest.fixture(scope="module")
+def deploy(
+    installation: Installation, server_dsn: str, tmp_path_factory: pytest.TempPathFactory, debugger_watch: DebuggerWatch
+) -> Iterator[Deploy]:
+    """Start a gateway that lives until the end of the module."""
+    with ExitStack() as stack:
+
+        def deployment(**changes: Any) -> Deployment:
+            home = tmp_path_factory.mktemp("home")
+            return stack.enter_context(deployed(installation, server_dsn, home, **changes))
+
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def shared(deploy: Deploy) -> Deployment:
+    """The module's gateway; another one where a module says so."""
+    return deploy()
+
+
+@pytest.fixture
+async def scene(shared: Deployment) -> AsyncIterator[Scene]:
+    """An operator at the database of a gateway that runs."""
+    async with connected(shared.dsn) as operator:
+        yield Scene(shared.gateway, operator)

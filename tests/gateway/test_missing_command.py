@@ -1,0 +1,31 @@
+"""A plugin that cannot start its process costs the gateway nothing."""
+
+from __future__ import annotations
+
+import pytest
+from gateway.scene import Deploy, Deployment, Scene, until
+
+MISSING = "/nowhere/agent-config-sync"
+
+
+@pytest.fixture(scope="module")
+def shared(deploy: Deploy) -> Deployment:
+    """A gateway whose plugin names a command that is not there."""
+    return deploy(command=MISSING)
+
+
+async def test_the_gateway_is_healthy_and_runs_with_the_file_as_it_was(scene: Scene) -> None:
+    effective = await scene.effective()
+    assert effective.valid
+    assert sorted(effective.entries) == ["main"]
+
+
+async def test_one_line_an_attempt_says_what_is_missing_and_which_setting_names_it(scene: Scene) -> None:
+    async def look() -> list[str] | None:
+        lines = [line for line in scene.gateway.log().splitlines() if MISSING in line]
+        return lines if len(lines) >= 2 else None
+
+    first, second = (await until(look, "two attempts", gateway=scene.gateway))[:2]
+    assert "cannot be started (ENOENT): set plugins.entries.agent_config_sync.config.command; again in 1 s" in first
+    assert second.endswith("again in 2 s")
+    assert "    at " not in scene.gateway.log()  # no stack of Node's
