@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
@@ -28,6 +27,7 @@ from agent_config_sync.events import (
     Renaming,
     Reported,
     SnapshotTaken,
+    Stopped,
     Unchanged,
     WaitingForOther,
 )
@@ -300,20 +300,20 @@ async def test_12_nothing_is_renamed_once_stop_was_called(start: Start, operator
 
 async def test_12_stop_returns_when_the_writer_has_finished(start: Start, operator: Operator, agent: None) -> None:
     running = await start(wait=Reported)
-    go_on = threading.Event()
+    stopped = threading.Event()
+    stopped_while_writing: list[bool] = []
 
-    def dawdle(event: Event) -> None:
+    def linger(event: Event) -> None:
         if isinstance(event, Renaming):
-            go_on.wait(DEADLINE)
+            stopped_while_writing.append(stopped.wait(1.0))
+        elif isinstance(event, Stopped):
+            stopped.set()
 
-    running.plugin.events.subscribe(dawdle)
+    running.plugin.events.subscribe(linger)
     await operator.execute("UPDATE agents SET model = 'a/new'")
     await running.events.until(Renaming)
-    stopping = asyncio.create_task(running.plugin.stop())
-    await asyncio.wait([stopping], timeout=0.05)
-    assert not stopping.done()
-    go_on.set()
-    await stopping
+    await running.plugin.stop()
+    assert stopped_while_writing == [False]
 
 
 async def test_13_what_we_write_ourselves_wakes_nobody(start: Start, operator: Operator, agent: None) -> None:
