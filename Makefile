@@ -28,8 +28,8 @@ lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and
 	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 
 test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on a real OpenClaw gateway from npm
-	@tests/gateway/install_gateway.sh .gateway/$(GATEWAY_VERSION) $(GATEWAY_VERSION)
-	@$(BIN)/pytest tests/gateway $(ARGS)
+	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
+	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) $(BIN)/pytest tests/gateway $(ARGS)
 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)

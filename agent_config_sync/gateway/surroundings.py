@@ -41,6 +41,10 @@ class Surroundings:
     _seen: tuple[FileSignature | None, ...] = ()
     _warning: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.settings.gateway_pid is not None:
+            self._process = GatewayProcess.find(self.settings.gateway_pid)
+
     def look(self, last_default: str | None, last_layout: Layout | None) -> Neighbour:
         """Return the gateway beside us. last_default, last_layout: of the last publish, maybe in an earlier life.
 
@@ -77,10 +81,6 @@ class Surroundings:
             except (OSError, ValueError):
                 return None
         return self._process
-
-    def __post_init__(self) -> None:
-        if self.settings.gateway_pid is not None:
-            self._process = GatewayProcess.find(self.settings.gateway_pid)
 
     def _look_at_layout(self) -> None:
         """Read how the configuration includes our file, if it changed; what cannot be read leaves what was known.

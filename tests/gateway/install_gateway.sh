@@ -9,7 +9,7 @@ set -euo pipefail
 version="${VERSION:-2026.9.6}"
 node_version="${NODE_VERSION:-24.21.0}"
 repository="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)"
-folder="${1:-$repository/.gateway/$version}"
+folder="$(realpath --canonicalize-missing -- "${1:-$repository/.gateway/$version}")"
 stamp="$folder/.complete"
 wanted="openclaw@$version node@$node_version"
 
