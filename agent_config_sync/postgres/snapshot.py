@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Iterable
 
@@ -15,6 +16,9 @@ from agent_config_sync.postgres.queries import query
 
 BATCH = 500
 """Rows a fetch: about 5 ms of decoding, so that the event loop stays free."""
+
+PLANNED_AT_ONCE = 10_000
+"""Rows that are looked up in the event loop, in some milliseconds; more are in a thread."""
 
 VERSION = 14
 """Bytes of a row version: tableoid (4), ctid (a block of 4 and an offset of 2), xmin (4)."""
@@ -76,8 +80,10 @@ class SnapshotReader:
         if found["files"] != self._files:
             self._files, self._rows = found["files"], {}
         packed: bytes = found["versions"] or b""
-        versions = [packed[start : start + VERSION] for start in range(0, len(packed), VERSION)]
-        missing = [version for version in versions if version not in self._rows]
+        if len(packed) <= PLANNED_AT_ONCE * VERSION:
+            versions, missing = self._plan(packed)
+        else:
+            versions, missing = await asyncio.to_thread(self._plan, packed)
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             places = [f"({','.join(map(str, _PLACE.unpack_from(version, _PLACE_AT)))})" for version in batch]
@@ -90,6 +96,11 @@ class SnapshotReader:
             self._rows = {row.version: row for row in rows}
         excluded = not rows and bool(await connection.fetchval(query("agents_visible"), self._account))
         return Snapshot(at=found["at"], agents=rows, system_config=config, excluded=excluded)
+
+    def _plan(self, packed: bytes) -> tuple[list[bytes], list[bytes]]:
+        """Return all row versions, and those that are not in memory."""
+        versions = [packed[start : start + VERSION] for start in range(0, len(packed), VERSION)]
+        return versions, [version for version in versions if version not in self._rows]
 
     async def _look_at_tables(self, connection: asyncpg.Connection) -> None:
         """Decide what a missing table means: not installed (its capability is off), or lost (an error)."""

@@ -52,8 +52,8 @@ MUTANTS = (
         "3 one instant: every row is fetched again",
         "03_only_rows_that_changed_are_fetched",
         "agent_config_sync/postgres/snapshot.py",
-        "missing = [version for version in versions if version not in self._rows]",
-        "missing = versions",
+        "return versions, [version for version in versions if version not in self._rows]",
+        "return versions, versions",
     ),
     Mutant(
         "4 two connections, one life: the other one lives on",
