@@ -12,6 +12,8 @@ Problem = tuple[str, str]
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)?)+", re.ASCII | re.IGNORECASE)
 _DURATION_LIMIT = 40
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[/\\]")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:|[a-z]:(?![/\\])", re.IGNORECASE)  # C:/x is a drive, not a scheme
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _MODEL_WILDCARD = re.compile(r"[^/\s*]+(?:/[^/\s*]+)*/\*")
 _TARGETS = frozenset({"owner", "last", "none"})
@@ -54,7 +56,7 @@ def _sandbox(value: object, _: frozenset[str]) -> Iterator[Problem]:
             yield f"{part}.network", f"{network[:40]!r} is blocked by the gateway"
         binds = options.get("binds")
         for bind in binds if isinstance(binds, list) else []:
-            if not str(bind).strip().startswith("/"):
+            if not _ABSOLUTE.match(str(bind)):
                 yield f"{part}.binds", f"{str(bind)[:60]!r} does not start with an absolute path"
     for profile in ("seccompProfile", "apparmorProfile"):
         if str(docker.get(profile, "")).strip().lower() == "unconfined":
@@ -84,11 +86,7 @@ def _identity(value: object, _: frozenset[str]) -> Iterator[Problem]:
     text = avatar.strip() if isinstance(avatar, str) else ""
     if re.match(r"(?:https?://|data:)", text, re.IGNORECASE):
         return
-    if (
-        text.startswith(("/", "~", "\\"))
-        or ".." in re.split(r"[/\\]", text)
-        or re.match(r"[a-z][a-z0-9+.-]*:", text, re.IGNORECASE)
-    ):
+    if text.startswith(("/", "~", "\\")) or ".." in re.split(r"[/\\]", text) or _SCHEME.match(text):
         yield "avatar", "must be a path inside the workspace, an http(s) URL or a data URI"
 
 

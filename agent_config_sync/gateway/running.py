@@ -40,14 +40,15 @@ def difference(
     for name in wanted:
         if name not in has:
             return f"agent {name} is not there yet"
-        compare = _missing if name in others else _different
-        problem = compare(wanted[name], has[name], f"entries.{name}")
-        if problem is not None:
-            return problem
     expected = set(wanted) | set(others) or _IMPLICIT
     for name in has:
         if name not in expected:
             return f"agent {name} is still there"
+    for name in wanted:
+        compare = _missing if name in others else _different
+        problem = compare(wanted[name], has[name], f"entries.{name}")
+        if problem is not None:
+            return problem
     return _defaults_difference(section, running, base, managed)
 
 

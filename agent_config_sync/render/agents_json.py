@@ -36,6 +36,10 @@ _KEYS_WITH_A_COLUMN = frozenset({"id", "default", "model", "thinkingDefault"})
 _FIRST_KEYS = ("model", "subagents", "thinkingDefault")
 _INCLUDE = "$include"
 _PLAIN = re.compile(r"[\w./:@-]{1,64}", re.ASCII)
+_DEFAULT_DIRECTORY = re.compile(r"/agents/([^/]+)/agent$")
+"""Where the gateway keeps an agent that names no directory."""
+
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _SHOWN = 12
 _SHOWN_LENGTH = 64
 
@@ -81,6 +85,8 @@ class AgentsJson:
         warnings = [warning for entry in every if entry.warnings for warning in entry.warnings]
         entries = [entry for entry in every if entry.text]
         entries = _first_of_each_name(entries, warnings)
+        if any(entry.agent_dir for entry in entries):
+            entries = _with_own_directories(entries, site, self._known, warnings)
         default = _default_agent([entry.row for entry in entries], site, warnings)
         chosen, skipped = choose_defaults(snapshot.system_config, site.version)
         warnings.extend(skipped)
@@ -174,7 +180,9 @@ def _with_own_directories(
     result: list[_Entry] = []
     for entry in entries:
         directory = entry.agent_dir
-        if directory is not None and directory in taken:
+        owner = _DEFAULT_DIRECTORY.search(directory) if directory is not None else None
+        is_another = owner is not None and owner[1] != entry.row.name and owner[1] in known
+        if directory is not None and (directory in taken or is_another):
             warnings.append(f"agent {entry.row.name}: settings.agentDir was left out: another agent has it")
             result.append(_render_entry(entry.row, site, known, without=frozenset({"agentDir"})))
             continue
@@ -356,7 +364,11 @@ def _forbidden(value: object) -> str | None:
         match inner:
             case str() if "${" in inner:
                 return "it holds ${, where the gateway would put an environment variable"
+            case str() if not inner.isascii() and any("\ud800" <= character <= "\udfff" for character in inner):
+                return "it holds half a character"
             case float() if not math.isfinite(inner):
+                return "it holds a number that is too large"
+            case int() if not _SMALLEST <= inner <= _LARGEST:
                 return "it holds a number that is too large"
             case dict():
                 if _INCLUDE in inner:

@@ -62,7 +62,7 @@ async def test_the_roster_that_it_has_read_at_its_start_is_applied(scene: Scene)
         pytest.param(
             "DELETE FROM agent_system_config WHERE key = 'max_spawn_depth'", "maxSpawnDepth", id="a default is removed"
         ),
-        pytest.param("UPDATE agents SET status = 'paused'", "lead", id="all agents are paused"),
+        pytest.param("UPDATE agents SET status = 'paused'", "agent coder", id="all agents are paused"),
     ],
 )
 async def test_a_change_stays_pending_and_the_error_names_the_first_difference(
