@@ -24,7 +24,7 @@ _versions = itertools.count(1)
 def agent(name: str, model: str | None = None, **columns: Any) -> AgentRow:
     """A row that was never seen before, so with a version of its own."""
     members: dict[str, Any] = {
-        "version": f"(0,{next(_versions)})",
+        "version": b"(0,%d)" % next(_versions),
         "name": name,
         "is_default": False,
         "scoped": False,
@@ -54,6 +54,7 @@ def site(
     base_agents: frozenset[str] = frozenset(),
     last_default: str | None = None,
 ) -> Site:
+    """base_agents: those that the operator's own files define."""
     parsed = GatewayVersion.parse(version)
     return Site(
         gateway="here",
@@ -61,7 +62,7 @@ def site(
         roster=roster,
         layout=layout,
         rules=rules_for(parsed),
-        base_agents=base_agents,
+        base={"entries": {name: {} for name in base_agents}},
         last_default=last_default,
     )
 

@@ -214,6 +214,23 @@ def test_the_models_of_a_second_row_of_one_name_are_not_allowed() -> None:
     assert section(result)["defaults"]["models"] == {"a/one": {}}
 
 
+def test_which_of_two_rows_of_one_name_wins_does_not_depend_on_their_order() -> None:
+    rows = [agent("lead", f"a/{number}", is_default=True, version=b"%d" % number) for number in range(4)]
+    assert {rendered(*order) for order in permutations(rows)} == {rendered(*rows)}
+
+
+def test_of_two_rows_of_one_name_the_lower_version_wins() -> None:
+    rows = agent("lead", "a/two", version=b"2", is_default=True), agent("lead", "a/one", version=b"1", is_default=True)
+    assert section(rendered(*rows))["entries"] == {"lead": {"model": "a/one"}}
+
+
+@pytest.mark.parametrize("roster", ["list", "entries"])
+def test_a_second_row_of_one_name_moves_nobody(roster: Roster) -> None:
+    others = agent("a"), agent("c", is_default=True)
+    twice = agent("b", version=b"1"), agent("b", version=b"2")
+    assert rendered(*twice, *others, at=site(roster)).content == rendered(twice[0], *others, at=site(roster)).content
+
+
 # --- the default agent
 
 
@@ -341,6 +358,23 @@ def test_a_model_that_no_gateway_should_read_is_left_out_with_one_warning(model:
     result = rendered(agent("a", model, is_default=True))
     assert section(result)["entries"] == {"a": {}}
     assert len(about(result, "agent a: ")) == 1
+
+
+RESERVED = ["$include", "__proto__", "constructor", "prototype"]
+
+
+@pytest.mark.parametrize("model", RESERVED)
+def test_a_model_that_is_called_like_a_reserved_key_is_left_out_with_a_warning(model: str) -> None:
+    result = rendered(agent("a", model, is_default=True))
+    assert (section(result)["entries"], section(result)["defaults"]["models"]) == ({"a": {}}, {})
+    assert len(about(result, "the gateway reserves this word")) == 1
+
+
+@pytest.mark.parametrize("model", RESERVED)
+def test_a_fallback_that_is_called_like_a_reserved_key_costs_itself(model: str) -> None:
+    result = rendered(agent("a", "p/m", fallback_models=(model, "q/n"), is_default=True))
+    assert section(result)["entries"]["a"]["model"] == {"primary": "p/m", "fallbacks": ["q/n"]}
+    assert len(about(result, "the gateway reserves this word")) == 1
 
 
 @pytest.mark.parametrize("model", BAD_MODELS)

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from unit.builders import about, agent, rendered, section, site
+from unit.builders import about, agent, rendered, section, site, snapshot
 
-from agent_config_sync.render.agents_json import SETTINGS_DEPTH
+from agent_config_sync.render.agents_json import SETTINGS_DEPTH, AgentsJson, RenderedAgents
 
 
 def merged(settings: object, **columns: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -31,14 +31,14 @@ def test_settings_that_the_gateway_takes_are_in_the_entry() -> None:
     assert merged(settings) == (settings, ())
 
 
-@pytest.mark.parametrize("text", ["{", "", "{'a': 1}", "nope", '"\\ud800"', "[" * 3000])
+@pytest.mark.parametrize("text", ["{", "", "{'a': 1}", "nope", "[" * 3000])
 def test_settings_that_are_no_json_cost_themselves_with_a_warning(text: str) -> None:
     entry, warnings = merged(text)
     assert entry == {}
     assert warnings == ("agent a: settings cannot be read as JSON and were left out",)
 
 
-@pytest.mark.parametrize("text", ["null", "1", '"text"', "[]", "true"])
+@pytest.mark.parametrize("text", ["null", "1", '"text"', '"\\ud800"', "[]", "true", "NaN"])
 def test_settings_that_are_no_object_cost_themselves_with_a_warning(text: str) -> None:
     entry, warnings = merged(text)
     assert entry == {}
@@ -70,6 +70,17 @@ def test_allow_agents_in_settings_is_refused_and_the_rest_of_subagents_stays() -
     entry, warnings = merged({"subagents": {"allowAgents": ["*"], "model": "p/m"}})
     assert entry == {"subagents": {"model": "p/m"}}
     assert warnings == ("agent a: settings.subagents.allowAgents was left out: it has a column of its own",)
+
+
+@pytest.mark.parametrize(("value", "warnings"), [({}, 0), ({"allowAgents": ["b"]}, 1)])
+def test_subagents_that_hold_nothing_of_their_own_are_not_rendered(value: object, warnings: int) -> None:
+    entry, warned = merged({"subagents": value})
+    assert (entry, len(warned)) == ({}, warnings)
+
+
+@pytest.mark.parametrize("value", [{}, {"allowAgents": ["*"]}])
+def test_subagents_that_hold_nothing_of_their_own_leave_the_column_alone(value: object) -> None:
+    assert merged({"subagents": value}, allowed_subagents=("a",))[0] == {"subagents": {"allowAgents": ["a"]}}
 
 
 @pytest.mark.parametrize("value", [{"maxSpawnDepth": 3}, "p/m", 7, None, ["a"]])
@@ -132,18 +143,34 @@ def test_a_dollar_alone_is_harmless(text: str) -> None:
     assert merged({"params": {"x": text}}) == ({"params": {"x": text}}, ())
 
 
-@pytest.mark.parametrize("number", ["1e999", "-1e999"])
-def test_a_number_beyond_all_bounds_is_never_rendered(number: str) -> None:
-    entry, warnings = merged(f'{{"params": {{"x": {number}}}, "name": "L"}}')
-    assert "params" not in entry
-    assert len(warnings) == 1
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", str(2**64), str(-(2**63) - 1), "7" * 4000])
+def test_a_number_that_cannot_be_written_again_costs_its_key_and_no_other(number: str) -> None:
+    entry, warnings = merged(f'{{"params": {{"x": [{number}]}}, "name": "L"}}')
+    assert entry == {"name": "L"}
+    assert warnings == ("agent a: settings.params was left out: it holds a number that is too large",)
 
 
-@pytest.mark.parametrize("number", ["1e308", "123456789012345678901234567890", "18446744073709551615", "-0.0"])
+@pytest.mark.parametrize("number", ["1e308", str(2**64 - 1), str(-(2**63)), "-0.0"])
 def test_a_large_number_that_is_finite_is_rendered_as_json(number: str) -> None:
     entry, warnings = merged(f'{{"params": {{"x": {number}}}}}')
     assert float(entry["params"]["x"]) == float(number)
     assert warnings == ()
+
+
+@pytest.mark.parametrize("value", ["\ud800", ["x", "\udfff"], {"\udc00": 1}, {"x": {"y": "a\ud83db"}}])
+def test_half_a_character_costs_its_key_with_a_warning(value: object) -> None:
+    entry, warnings = merged({"params": value, "name": "L"})
+    assert entry == {"name": "L"}
+    assert warnings == ("agent a: settings.params was left out: it holds half a character",)
+
+
+def test_a_key_of_half_a_character_costs_itself() -> None:
+    entry, warnings = merged({"\ud800": 1, "name": "L"})
+    assert (entry, len(warnings)) == ({"name": "L"}, 1)
+
+
+def test_two_halves_of_a_character_are_one() -> None:
+    assert merged('{"name": "\\ud83e\\udd9e"}') == ({"name": "🦞"}, ())
 
 
 def test_forty_levels_cost_their_key_with_a_warning() -> None:
@@ -174,3 +201,59 @@ def test_one_bad_agent_costs_no_other_agent() -> None:
 
 def test_a_key_with_control_characters_reaches_no_terminal() -> None:
     assert all(warning.isprintable() for warning in merged({"\x1b[2J\n": 1})[1])
+
+
+# --- agentDir
+
+
+def in_directories(*directories: str) -> RenderedAgents:
+    """Agents a, b and so on, each with its agentDir; a is the default."""
+    rows = [
+        agent(name, settings=json.dumps({"agentDir": directory, "name": "X"}), is_default=name == "a")
+        for name, directory in zip("abcd", directories, strict=False)
+    ]
+    return rendered(*rows)
+
+
+def directories_of(result: RenderedAgents) -> list[str | None]:
+    return [entry.get("agentDir") for entry in section(result)["entries"].values()]
+
+
+def test_agents_with_directories_of_their_own_keep_them() -> None:
+    result = in_directories("/x", "/y", "/x/y")
+    assert (directories_of(result), result.warnings) == (["/x", "/y", "/x/y"], ())
+
+
+@pytest.mark.parametrize("again", ["/x", "/x/", "/y/../x", "/x/."])
+def test_of_two_agents_in_one_directory_the_later_loses_its_key_with_a_warning(again: str) -> None:
+    result = in_directories("/x", again)
+    assert directories_of(result) == ["/x", None]
+    assert result.warnings == ("agent b: settings.agentDir was left out: another agent has it",)
+
+
+def test_an_agent_that_loses_its_directory_keeps_everything_else() -> None:
+    assert section(in_directories("/x", "/x"))["entries"]["b"] == {"name": "X"}
+
+
+def test_an_agent_of_a_list_that_loses_its_directory_keeps_its_mark() -> None:
+    rows = [agent(name, settings='{"agentDir": "/x"}', is_default=name == "b") for name in "ab"]
+    result = rendered(*rows, at=site("list"))
+    assert section(result)["list"] == [{"id": "a", "agentDir": "/x"}, {"id": "b", "default": True}]
+
+
+def test_an_agent_gets_its_directory_back_when_the_other_one_leaves() -> None:
+    first, second = (agent(name, settings='{"agentDir": "/x"}', is_default=name == "b") for name in "ab")
+    renderer = AgentsJson()
+    renderer.render(snapshot(first, second), site())
+    assert renderer.render(snapshot(second), site()) == rendered(second)
+
+
+def test_the_directory_that_another_agent_has_by_default_is_not_taken() -> None:
+    result = in_directories("/state/agents/b/agent", "/x")
+    assert directories_of(result) == [None, "/x"]
+    assert result.warnings == ("agent a: settings.agentDir was left out: another agent has it",)
+
+
+@pytest.mark.parametrize("directory", ["/state/agents/a/agent", "/state/agents/gone/agent", "/state/agents/b/agent/x"])
+def test_a_directory_that_no_other_agent_has_by_default_is_taken(directory: str) -> None:
+    assert directories_of(in_directories(directory, "/x")) == [directory, "/x"]

@@ -311,7 +311,19 @@ atomic.replace(Path({str(target)!r}), b"new", gate=Gate(), like=None,
 
 
 def test_a_sweep_leaves_what_is_not_ours(target: Path) -> None:
-    theirs = {".other.json.abc.tmp", "agents.json.tmp", ".agents.json.lock", ".agents.json.run", "x.agents.json.a.tmp"}
+    theirs = {
+        ".other.json.0123456789ab.tmp",
+        ".agentsXjson.0123456789ab.tmp",
+        ".agents.json.bak.0123456789ab.tmp",
+        ".agents.json.0123456789ab.tmp.tmp",
+        ".agents.json.0123456789a.tmp",
+        ".agents.json.0123456789abc.tmp",
+        ".agents.json.0123456789AB.tmp",
+        ".agents.json.lock",
+        ".agents.json.run",
+        "agents.json.tmp",
+        "x.agents.json.0123456789ab.tmp",
+    }
     for name in theirs:
         (target.parent / name).touch()
     atomic.sweep(target)

@@ -30,6 +30,8 @@ def test_a_whole_number_in_range_is_taken_as_it_is(value: str) -> None:
         ("max_spawn_depth", "-2", 1),
         ("max_spawn_depth", "6", 5),
         ("max_spawn_depth", "999999999999999999", 5),
+        ("max_spawn_depth", "9" * 19, 5),
+        ("max_spawn_depth", "-" + "9" * 19, 1),
         ("max_children_per_agent", "0", 1),
         ("max_children_per_agent", "21", 20),
     ],
@@ -40,6 +42,11 @@ def test_a_number_out_of_range_is_clamped_with_a_warning_that_names_it(key: str,
     assert len(warnings) == 1
     assert warnings[0].startswith(f"agent_system_config {key}: {value} is outside")
     assert f"{used} is used" in warnings[0]
+
+
+@pytest.mark.parametrize(("sign", "used"), [("", 5), ("-", 1)])
+def test_the_longest_number_that_is_read_is_clamped(sign: str, used: int) -> None:
+    assert chosen(system("max_spawn_depth", sign + "9" * 4000))[0] == {"maxSpawnDepth": used}
 
 
 NOT_WHOLE = [
@@ -61,6 +68,7 @@ NOT_WHOLE = [
     "Infinity",
     "null",
     "-",
+    "9" * 4001,
     "9" * 5000,
 ]
 

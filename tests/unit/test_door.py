@@ -79,6 +79,14 @@ def record(message: str) -> logging.LogRecord:
     return logging.LogRecord("x", logging.INFO, "x.py", 1, message, (), None)
 
 
+def told(line: bytes) -> Door:
+    """A door that takes lines of 100 bytes and was told this one."""
+    reader = asyncio.StreamReader(limit=100)
+    reader.feed_data(line + b"\n")
+    reader.feed_eof()
+    return Door(reader, -1)
+
+
 # --- the greeting
 
 GREETING = {
@@ -290,6 +298,25 @@ async def test_the_end_of_standard_input_keeps_nobody_waiting_for_an_answer(
         await asking
 
 
+async def test_one_who_asks_after_the_end_is_told_at_once(plugin: Plugin) -> None:
+    plugin.ends()
+    await plugin.door.serve()
+    with pytest.raises(ReloadError, match="the gateway has gone"):
+        await plugin.door.running_agents()
+
+
+async def test_a_line_beyond_the_limit_ends_the_talk() -> None:
+    door = told(b"x" * 1000)
+    await door.serve()
+    with pytest.raises(ReloadError, match="the gateway has gone"):
+        await door.running_agents()
+
+
+async def test_a_first_line_beyond_the_limit_is_an_error_with_a_way_out() -> None:
+    with pytest.raises(SettingsError, match="to run alone leave --door out"):
+        await told(b"x" * 1000).greeting()
+
+
 # --- log lines
 
 
@@ -297,6 +324,28 @@ async def test_a_log_record_is_one_line(plugin: Plugin) -> None:
     DoorHandler(plugin.door).emit(record("two\nlines"))
     line = await plugin.hears()
     assert (line["log"]["level"], line["log"]["message"]) == ("info", "two\nlines")
+
+
+@pytest.mark.parametrize("message", ["\udcff", "\u2028", "\x00"])
+async def test_any_message_reaches_the_gateway(message: str, plugin: Plugin) -> None:
+    DoorHandler(plugin.door).emit(record(message))
+    assert (await plugin.hears())["log"]["message"] == message
+
+
+async def test_a_number_of_any_size_reaches_the_gateway(plugin: Plugin) -> None:
+    made = record("said")
+    made.fields = {"n": 2**70}
+    DoorHandler(plugin.door).emit(made)
+    assert (await plugin.hears())["log"]["n"] == 2**70
+
+
+async def test_a_record_that_cannot_be_written_harms_nobody_who_logs(
+    plugin: Plugin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.Logger("x")  # noqa: LOG001 - one that no other test shares
+    log.addHandler(DoorHandler(plugin.door))
+    log.info("%d", "x")
+    assert "Logging error" in capsys.readouterr().err
 
 
 async def test_a_log_record_may_come_from_any_thread(plugin: Plugin) -> None:

@@ -101,6 +101,50 @@ def test_a_running_gateway_tells_by_the_package_of_its_script(tmp_path: Path) ->
         assert find_version(None, GatewayProcess.find(running.pid)) == V(2026, 5, 12)
 
 
+def test_a_gateway_that_hides_its_command_line_tells_by_the_package_of_its_child(tmp_path: Path) -> None:
+    script = installed(tmp_path, GOOD)
+    starter = tmp_path / "starter.py"
+    starter.write_text(f"import subprocess, sys\nsubprocess.run([sys.executable, {str(script)!r}])\n")
+    with child(starter) as running:
+        assert find_version(None, GatewayProcess.find(running.pid)) == V(2026, 5, 12)
+
+
+def test_a_running_gateway_tells_through_a_link(tmp_path: Path) -> None:
+    script = installed(tmp_path, GOOD)
+    (tmp_path / "openclaw").symlink_to(script)
+    with child(tmp_path / "openclaw") as running:
+        assert find_version(None, GatewayProcess.find(running.pid)) == V(2026, 5, 12)
+
+
+@pytest.mark.parametrize("inner", ['{"name": "other", "version": "1.0.0"}', '{"type": "module"}', "[]", "{", ""])
+def test_a_package_of_another_name_on_the_way_up_is_passed_over(
+    inner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = installed(tmp_path, GOOD).parent
+    (folder / "package.json").write_text(inner)
+    monkeypatch.setenv("PATH", str(folder))
+    assert find_version(None, None) == V(2026, 5, 12)
+
+
+def test_the_nearest_package_named_openclaw_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = installed(tmp_path, GOOD).parent
+    (tmp_path / "package.json").write_text('{"name": "openclaw", "version": "2026.9.6"}')
+    monkeypatch.setenv("PATH", str(folder))
+    assert find_version(None, None) == V(2026, 5, 12)
+
+
+def test_a_running_gateway_with_an_argument_that_no_path_can_be_is_unknown() -> None:
+    with child("-c", "print('ready', flush=True); input() #" + "x" * 5000) as running:
+        assert find_version(None, GatewayProcess.find(running.pid)) is None
+
+
+def test_a_gateway_that_is_gone_is_unknown(tmp_path: Path) -> None:
+    with child(installed(tmp_path, GOOD)) as running:
+        process = GatewayProcess.find(running.pid)
+    assert process is not None
+    assert find_version(None, process) is None
+
+
 def test_a_running_gateway_of_unknown_package_is_not_taken_for_the_installed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

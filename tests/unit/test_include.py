@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,19 +95,24 @@ def test_a_byte_order_mark_does_no_harm(config: Path) -> None:
 
 # --- what the operator's own files hold
 
-BASE = "{// mine\n entries: {one: {}, two: {},}, list: [{id: 'three'}, {}, 7]}"
+BASE = "{// mine\n entries: {one: {model: 'p/m'}, two: {},}, list: [{id: 'three'}, {}, 7]}"
+PARSED = {"entries": {"one": {"model": "p/m"}, "two": {}}, "list": [{"id": "three"}, {}, 7]}
 
 
-def test_ids_of_another_file_of_the_section_are_the_base(config: Path) -> None:
+def test_another_file_of_the_section_is_the_base(config: Path) -> None:
     config.with_name("base.json5").write_text(BASE)
-    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
-    assert found.base_agents == {"one", "two", "three"}
+    assert layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}').base == PARSED
 
 
-def test_ids_of_another_file_at_the_root_are_the_base(config: Path) -> None:
+def test_the_agents_of_another_file_at_the_root_are_the_base(config: Path) -> None:
+    config.with_name("base.json5").write_text(f"{{gateway: {{}}, agents: {BASE}}}")
+    assert layout(config, '{"$include": ["./base.json5", "./agents.json"]}').base == PARSED
+
+
+def test_a_file_at_the_root_counts_beside_an_include_in_the_section(config: Path) -> None:
     config.with_name("base.json5").write_text(f"{{agents: {BASE}}}")
-    found = layout(config, '{"$include": ["./base.json5", "./agents.json"]}')
-    assert found.base_agents == {"one", "two", "three"}
+    found = layout(config, '{"$include": "./base.json5", "agents": {"$include": "./agents.json"}}')
+    assert (found.included_at, found.base) == ("section", PARSED)
 
 
 @pytest.mark.parametrize(
@@ -112,29 +120,72 @@ def test_ids_of_another_file_at_the_root_are_the_base(config: Path) -> None:
     [
         '{"$include": "./agents.json", "agents": {"entries": {"mine": {}}}}',
         '{"agents": {"$include": "./agents.json", "entries": {"mine": {}}}}',
-        '{"agents": {"$include": "./agents.json", "list": [{"id": "mine"}]}}',
+        '{"agents": {"entries": {"mine": {}}}}',
     ],
 )
-def test_ids_beside_the_include_are_the_base(text: str, config: Path) -> None:
-    assert layout(config, text).base_agents == {"mine"}
+def test_what_stands_beside_the_include_is_the_base(text: str, config: Path) -> None:
+    assert layout(config, text).base == {"entries": {"mine": {}}}
 
 
 def test_our_own_file_is_not_the_base(config: Path) -> None:
     config.with_name("agents.json").write_text('{"entries": {"ours": {}}}')
-    assert layout(config, '{"agents": {"$include": "./agents.json"}}').base_agents == frozenset()
+    assert layout(config, '{"agents": {"$include": "./agents.json"}}').base == {}
 
 
-@pytest.mark.parametrize("base", [None, "{", "[]", "7", '{"entries": [], "list": {}}', '{"entries": null}'])
-def test_another_file_that_cannot_be_read_holds_nobody(base: str | None, config: Path) -> None:
+@pytest.mark.parametrize("base", [None, "{", "[]", "7", "\x00"])
+def test_another_file_that_cannot_be_read_holds_nothing(base: str | None, config: Path) -> None:
     if base is not None:
         config.with_name("base.json5").write_text(base)
     found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
-    assert (found.included_at, found.base_agents) == ("section", frozenset())
+    assert (found.included_at, found.base) == ("section", {})
 
 
-def test_the_files_that_were_read_are_named_so_that_a_change_of_any_is_seen(config: Path) -> None:
-    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
-    assert found.sources == (config, config.with_name("base.json5"))
+def merged(config: Path, *files: str, beside: str = "") -> Mapping[str, Any]:
+    """The base of these files of the section, one after the other, and of what stands beside the include."""
+    names = [f"./{number}.json5" for number in range(len(files))]
+    for name, text in zip(names, files, strict=True):
+        (config.parent / name).write_text(text)
+    return layout(config, f'{{"agents": {{"$include": {json.dumps([*names, "./agents.json"])}{beside}}}}}').base
+
+
+def test_objects_of_two_files_are_merged_by_key(config: Path) -> None:
+    found = merged(config, "{defaults: {a: {x: 1}}}", "{defaults: {a: {y: 2}, b: 3}}")
+    assert found == {"defaults": {"a": {"x": 1, "y": 2}, "b": 3}}
+
+
+def test_lists_of_two_files_stand_one_after_the_other(config: Path) -> None:
+    assert merged(config, "{list: [{id: 'a'}]}", "{list: [{id: 'b'}]}") == {"list": [{"id": "a"}, {"id": "b"}]}
+
+
+@pytest.mark.parametrize("later", [7, None, "x", [1]])
+def test_of_anything_else_the_later_file_wins(later: object, config: Path) -> None:
+    assert merged(config, '{"x": {"y": 1}}', json.dumps({"x": later})) == {"x": later}
+
+
+def test_what_stands_beside_the_include_wins_over_the_files(config: Path) -> None:
+    assert merged(config, "{x: 1, y: 1}", beside=', "x": 2') == {"x": 2, "y": 1}
+
+
+def test_a_file_of_the_section_wins_over_one_at_the_root(config: Path) -> None:
+    config.with_name("root.json5").write_text("{agents: {x: 1, y: 1}}")
+    config.with_name("section.json5").write_text("{x: 2}")
+    found = layout(config, '{"$include": "./root.json5", "agents": {"$include": "./section.json5"}}')
+    assert found.base == {"x": 2, "y": 1}
+
+
+# --- which files a change of which would change that
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"agents": {"$include": ["./base.json5", "./agents.json"]}}',
+        '{"$include": ["./base.json5", "./agents.json"]}',
+        '{"$include": "./base.json5", "agents": {"$include": "./agents.json"}}',
+    ],
+)
+def test_the_files_that_were_read_are_named_so_that_a_change_of_any_is_seen(text: str, config: Path) -> None:
+    assert layout(config, text).sources == (config, config.with_name("base.json5"))
 
 
 def test_a_name_that_no_file_can_have_is_no_include_of_ours(config: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_config_sync.logs import JsonFormatter, TextFormatter, set_up_logs
+from agent_config_sync.logs import JsonFormatter, TextFormatter, json_line, printable, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,21 @@ def test_a_field_that_json_does_not_know_is_text() -> None:
     assert as_json(record(fields={"x": {1}}))["x"] == "{1}"
 
 
+@pytest.mark.parametrize("message", ["\udcff", "a path: /\udcff/x"])
+def test_a_message_that_is_no_utf_8_is_a_json_line_all_the_same(message: str) -> None:
+    assert as_json(record(message))["message"] == message
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 2**70, -(2**70)])
+def test_a_field_may_be_a_number_of_any_size(number: int) -> None:
+    assert as_json(record(fields={"n": number}))["n"] == number
+
+
+def test_a_json_line_is_ascii_or_utf_8_whatever_it_holds() -> None:
+    line = json_line({"path": "\udcff", "n": 2**70, "set": {1}, "text": "Zoë"})
+    assert json.loads(line) == {"path": "\udcff", "n": 2**70, "set": "{1}", "text": "Zoë"}
+
+
 def test_an_exception_is_a_member_of_its_line() -> None:
     assert "ValueError: inside" in str(as_json(failed())["exception"])
 
@@ -79,6 +94,18 @@ def test_a_text_line_has_a_time_and_a_level_unless_it_is_info(level: int, text: 
 
 def test_a_message_of_many_lines_is_one_line_of_text() -> None:
     assert TextFormatter().format(record("a\nb\r\nc\x1b[2J")).isprintable()
+
+
+@pytest.mark.parametrize("text", ["Zoë 🦞", "", "a b"])
+def test_a_printable_text_stays_as_it_is(text: str) -> None:
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a\nb", "a\\nb"), ("\x1b[2J", "\\x1b[2J"), ("\u202ex", "\\u202ex"), ("\udcff", "\\udcff")]
+)
+def test_what_is_not_printable_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 def test_a_text_line_of_an_exception_is_followed_by_it() -> None:

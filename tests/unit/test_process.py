@@ -16,7 +16,7 @@ from unit.builders import PYTHON
 from unit.children import child, handling, is_untouched, said
 
 from agent_config_sync.errors import ReloadError, StoppedError
-from agent_config_sync.gateway.process import GatewayProcess, package_above
+from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.publish.gate import Gate
 
 USR1 = signal.SIGUSR1
@@ -186,30 +186,53 @@ def test_a_process_that_calls_itself_openclaw_counts_as_node(tmp_path: Path) -> 
         assert process.is_node()
 
 
-def test_a_process_that_is_gone_is_not_node_and_has_no_package() -> None:
+def test_a_process_that_is_gone_is_not_node_and_runs_no_script() -> None:
     with handling() as running:
         process = found(running)
-    assert (process.is_node(), process.package_file()) == (False, None)
+    assert (process.is_node(), process.scripts()) == (False, [])
 
 
-def test_the_package_of_a_script_with_a_relative_path_is_found_from_its_directory(tmp_path: Path) -> None:
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "package.json").write_text("{}")
-    (tmp_path / "dist" / "main.py").write_text("print('ready', flush=True)\ninput()\n")
+SCRIPT = "print('ready', flush=True)\ninput()\n"
+
+
+def test_a_script_with_a_relative_path_is_found_from_the_directory_of_its_process(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(SCRIPT)
     with subprocess.Popen(
-        [PYTHON, "dist/main.py"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [PYTHON, "main.py"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as running:
         assert said(running) == "ready"
-        assert found(running).package_file() == tmp_path / "package.json"
+        assert found(running).scripts() == [tmp_path / "main.py"]
 
 
-def test_a_process_without_a_script_has_no_package() -> None:
-    with child("-c", "print('ready', flush=True); input()") as running:
-        assert found(running).package_file() is None
+def test_a_script_behind_an_option_is_found(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(SCRIPT)
+    with child("-u", tmp_path / "main.py") as running:
+        assert tmp_path / "main.py" in found(running).scripts()
 
 
-def test_the_nearest_package_above_a_script_counts(tmp_path: Path) -> None:
-    (tmp_path / "inner" / "bin").mkdir(parents=True)
-    (tmp_path / "package.json").write_text("{}")
-    (tmp_path / "inner" / "package.json").write_text("{}")
-    assert package_above(tmp_path / "inner" / "bin" / "x.js") == tmp_path / "inner" / "package.json"
+def test_the_scripts_of_a_child_are_found_after_those_of_the_process(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import subprocess, sys\nsubprocess.run([sys.executable, sys.argv[1]])\n")
+    (tmp_path / "child.py").write_text(SCRIPT)
+    with child(tmp_path / "main.py", tmp_path / "child.py") as running:
+        assert found(running).scripts() == [tmp_path / "main.py", tmp_path / "child.py", tmp_path / "child.py"]
+
+
+@needs_node
+def test_a_process_that_wrote_over_its_command_line_is_known_by_its_child(tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text(SCRIPT)
+    program = "process.title = 'openclaw-gateway'; require('child_process').spawn(process.argv[1], [process.argv[2]], "
+    program += "{stdio: 'inherit'})"
+    with child("-e", program, PYTHON, tmp_path / "child.py", program="node") as running:
+        assert found(running).scripts() == [tmp_path / "child.py"]
+
+
+def test_an_argument_that_no_path_can_be_is_no_error() -> None:
+    with child("-c", "print('ready', flush=True); input() #" + "x" * 5000) as running:
+        assert len(found(running).scripts()) == 2
+
+
+def test_an_argument_that_is_no_utf_8_is_a_path_all_the_same(tmp_path: Path) -> None:
+    script = tmp_path / os.fsdecode(b"\xff.py")
+    script.write_text(SCRIPT)
+    with child(script) as running:
+        assert found(running).scripts() == [script]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,20 @@ def test_a_process_that_is_gone_defers_with_the_reason(config: Path) -> None:
     answer = told(gateway, "signal")
     assert isinstance(answer, Deferred)
     assert "is gone" in answer.reason
+
+
+def test_the_id_of_a_thread_defers_with_a_reason_that_does_not_blame_the_configuration(config: Path) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None
+        answer = told(Gateway(config, GatewayProcess.find(thread.native_id), None), "signal")
+    finally:
+        over.set()
+        thread.join()
+    assert isinstance(answer, Deferred)
+    assert answer.reason.startswith(f"no signal was sent: the gateway (pid {thread.native_id})")
 
 
 def test_a_signal_after_the_stop_is_not_sent(config: Path) -> None:

@@ -116,8 +116,9 @@ def test_an_unknown_name_in_the_environment_is_an_error(monkeypatch: pytest.Monk
         load_settings(command_line={})
 
 
-def test_the_dsn_of_the_tests_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AGENT_CONFIG_SYNC_TEST_DSN", "x")
+@pytest.mark.parametrize("name", ["AGENT_CONFIG_SYNC_TEST_DSN", "AGENT_CONFIG_SYNC_TEST_GATEWAY"])
+def test_what_the_tests_are_told_is_no_setting(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
     load_settings(command_line={})
 
 
@@ -190,6 +191,36 @@ def test_a_home_that_nobody_knows_is_an_error_that_names_the_setting(key: str) -
         loaded(**{key: "~nosuchuser/x"})
 
 
+@pytest.mark.parametrize("key", ["output_path", "config_path", "state_dir", "gateway_pid_file"])
+def test_a_path_with_a_nul_is_an_error_that_names_the_setting(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"the setting {key} is not valid: .*a path has no NUL"):
+        loaded(**{key: "/x/a\0b"})
+
+
+@pytest.mark.parametrize("key", ["output_path", "config_path", "gateway_pid_file"])
+@pytest.mark.parametrize("value", ["/", "."])
+def test_a_file_needs_a_name(key: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"the setting {key} is not valid: .*it must name a file"):
+        loaded(**{key: value})
+
+
+@pytest.mark.parametrize("host", [f"postgresql://u:{SECRET}@h/d", "postgres://h", f"u:{SECRET}@h", "u@h"])
+def test_a_dsn_in_the_place_of_the_host_is_refused_with_a_way_out(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"the setting host is not valid: .*this looks like a dsn: put it there"):
+        loaded(host=host)
+
+
+def test_a_dsn_in_the_place_of_the_host_is_not_quoted() -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded(host=f"postgresql://u:{SECRET}@h/d")
+    assert SECRET not in repr(caught.value)
+
+
+@pytest.mark.parametrize("host", ["h", "db.example.org", "10.0.0.1", "::1", "/var/run/postgresql"])
+def test_a_host_is_a_name_an_address_or_a_folder(host: str) -> None:
+    assert loaded(host=host).database_keywords() == {"host": host}
+
+
 def test_an_empty_variable_does_not_take_away_what_an_earlier_source_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "")
     assert loaded(host="h", password=SECRET).database_keywords() == {"host": "h", "password": SECRET}
@@ -249,6 +280,11 @@ def test_a_file_that_is_no_toml_is_an_error_without_its_content(text: str, confi
 def test_a_missing_config_file_is_an_error(config_file: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot be read \(No such file or directory\)"):
         load_settings(command_line={}, config_file=str(config_file))
+
+
+def test_a_config_file_in_a_home_that_nobody_knows_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="that home directory is not known"):
+        load_settings(command_line={}, config_file="~nosuchuser/config.toml")
 
 
 def test_a_config_file_that_is_no_text_is_an_error(config_file: Path) -> None:

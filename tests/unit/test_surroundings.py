@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from unit.children import handling
 
+from agent_config_sync.errors import RefusedError
 from agent_config_sync.gateway import surroundings as module
 from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.gateway.surroundings import Surroundings
@@ -133,3 +134,59 @@ def test_a_change_of_the_operators_base_file_is_seen(tmp_path: Path) -> None:
     neighbours.look(None, None)
     base.write_text("{entries: {mine: {}}}")
     assert neighbours.look(None, None).site.base_agents == {"mine"}
+
+
+def test_a_mend_of_the_operators_base_file_is_seen(tmp_path: Path) -> None:
+    base = tmp_path / "base.json5"
+    neighbours = beside(tmp_path, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    neighbours.look(None, None)
+    base.write_text("{entries: {mine: {}}}")
+    assert neighbours.look(None, None).site.base_agents == {"mine"}
+
+
+def test_the_operators_own_section_is_passed_on(tmp_path: Path) -> None:
+    neighbours = beside(tmp_path, '{"agents": {"$include": "./agents.json", "defaults": {"x": 1}}}')
+    assert neighbours.look(None, None).site.base == {"defaults": {"x": 1}}
+
+
+def test_the_operators_own_section_is_kept_while_the_configuration_is_broken(tmp_path: Path) -> None:
+    neighbours = beside(tmp_path, '{"agents": {"$include": "./agents.json", "entries": {"mine": {}}}}')
+    neighbours.look(None, None)
+    neighbours.settings.config_path.write_text("{ broken")
+    assert neighbours.look(None, None).site.base_agents == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [(SECTION, "section"), ('{"$include": "./agents.json"}', "root"), ("{}", None)]
+)
+def test_how_our_file_is_included_is_told_whatever_the_setting(text: str, at: str | None, tmp_path: Path) -> None:
+    assert beside(tmp_path, text, layout="root").look(None, None).included_at == at
+
+
+def test_a_missing_configuration_has_the_layout_of_the_last_life(tmp_path: Path) -> None:
+    found = beside(tmp_path).look(None, "section")
+    assert (found.site.layout, found.included_at) == ("section", "section")
+
+
+def test_a_configuration_that_is_there_beats_the_last_life(tmp_path: Path) -> None:
+    assert beside(tmp_path, SECTION).look(None, "root").site.layout == "section"
+
+
+def test_a_configuration_that_is_moved_away_for_a_moment_is_no_news(tmp_path: Path) -> None:
+    neighbours = beside(tmp_path, SECTION)
+    neighbours.look(None, None)
+    neighbours.settings.config_path.rename(tmp_path / "openclaw.json.bak")
+    assert (neighbours.look(None, None).site.layout, neighbours.look(None, None).warnings) == ("section", ())
+
+
+def test_no_layout_is_guessed_while_the_configuration_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="until then nobody can tell which layout"):
+        beside(tmp_path, "{ broken").look(None, None)
+
+
+def test_a_layout_that_is_set_needs_no_configuration_that_can_be_read(tmp_path: Path) -> None:
+    assert beside(tmp_path, "{ broken", layout="section").look(None, None).site.layout == "section"
+
+
+def test_the_layout_of_the_last_life_counts_while_the_configuration_cannot_be_read(tmp_path: Path) -> None:
+    assert beside(tmp_path, "{ broken").look(None, "section").site.layout == "section"
