@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
         raise SettingsError(f"{config} must hold an object")
     section = document.get("agents")
     section = section if isinstance(section, Mapping) else {}
-    here = output.resolve()
+    here = _real(output)
     in_section, at_root = list(_included(section, config.parent)), list(_included(document, config.parent))
     included_at: Layout | None = "section" if here in in_section else "root" if here in at_root else None
     others = [path for path in (*at_root, *in_section) if path != here]
@@ -70,6 +71,11 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     for part in (*parts, section):
         base = _merged(base, {key: value for key, value in part.items() if key != _INCLUDE})
     return ConfigLayout(included_at, base, (config, *others))
+
+
+def _real(path: Path) -> Path:
+    """Return the path through symbolic links; unlike `resolve`, one that leads to itself is no error."""
+    return Path(os.path.realpath(path))
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,7 +96,7 @@ def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
     names = node.get(_INCLUDE)
     for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
         if isinstance(name, str) and "\0" not in name:
-            yield (folder / name).resolve()
+            yield _real(folder / name)
 
 
 def _members(source: object) -> Mapping[str, Any]:

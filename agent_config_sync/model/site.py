@@ -60,11 +60,16 @@ class Site:
     last_default: str | None = None
 
     @property
-    def base_agents(self) -> frozenset[str]:
-        """Ids of the agents that the operator's own files define."""
+    def base_entries(self) -> Mapping[str, Any]:
+        """The agents that the operator's own files define, by id, whichever the form of their roster."""
         entries, roster = self.base.get("entries"), self.base.get("list")
-        ids = set(entries) if isinstance(entries, Mapping) else set()
+        found = dict(entries) if isinstance(entries, Mapping) else {}
         for agent in roster if isinstance(roster, list) else ():
             if isinstance(agent, Mapping) and isinstance(agent.get("id"), str):
-                ids.add(agent["id"])
-        return frozenset(ids)
+                found[agent["id"]] = agent
+        return found
+
+    @property
+    def base_agents(self) -> frozenset[str]:
+        """Their ids."""
+        return frozenset(self.base_entries)

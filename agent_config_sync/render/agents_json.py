@@ -10,7 +10,7 @@ import json
 import math
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -176,7 +176,11 @@ def _with_own_directories(
     entries: list[_Entry], site: Site, known: frozenset[str], warnings: list[str]
 ) -> list[_Entry]:
     """Let no two agents share an `agentDir`: the gateway would refuse them all."""
-    taken: set[str] = set()
+    taken = {
+        _normal(str(agent["agentDir"]))
+        for agent in site.base_entries.values()
+        if isinstance(agent, Mapping) and "agentDir" in agent
+    }
     result: list[_Entry] = []
     for entry in entries:
         directory = entry.agent_dir
@@ -243,8 +247,13 @@ def _render_entry(row: AgentRow, site: Site, known: frozenset[str], *, without: 
     else:
         text = pad + _dumps(row.name) + b": {" + (members + b"\n" + pad if members else b"") + b"}"
     directory = body.get("agentDir")
-    agent_dir = posixpath.normpath(directory) if isinstance(directory, str) else None
+    agent_dir = _normal(directory) if isinstance(directory, str) else None
     return _Entry(row, text, members, tuple(models), tuple(warnings), agent_dir)
+
+
+def _normal(directory: str) -> str:
+    """Return a path by which two names of one directory are equal; POSIX would keep two leading slashes."""
+    return posixpath.normpath(re.sub(r"^/+", "/", directory))
 
 
 def _list_element(name: str, members: bytes, pad: bytes, *, default: bool) -> bytes:

@@ -59,6 +59,8 @@ def choose_defaults(
         else:
             value = min(max(int(row.value), default.low), default.high)
             if value != int(row.value):
-                warnings.append(f"{where}: {row.value} is outside {default.low} to {default.high}, {value} is used")
+                warnings.append(
+                    f"{where}: {row.value[:40]} is not from {default.low} to {default.high}, {value} is used"
+                )
             chosen.append(ChosenDefault(default.path, value))
     return chosen, warnings

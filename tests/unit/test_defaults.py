@@ -40,7 +40,7 @@ def test_a_number_out_of_range_is_clamped_with_a_warning_that_names_it(key: str,
     values, warnings = chosen(system(key, value))
     assert list(values.values()) == [used]
     assert len(warnings) == 1
-    assert warnings[0].startswith(f"agent_system_config {key}: {value} is outside")
+    assert warnings[0].startswith(f"agent_system_config {key}: {value} is not from")
     assert f"{used} is used" in warnings[0]
 
 
@@ -143,4 +143,4 @@ def test_the_values_are_rendered_below_defaults() -> None:
 
 def test_the_warnings_reach_the_one_who_renders() -> None:
     result = rendered(config=(system("max_spawn_depth", "9"),))
-    assert result.warnings == ("agent_system_config max_spawn_depth: 9 is outside 1 to 5, 5 is used",)
+    assert result.warnings == ("agent_system_config max_spawn_depth: 9 is not from 1 to 5, 5 is used",)
