@@ -92,7 +92,8 @@ class Door:
         Raises: SettingsError when there is none.
         """
         try:
-            line = await asyncio.wait_for(self._reader.readline(), GREETING_DEADLINE)
+            async with asyncio.timeout(GREETING_DEADLINE):
+                line = await self._reader.readline()
             return Greeting.model_validate(orjson.loads(line))
         except (TimeoutError, ValueError):  # ValueError: no JSON, another shape, or a line beyond the limit
             raise SettingsError(_NOT_FROM_HERE) from None
@@ -116,10 +117,12 @@ class Door:
             raise ReloadError("the gateway has gone")
         self._last_question += 1
         number = self._last_question
-        answer = self._questions[number] = self._loop.create_future()
+        answer: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
+        self._questions[number] = answer
         self._put(orjson.dumps({"ask": "agents", "id": number}))
         try:
-            return await asyncio.wait_for(answer, ANSWER_DEADLINE)
+            async with asyncio.timeout(ANSWER_DEADLINE):
+                return await answer
         except TimeoutError:
             raise ReloadError(f"the gateway did not say within {ANSWER_DEADLINE:g} s what it runs with") from None
         finally:

@@ -175,7 +175,8 @@ class Link:
         while True:
             self._heard.clear()
             try:
-                await asyncio.wait_for(self._heard.wait(), self._timing.silence)
+                async with asyncio.timeout(self._timing.silence):
+                    await self._heard.wait()
             except TimeoutError:
                 return
 
@@ -185,7 +186,8 @@ class Link:
         async with self.reading() as connection:
             await connection.execute(query("probe"), self._probe_channel, self._nonce, timeout=self._timing.answer)
         try:
-            await asyncio.wait_for(self._echo.wait(), self._timing.answer)
+            async with asyncio.timeout(self._timing.answer):
+                await self._echo.wait()
         except TimeoutError:
             raise await self._diagnose() from None
 
@@ -229,7 +231,8 @@ async def open_link(
         try:
             yield link
         finally:
+            link.fail(UnreachableError("the link was closed"))  # ends the probing too, cancelled or not
             probing.cancel()
-            await asyncio.gather(probing, return_exceptions=True)
+            await asyncio.wait([probing])
     finally:
         link.fail(UnreachableError("the link was closed"))

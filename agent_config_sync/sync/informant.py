@@ -63,6 +63,7 @@ async def until_in_force(informant: Informant, prepared: Prepared, patience: flo
         if problem is None or rest <= 0:
             return problem
         try:
-            await asyncio.wait_for(informant.changed.wait(), min(pause, rest))
+            async with asyncio.timeout(min(pause, rest)):
+                await informant.changed.wait()
         except TimeoutError:
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -222,7 +222,7 @@ class ConfigSync:
             if rest <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest):  # wait_for would make a task, 0.07 ms on the way of every change
+                async with asyncio.timeout(rest):
                     await self._attention.wait()
 
     async def _back_off(self, seconds: float) -> None:

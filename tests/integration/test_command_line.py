@@ -36,7 +36,8 @@ async def command(*words: str, **environment: str) -> Ended:
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
     )
-    out, err = await asyncio.wait_for(process.communicate(), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        out, err = await process.communicate()
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 

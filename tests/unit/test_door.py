@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from harness import DEADLINE
 from unit.builders import PYTHON
 
 from agent_config_sync.errors import ReloadError, SettingsError
@@ -249,7 +250,8 @@ async def test_a_second_answer_to_one_question_does_no_harm(plugin: Plugin, serv
     plugin.says({"id": question["id"], "agents": {"n": 2}})
     assert await asking == {"n": 1}
     plugin.says({"changed": True})
-    await asyncio.wait_for(plugin.door.changed.wait(), 5)
+    async with asyncio.timeout(DEADLINE):
+        await plugin.door.changed.wait()
     assert not serving.done()
 
 
@@ -273,19 +275,22 @@ GARBAGE = [
 async def test_a_garbage_line_is_passed_over(line: bytes, plugin: Plugin, serving: asyncio.Task[None]) -> None:
     os.write(plugin.to_us, line + b"\n")
     plugin.says({"changed": True})
-    await asyncio.wait_for(plugin.door.changed.wait(), 5)
+    async with asyncio.timeout(DEADLINE):
+        await plugin.door.changed.wait()
     assert not serving.done()
 
 
 async def test_a_change_is_told_to_the_one_who_waits_for_it(plugin: Plugin, serving: asyncio.Task[None]) -> None:
     assert not plugin.door.changed.is_set()
     plugin.says({"changed": True})
-    await asyncio.wait_for(plugin.door.changed.wait(), 5)
+    async with asyncio.timeout(DEADLINE):
+        await plugin.door.changed.wait()
 
 
 async def test_serving_ends_with_standard_input(plugin: Plugin, serving: asyncio.Task[None]) -> None:
     plugin.ends()
-    await asyncio.wait_for(serving, 5)
+    async with asyncio.timeout(DEADLINE):
+        await serving
 
 
 async def test_the_end_of_standard_input_keeps_nobody_waiting_for_an_answer(
