@@ -59,18 +59,40 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     document = read_json5(config)
     if not isinstance(document, Mapping):
         raise SettingsError(f"{config} must hold an object")
+    ours = _real(output)
     section = document.get("agents")
-    section = section if isinstance(section, Mapping) else {}
-    here = _real(output)
-    in_section, at_root = list(_included(section, config.parent)), list(_included(document, config.parent))
-    included_at: Layout | None = "section" if here in in_section else "root" if here in at_root else None
-    others = [path for path in (*at_root, *in_section) if path != here]
-    parts = [_members(_members(path).get("agents")) for path in at_root if path != here]
-    parts += [_members(path) for path in in_section if path != here]
-    base: Mapping[str, Any] = {}
-    for part in (*parts, section):
-        base = _merged(base, {key: value for key, value in part.items() if key != _INCLUDE})
-    return ConfigLayout(included_at, base, (config, *others))
+    included_at: Layout | None = None
+    if isinstance(section, Mapping) and ours in _included(section, config.parent):
+        included_at = "section"
+    elif ours in _included(document, config.parent):
+        included_at = "root"
+    sources = [config]
+    base = _agents(document, config.parent, ours, sources)
+    return ConfigLayout(included_at, base, tuple(sources))
+
+
+def _agents(document: Mapping[str, Any], folder: Path, ours: Path, sources: list[Path]) -> Mapping[str, Any]:
+    """Return the `agents` section that a document and the files it includes make without our file."""
+    merged: Mapping[str, Any] = {}
+    for path in _included(document, folder):
+        if path != ours:
+            merged = _merged(merged, _agents(_members(path, sources), path.parent, ours, sources))
+    section = document.get("agents")
+    return _merged(merged, _expanded(section, folder, ours, sources)) if isinstance(section, Mapping) else merged
+
+
+def _expanded(node: Mapping[str, Any], folder: Path, ours: Path, sources: list[Path]) -> Mapping[str, Any]:
+    """Return an object with the files that it includes, at every level: its own members win."""
+    merged: Mapping[str, Any] = {}
+    for path in _included(node, folder):
+        if path != ours:
+            merged = _merged(merged, _expanded(_members(path, sources), path.parent, ours, sources))
+    own = {
+        key: _expanded(value, folder, ours, sources) if isinstance(value, Mapping) else value
+        for key, value in node.items()
+        if key != _INCLUDE
+    }
+    return _merged(merged, own)
 
 
 def _real(path: Path) -> Path:
@@ -99,11 +121,13 @@ def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
             yield _real(folder / name)
 
 
-def _members(source: object) -> Mapping[str, Any]:
-    """Return the members of an object, or of the object in a file; of anything else none."""
-    if isinstance(source, Path):
-        try:
-            source = read_json5(source)
-        except (OSError, SettingsError):
-            return {}
-    return source if isinstance(source, Mapping) else {}
+def _members(path: Path, sources: list[Path]) -> Mapping[str, Any]:
+    """Return the members of the object in a file, none where there is none; a file is read once."""
+    if path in sources:
+        return {}
+    sources.append(path)
+    try:
+        found = read_json5(path)
+    except (OSError, SettingsError):
+        return {}
+    return found if isinstance(found, Mapping) else {}

@@ -190,3 +190,17 @@ def test_the_files_that_were_read_are_named_so_that_a_change_of_any_is_seen(text
 
 def test_a_name_that_no_file_can_have_is_no_include_of_ours(config: Path) -> None:
     assert layout(config, '{"$include": "a\\u0000b"}').included_at is None
+
+
+def test_the_agents_of_a_file_that_a_base_file_includes_are_the_operators_too(config: Path) -> None:
+    (config.parent / "more").mkdir()
+    (config.parent / "more" / "entries.json5").write_text("{entries: {human: {}}}")
+    config.with_name("base.json5").write_text('{"$include": "./more/entries.json5", "defaults": {}}')
+    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    assert found.base == {"entries": {"human": {}}, "defaults": {}}
+
+
+def test_files_that_include_each_other_are_read_once(config: Path) -> None:
+    config.with_name("base.json5").write_text('{"$include": "./base.json5", "entries": {"human": {}}}')
+    found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    assert found.base == {"entries": {"human": {}}}
