@@ -16,6 +16,7 @@ from agent_config_sync.model.rows import AgentRow, SystemConfigRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.render import agents_json
 from agent_config_sync.render.agents_json import AgentsJson
+from agent_config_sync.render.entry import render_entry
 
 AGENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -24,13 +25,13 @@ AGENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 def rows_rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the rows that were rendered, in their order."""
     names: list[str] = []
-    real: Callable[..., Any] = agents_json._render_entry
+    real: Callable[..., Any] = render_entry
 
     def counted(row: AgentRow, *rest: Any) -> Any:
         names.append(row.name)
         return real(row, *rest)
 
-    monkeypatch.setattr(agents_json, "_render_entry", counted)
+    monkeypatch.setattr(agents_json, "render_entry", counted)
     return names
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from unit.builders import about, agent, rendered, section, site, snapshot
 
-from agent_config_sync.render.agents_json import SETTINGS_DEPTH, AgentsJson, RenderedAgents
+from agent_config_sync.render.agents_json import AgentsJson, RenderedAgents
+from agent_config_sync.render.entry import SETTINGS_DEPTH
 
 
 def merged(settings: object, **columns: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
