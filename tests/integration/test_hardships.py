@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
-import pytest
-from harness import DEADLINE, Operator, Running, Start, eventually
+from harness import Operator, Running, Start, connected, eventually
 
 from agent_config_sync.errors import ReloadError, SchemaError
 from agent_config_sync.events import (
@@ -135,12 +136,9 @@ async def test_a_file_over_the_include_limit_is_refused_and_the_status_says_so(
     assert entries(running) == {"lead": {}}
 
 
-async def test_a_refusal_does_not_forget_an_older_debt(
-    start: Start, operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refusal_does_not_forget_an_older_debt(start: Start, operator: Operator) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     first = await start(wait=Reported)
-    monkeypatch.setattr(first.plugin.pipeline, "tell", lambda _: pytest.fail("nothing is owed"))
     await first.plugin.stop()
     first.plugin.pipeline.state.save(confirmed=None)
     await operator.execute("DELETE FROM agents")
@@ -148,11 +146,18 @@ async def test_a_refusal_does_not_forget_an_older_debt(
     await second.events.until(Reloaded)
 
 
-async def test_an_unwritable_state_directory_costs_no_second_signal(start: Start, operator: Operator) -> None:
+async def test_an_unwritable_state_directory_costs_no_signal(start: Start, operator: Operator) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
-    running = await start(wait=None, state_dir="/proc/nowhere", reload="signal", gateway_pid=1, gateway_version=None)
-    await running.events.until(PassFailed)
-    assert running.events.count(Reloaded) == 0
+    signals: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: signals.append(number))
+    try:
+        own = {"reload": "signal", "gateway_pid": os.getpid(), "gateway_version": None}
+        running = await start(wait=PassFailed, state_dir="/proc/nowhere", **own)
+        await running.events.until(PassFailed)
+        await running.plugin.stop()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert signals == []
 
 
 async def test_a_moved_away_configuration_does_not_change_the_layout(start: Start, operator: Operator) -> None:
@@ -217,11 +222,12 @@ async def test_a_notification_while_the_status_is_being_written_is_not_stuck_beh
     start: Start, operator: Operator, database: str
 ) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
-    running = await start(wait=None, informant=Gateway())
-    await running.events.until(NotApplied)
-    await operator.execute("UPDATE agents SET model = 'a/new'")
-    async with asyncio.timeout(DEADLINE):
-        await running.events.until(Published, lambda event: b"a/new" in event.after)
+    running = await start(wait=Reported, informant=Gateway())
+    async with connected(database) as holder, holder.transaction():
+        await holder.execute("SELECT FROM gateway_status FOR UPDATE")
+        await running.events.until(NotApplied)  # its report waits for the row now
+        await operator.execute("UPDATE agents SET model = 'a/new'")
+    await running.events.until(Published, lambda event: b"a/new" in event.after)
 
 
 async def test_a_gateway_restarted_with_older_content_is_told_again(start: Start, operator: Operator) -> None:
