@@ -38,10 +38,6 @@ class Rules(Protocol):
         """Return why an agent's entry may not carry `key: value`, or None."""
         ...
 
-    def takes_agent_key(self, key: str) -> bool:
-        """Return whether an agent's entry may carry `key` at all."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Site:
