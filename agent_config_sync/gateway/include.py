@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,31 @@ _INCLUDE = "$include"
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A piece of the `agents` section, and the file that says it."""
+
+    path: Path
+    section: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigLayout:
     """What openclaw.json says of our file.
 
-    included_at: `section` below `agents`, `root` at the top, None where it is not included. base: the `agents` section
-    that the operator's other files make, merged as the gateway merges. sources: the files that this was read from.
+    included_at: `section` below `agents`, `root` at the top, None where it is not included. under, over: what the
+    operator's other files say of `agents`, in the order in which the gateway merges them; ours beats what is under it,
+    and what is over it beats ours. sources: the files that this was read from.
     """
 
     included_at: Layout | None
-    base: Mapping[str, Any]
+    under: tuple[Layer, ...]
+    over: tuple[Layer, ...]
     sources: tuple[Path, ...]
+
+    @property
+    def base(self) -> Mapping[str, Any]:
+        """The `agents` section that the operator's own files make without ours."""
+        return merged(layer.section for layer in (*self.under, *self.over))
 
 
 def read_json5(path: Path) -> object:
@@ -59,59 +74,83 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     document = read_json5(config)
     if not isinstance(document, Mapping):
         raise SettingsError(f"{config} must hold an object")
-    ours = _real(output)
-    section = document.get("agents")
+    reader = _Reader(_real(output), [config])
+    layers: list[Layer] = []
     included_at: Layout | None = None
-    if isinstance(section, Mapping) and ours in _included(section, config.parent):
-        included_at = "section"
-    elif ours in _included(document, config.parent):
-        included_at = "root"
-    sources = [config]
-    base = _agents(document, config.parent, ours, sources)
-    return ConfigLayout(included_at, base, tuple(sources))
+    under = 0
+    for piece in reader.document(document, config):
+        if isinstance(piece, Layer):
+            layers.append(piece)
+        else:  # included twice, the last place counts: it beats the other
+            included_at, under = piece, len(layers)
+    if included_at is None:
+        under = len(layers)
+    return ConfigLayout(included_at, tuple(layers[:under]), tuple(layers[under:]), tuple(reader.sources))
 
 
-def _agents(document: Mapping[str, Any], folder: Path, ours: Path, sources: list[Path]) -> Mapping[str, Any]:
-    """Return the `agents` section that a document and the files it includes make without our file."""
-    merged: Mapping[str, Any] = {}
-    for path in _included(document, folder):
-        if path != ours:
-            merged = _merged(merged, _agents(_members(path, sources), path.parent, ours, sources))
-    section = document.get("agents")
-    return _merged(merged, _expanded(section, folder, ours, sources)) if isinstance(section, Mapping) else merged
+@dataclass(slots=True)
+class _Reader:
+    """Walks through openclaw.json and what it includes, in the order in which the gateway merges: the included files
+    one after the other, then what stands beside the include. Where our own file stands it says at which level.
+    """
+
+    ours: Path
+    sources: list[Path]
+
+    def document(self, document: Mapping[str, Any], path: Path) -> Iterator[Layer | Layout]:
+        """Yield what a whole configuration says of `agents`."""
+        for included in _included(document, path.parent):
+            if included == self.ours:
+                yield "root"
+            else:
+                yield from self.document(self._members(included), included)
+        section = document.get("agents")
+        if isinstance(section, Mapping):
+            yield from self._section(section, path)
+
+    def _section(self, section: Mapping[str, Any], path: Path) -> Iterator[Layer | Layout]:
+        for included in _included(section, path.parent):
+            if included == self.ours:
+                yield "section"
+            else:
+                yield from self._section(self._members(included), included)
+        own = {key: self._whole(value, path.parent) for key, value in section.items() if key != _INCLUDE}
+        if own:
+            yield Layer(path, own)
+
+    def _whole(self, value: Any, folder: Path) -> Any:
+        """Return a value with the files that its objects include, at every level."""
+        if not isinstance(value, Mapping):
+            return value
+        parts = [self._whole(self._members(path), path.parent) for path in _included(value, folder)]
+        parts.append({key: self._whole(inner, folder) for key, inner in value.items() if key != _INCLUDE})
+        return merged(parts)
+
+    def _members(self, path: Path) -> Mapping[str, Any]:
+        """Return the members of the object in a file, none where there is none; a file is read once."""
+        if path in self.sources or path == self.ours:
+            return {}
+        self.sources.append(path)
+        try:
+            found = read_json5(path)
+        except (OSError, SettingsError):
+            return {}
+        return found if isinstance(found, Mapping) else {}
 
 
-def _expanded(node: Mapping[str, Any], folder: Path, ours: Path, sources: list[Path]) -> Mapping[str, Any]:
-    """Return an object with the files that it includes, at every level: its own members win."""
-    merged: Mapping[str, Any] = {}
-    for path in _included(node, folder):
-        if path != ours:
-            merged = _merged(merged, _expanded(_members(path, sources), path.parent, ours, sources))
-    own = {
-        key: _expanded(value, folder, ours, sources) if isinstance(value, Mapping) else value
-        for key, value in node.items()
-        if key != _INCLUDE
-    }
-    return _merged(merged, own)
-
-
-def _real(path: Path) -> Path:
-    """Return the path through symbolic links; unlike `resolve`, one that leads to itself is no error."""
-    return Path(os.path.realpath(path))
-
-
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+def merged(sections: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Merge as the gateway does: objects by key, arrays one after the other, of anything else the later."""
-    merged = dict(one)
-    for key, value in other.items():
-        known = merged.get(key)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merged(known, value)
-        elif isinstance(known, list) and isinstance(value, list):
-            merged[key] = [*known, *value]
-        else:
-            merged[key] = value
-    return merged
+    result: dict[str, Any] = {}
+    for section in sections:
+        for key, value in section.items():
+            known = result.get(key)
+            if isinstance(known, Mapping) and isinstance(value, Mapping):
+                result[key] = merged((known, value))
+            elif isinstance(known, list) and isinstance(value, list):
+                result[key] = [*known, *value]
+            else:
+                result[key] = value
+    return result
 
 
 def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
@@ -121,13 +160,6 @@ def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
             yield _real(folder / name)
 
 
-def _members(path: Path, sources: list[Path]) -> Mapping[str, Any]:
-    """Return the members of the object in a file, none where there is none; a file is read once."""
-    if path in sources:
-        return {}
-    sources.append(path)
-    try:
-        found = read_json5(path)
-    except (OSError, SettingsError):
-        return {}
-    return found if isinstance(found, Mapping) else {}
+def _real(path: Path) -> Path:
+    """Return the path through symbolic links; unlike `resolve`, one that leads to itself is no error."""
+    return Path(os.path.realpath(path))

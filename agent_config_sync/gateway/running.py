@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import orjson
-
+from agent_config_sync.gateway.section import as_object, by_id, section_of, shown
 from agent_config_sync.model.site import Layout
 
 _Comparison: TypeAlias = Callable[[Any, Any, str], str | None]
@@ -33,10 +32,11 @@ def difference(
     running: the gateway's `agents`; base: the operator's own `agents`, without our file; managed: paths below
     `defaults` that we write whenever there is something to write, so that they must be gone when there is not.
     """
-    section = _object(orjson.loads(content))
-    if layout == "root":
-        section = _object(section.get("agents"))
-    wanted, has, others = _by_id(section), _by_id(running), _by_id(base)
+    try:
+        section = section_of(content, layout)
+    except ValueError:
+        return "our file holds no JSON"
+    wanted, has, others = by_id(section), by_id(running), by_id(base)
     for name in wanted:
         if name not in has:
             return f"agent {name} is not there yet"
@@ -58,7 +58,7 @@ def _defaults_difference(
     base: Mapping[str, Any],
     managed: tuple[tuple[str, ...], ...],
 ) -> str | None:
-    ours, has, others = (_object(part.get("defaults")) for part in (section, running, base))
+    ours, has, others = (as_object(part.get("defaults")) for part in (section, running, base))
     if (default := _marked_default(section)) is not None:  # newer gateways turn the mark into this
         ours = {**ours, "systemAgent": {"agentId": default}}
     for path in managed:
@@ -84,23 +84,9 @@ def _marked_default(section: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _by_id(section: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the roster keyed by id, whichever its form; newer gateways turn a list into entries."""
-    entries = dict(_object(section.get("entries")))
-    roster = section.get("list")
-    for agent in roster if isinstance(roster, list) else ():
-        if isinstance(agent, Mapping) and isinstance(agent.get("id"), str):
-            entries[agent["id"]] = {key: value for key, value in agent.items() if key not in ("id", "default")}
-    return entries
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _at(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     for name in path[:-1]:
-        tree = _object(tree.get(name))
+        tree = as_object(tree.get(name))
     return tree.get(path[-1])
 
 
@@ -151,8 +137,4 @@ def _scalars_differ(wanted: Any, has: Any, path: str) -> str | None:
         same = float(wanted) == float(has)  # JavaScript has no other numbers
     else:
         same = wanted == has
-    return None if same else f"{path} is {_shown(has)} and should be {_shown(wanted)}"
-
-
-def _shown(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()[:60]
+    return None if same else f"{path} is {shown(has, path)} and should be {shown(wanted, path)}"

@@ -21,13 +21,14 @@ from agent_config_sync.settings import Settings
 class Neighbour:
     """The gateway as it is now: what renderers need of it, whom to tell, how, and what is odd about it.
 
-    included_at: how its configuration includes our file, as far as is known.
+    included_at: how its configuration includes our file, as far as is known. layout: what that was read from.
     """
 
     site: Site
     gateway: Gateway
     method: ReloadMethod
     included_at: Layout | None
+    layout: ConfigLayout | None
     warnings: tuple[str, ...]
 
 
@@ -54,7 +55,8 @@ class Surroundings:
         process = self._find_process()
         version = find_version(settings.gateway_version, process)
         self._look_at_layout()
-        included_at = self._layout.included_at if self._layout is not None else last_layout
+        # Without an include the last known layout stays: it is the one that the person will put back.
+        included_at = (self._layout.included_at if self._layout is not None else None) or last_layout
         if settings.layout == "auto" and included_at is None and self._layout is None and self._warning is not None:
             raise RefusedError(f"{self._warning}; until then nobody can tell which layout the file must have")
         site = Site(
@@ -68,7 +70,8 @@ class Surroundings:
         )
         gateway = Gateway(settings.config_path, process, version)
         method = choose_method(settings.reload, version, process)
-        return Neighbour(site, gateway, method, included_at, (self._warning,) if self._warning else ())
+        warnings = (self._warning,) if self._warning else ()
+        return Neighbour(site, gateway, method, included_at, self._layout, warnings)
 
     def _find_process(self) -> GatewayProcess | None:
         """Return the process that we were told of. A pid that was told once means the process that had it then; a pid
@@ -105,8 +108,6 @@ class Surroundings:
             self._warning = f"{config} cannot be read ({error.strerror}): let this user read it"
             return
         self._seen = tuple(_signature(path) for path in self._layout.sources)
-        if self._layout.included_at is None:
-            self._warning = f"{config} does not include {output.name}: the gateway cannot see it"
 
 
 def _signature(path: Path) -> FileSignature | None:

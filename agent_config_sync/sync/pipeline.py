@@ -9,6 +9,7 @@ import orjson
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Events, Renaming
+from agent_config_sync.gateway.layout_watch import look_at_layout
 from agent_config_sync.gateway.reload import Deferred, Told, ready, tell
 from agent_config_sync.gateway.rules import check_size
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
@@ -69,7 +70,7 @@ class Pipeline:
             neighbour=neighbour,
             content=rendered.content,
             content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
-            warnings=neighbour.warnings + rendered.warnings,
+            warnings=neighbour.warnings + self._layout_warnings(neighbour, rendered.content) + rendered.warnings,
             default=rendered.default,
             before=before,
         )
@@ -104,7 +105,7 @@ class Pipeline:
             neighbour=neighbour,
             content=before.content,
             content_hash=before.content_hash,
-            warnings=neighbour.warnings,
+            warnings=neighbour.warnings + self._layout_warnings(neighbour, before.content),
             default=self.state.remembered.default,
             before=before,
         )
@@ -130,6 +131,14 @@ class Pipeline:
             sent = isinstance(told, Told)
             self.state.save(**({"confirmed": prepared.content_hash} if sent else {"signalled_at": last}))
         return told
+
+    def _layout_warnings(self, neighbour: Neighbour, content: bytes) -> tuple[str, ...]:
+        if neighbour.layout is None:
+            return ()
+        found = look_at_layout(
+            self._settings.config_path, self.output.path, neighbour.layout, content, neighbour.site.layout
+        )
+        return tuple(str(finding) for finding in found)
 
     def _may_be_empty(self, snapshot: Snapshot) -> bool:
         return self._settings.allow_empty or snapshot.excluded

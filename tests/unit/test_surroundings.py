@@ -62,11 +62,6 @@ def test_the_roster_is_the_one_of_the_version_unless_it_is_set(
     assert beside(tmp_path, gateway_version=version, roster=setting).look(None, None).site.roster == roster
 
 
-def test_a_config_that_does_not_include_our_file_is_warned_about(tmp_path: Path) -> None:
-    (warning,) = beside(tmp_path, "{}").look(None, None).warnings
-    assert warning.endswith("openclaw.json does not include agents.json: the gateway cannot see it")
-
-
 def test_a_missing_config_is_no_warning_for_there_may_be_no_gateway_yet(tmp_path: Path) -> None:
     assert beside(tmp_path).look(None, None).warnings == ()
 
@@ -80,8 +75,14 @@ def test_a_config_that_breaks_keeps_the_layout_of_before_with_a_warning(tmp_path
     assert "is not valid JSON5" in found.warnings[0]
 
 
+def test_an_include_that_was_taken_out_leaves_the_layout_for_the_one_that_comes_back(tmp_path: Path) -> None:
+    assert beside(tmp_path, "{}").look(None, "section").site.layout == "section"
+
+
 def test_a_warning_stays_until_its_cause_is_gone(tmp_path: Path) -> None:
-    neighbours = beside(tmp_path, "{}")
+    neighbours = beside(tmp_path, SECTION)
+    neighbours.look(None, None)
+    neighbours.settings.config_path.write_text("{ broken")
     assert neighbours.look(None, None).warnings == neighbours.look(None, None).warnings != ()
     neighbours.settings.config_path.write_text(SECTION)
     assert neighbours.look(None, None).warnings == ()

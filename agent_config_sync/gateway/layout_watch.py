@@ -1,0 +1,148 @@
+"""Does what we write reach the gateway, or does its openclaw.json keep it away?
+
+OpenClaw flattens includes (2026.2.9 and 2026.3.13 at their first own write, `doctor --fix` on others): the file then
+holds a frozen copy. And its own `config set agents...` writes a key beside the include, which beats the included files
+(measured on 2026.5.12 and 2026.9.6). Both are silent, so every pass looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from agent_config_sync.gateway.include import ConfigLayout
+from agent_config_sync.gateway.section import by_id, section_of, shown
+from agent_config_sync.model.site import Layout
+
+FindingKind: TypeAlias = Literal["include_missing", "include_flattened", "shadowed", "in_both", "two_rosters"]
+
+_NAMED = 5
+"""Values that one message names; further ones are counted."""
+
+_INCLUDE_LINE = '"agents": {"$include": ["./agents.base.json5", "./%s"]}'
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutFinding:
+    """One way in which the operator's files and ours get into each other's way, and what to do about it."""
+
+    kind: FindingKind
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.fix}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Conflict:
+    """A place for which both have a value."""
+
+    path: str
+    theirs: str
+    ours: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is {self.theirs} there and {self.ours} in the database"
+
+
+def look_at_layout(
+    config: Path, output: Path, found: ConfigLayout, content: bytes, layout: Layout
+) -> tuple[LayoutFinding, ...]:
+    """Return what keeps `content` (our file, in this layout) from being what the gateway takes from `config`."""
+    if found.included_at is not None and not found.over and not any(_has_roster(item.section) for item in found.under):
+        return ()  # the layout that we set up; nothing has to be parsed
+    try:
+        ours = section_of(content, layout)
+    except ValueError:  # somebody else wrote there; the next publish mends it
+        ours = {}
+    if found.included_at is None:
+        return (_not_included(config, output, found.base, ours),)
+    return (*_doubled(found, ours), *_shadowed(found, ours))
+
+
+def _not_included(config: Path, output: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> LayoutFinding:
+    fix = f"set {_INCLUDE_LINE % output.name} there, with nothing beside the include"
+    copies = set(by_id(base)) & set(by_id(ours))
+    if not copies:
+        return LayoutFinding(
+            "include_missing", f"{config} does not include {output.name}: the gateway cannot see it", fix
+        )
+    conflicts = [*_roster_conflicts(base, ours), *_conflicts(_without_roster(base), _without_roster(ours), "agents")]
+    what = f"{config} holds a copy of {output.name} instead of including it (OpenClaw flattened it)"
+    stale = f"; {_listed(conflicts)}" if conflicts else ""
+    return LayoutFinding("include_flattened", what + stale, fix)
+
+
+def _doubled(found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFinding]:
+    """Find agents that the operator's files define too."""
+    mine = set(by_id(ours))
+    form, other = ("entries", "list") if "entries" in ours else ("list", "entries")
+    for layer in (*found.under, *found.over):
+        if mine and other in layer.section:
+            yield LayoutFinding(
+                "two_rosters",
+                f"{layer.path} has agents.{other} beside our agents.{form}, which the gateway does not take together",
+                f"move those agents to the database (agent-config-sync import) and take agents.{other} out",
+            )
+        elif both := sorted(mine & set(by_id(layer.section))):
+            wins = "the first one counts" if form == "list" else "what it says there stays until it is taken out"
+            yield LayoutFinding(
+                "in_both",
+                f"{layer.path} also defines {_names(both)} of the database ({wins})",
+                "take it out there, or out of the database",
+            )
+
+
+def _shadowed(found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFinding]:
+    """Find values of ours that a file beats which the gateway merges after ours."""
+    for layer in found.over:
+        conflicts = [*_conflicts(_without_roster(layer.section), _without_roster(ours), "agents")]
+        if "entries" in ours and "list" not in layer.section:  # of a list the first agent counts, which is ours
+            conflicts += _roster_conflicts(layer.section, ours)
+        if conflicts:
+            paths = " ".join(conflict.path for conflict in conflicts[:_NAMED])
+            yield LayoutFinding(
+                "shadowed",
+                f"{layer.path} beats the database: {_listed(conflicts)}",
+                f"take it out there (openclaw config unset {paths})",
+            )
+
+
+def _roster_conflicts(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[_Conflict]:
+    yield from _conflicts(by_id(theirs), by_id(ours), "agents.entries" if "entries" in ours else "agents.list")
+
+
+def _conflicts(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: str) -> Iterator[_Conflict]:
+    for key, value in theirs.items():
+        if key not in ours:
+            continue
+        mine, where = ours[key], f"{path}.{key}"
+        if isinstance(value, Mapping) and isinstance(mine, Mapping):
+            yield from _conflicts(value, mine, where)
+        elif isinstance(value, list) and isinstance(mine, list):
+            if any(item not in mine for item in value):  # the gateway concatenates
+                yield _Conflict(where, shown(value, where), shown(mine, where))
+        elif value != mine:
+            yield _Conflict(where, shown(value, where), shown(mine, where))
+
+
+def _without_roster(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in section.items() if key not in ("entries", "list")}
+
+
+def _has_roster(section: Mapping[str, Any]) -> bool:
+    return bool(section.get("entries") or section.get("list"))
+
+
+def _listed(conflicts: list[_Conflict]) -> str:
+    rest = len(conflicts) - _NAMED
+    return "; ".join(map(str, conflicts[:_NAMED])) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _names(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    listed = ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return f"agent{'s' if len(names) > 1 else ''} {listed}"
