@@ -40,8 +40,9 @@ bench: $(VENV)/wheel  ## Measure commit to durable file against a bare floor
 bench-idle: $(VENV)/wheel  ## Measure processor and memory while nothing happens, for 10 minutes
 	@$(BIN)/python benchmarks/idle.py $(ARGS)
 
-docs: $(VENV)/wheel  ## Generate docs/configuration.md from the settings
+docs: $(VENV)/wheel  ## Generate docs/configuration.md and openclaw.plugin.json from the settings
 	@$(BIN)/python -m agent_config_sync.cli.reference > docs/configuration.md
+	@$(BIN)/python -m agent_config_sync.cli.manifest > openclaw.plugin.json
 
 format: $(VENV)/lint  ## Format the code
 	@$(BIN)/ruff format .

@@ -2,42 +2,112 @@
 // lines on and answers its questions. Everything else happens in Python.
 //
 // register() runs many times, in CLI processes too, so it has no side effects: a process is started in service.start
-// only. The end of the child's standard input means stop, so that no way of ending the gateway leaves an orphan.
+// and by a person's command only. The end of the child's standard input means stop, so that no way of ending the
+// gateway leaves an orphan.
 
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
 
-const WITHOUT_RUNTIME = new Set(["cli-metadata", "setup-only", "setup-runtime"]);
+const ID = "agent_config_sync";
+const NAME = "agent-config-sync";
+const OLDEST_PROGRAM = "0.1.0"; // the first that speaks with this file
+const WITHOUT_RUNTIME = new Set(["cli-metadata", "setup-only", "setup-runtime"]); // touching api.runtime throws there
 const FIRST_PAUSE = 1_000; // ms before the first restart of a child that died; doubled up to:
 const LONGEST_PAUSE = 60_000; // and forgotten once a child has lived that long
 const PATIENCE = { term: 2_000, kill: 3_500 }; // ms; the gateway gives a stopping service 5 s
+const LAST_LINES = 500; // ms for the lines of a child that has ended
+const STATUS_DEADLINE = 20_000; // ms for one answer of the gateway method
+const HINT = `set plugins.entries.${ID}.config.command`;
+
+// Who the gateway is, as one line of JSON. The plugin's config of `config` is newer than api.pluginConfig where a
+// restart inside the process did not register plugins anew.
+function greeting(api, config, stateDir, version) {
+  const entry = config.plugins?.entries?.[ID];
+  const token = config.gateway?.auth?.token;
+  return {
+    config: entry?.config ?? api.pluginConfig ?? {},
+    agentChat: config.channels?.agent_chat ?? null,
+    version,
+    pid: process.pid,
+    configPath: process.env.OPENCLAW_CONFIG_PATH || join(stateDir, "openclaw.json"),
+    stateDir,
+    token: typeof token === "string" ? token : null,
+    door: api.version ?? null,
+  };
+}
+
+const commandOf = (hello) => [hello.config.command ?? NAME].flat();
+const line = (message) => JSON.stringify(message) + "\n";
+const unstartable = (program, error) => `${program} cannot be started (${error.code ?? error.message}): ${HINT}`;
+
+const isOlder = (version, other) => {
+  const [one, two] = [version, other].map((text) => String(text).split(".").map((part) => parseInt(part, 10) || 0));
+  const place = two.findIndex((number, index) => number !== (one[index] ?? 0));
+  return place >= 0 && (one[place] ?? 0) < two[place];
+};
+
+// Run one command of the program with the gateway's settings; resolves to its exit status and what it printed.
+function ask(hello, words, stdio, deadline) {
+  const [program, ...args] = commandOf(hello);
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [...args, "--greeted", ...words], { stdio: ["pipe", ...stdio], timeout: deadline });
+    const printed = { stdout: "", stderr: "" };
+    for (const name of Object.keys(printed)) {
+      child[name]?.setEncoding("utf8").on("data", (text) => (printed[name] += text));
+    }
+    child.on("error", (error) => reject(new Error(unstartable(program, error))));
+    child.on("close", (status, signal) => resolve({ status: status ?? signal, ...printed }));
+    child.stdin.on("error", () => {}); // it has ended; "close" tells the rest
+    child.stdin.end(line(hello));
+  });
+}
+
+// `openclaw agent-config-sync COMMAND`: the program itself, with the settings of this gateway's plugin.
+function registerCommands(api) {
+  const description = "PostgreSQL as the control plane of the agents: status, doctor, diff, wait, ...";
+  api.registerCli?.(
+    ({ program, config }) => {
+      program
+        .command(NAME)
+        .description(description)
+        .argument("[words...]", "a command of agent-config-sync with its options", ["--help"])
+        .allowUnknownOption()
+        .helpOption(false)
+        .action(async (words) => {
+          const path = process.env.OPENCLAW_CONFIG_PATH || join(homedir(), ".openclaw", "openclaw.json");
+          const hello = greeting(api, config ?? api.config ?? {}, process.env.OPENCLAW_STATE_DIR || dirname(path), null);
+          hello.configPath = path;
+          hello.pid = hello.token = null; // of the gateway, which this process is not
+          try {
+            process.exitCode = Number((await ask(hello, words, ["inherit", "inherit"])).status) || 0;
+          } catch (error) {
+            console.error(`${NAME}: ${error.message}`);
+            process.exitCode = 1;
+          }
+        });
+    },
+    { commands: [NAME], descriptors: [{ name: NAME, description, hasSubcommands: true }] },
+  );
+}
 
 function register(api) {
+  registerCommands(api);
   if (WITHOUT_RUNTIME.has(api.registrationMode)) return;
   let child = null;
   let log = api.logger;
   let stopping = true;
   let again;
   let pause = FIRST_PAUSE;
+  let context = null;
 
   const running = () => api.runtime?.config?.current?.();
+  const tell = (level, text) => (log[level] ?? log.info).call(log, `[${NAME}] ${text}`);
+  const hello = (config = running() ?? context.config ?? {}) =>
+    greeting(api, config, context.stateDir, api.runtime?.version ?? null);
 
   const send = (message) => {
-    if (child?.stdin?.writable) child.stdin.write(JSON.stringify(message) + "\n");
-  };
-
-  const greeting = (ctx) => {
-    const config = running() ?? ctx.config ?? {};
-    const token = config.gateway?.auth?.token;
-    return {
-      config: api.pluginConfig ?? {},
-      agentChat: config.channels?.agent_chat ?? null,
-      version: api.runtime?.version ?? null,
-      pid: process.pid,
-      configPath: process.env.OPENCLAW_CONFIG_PATH || join(ctx.stateDir, "openclaw.json"),
-      stateDir: ctx.stateDir,
-      token: typeof token === "string" ? token : null,
-    };
+    if (child?.stdin?.writable) child.stdin.write(line(message));
   };
 
   const answer = ({ id }) => {
@@ -45,16 +115,20 @@ function register(api) {
     send(agents ? { id, agents } : { id, error: "this version of the gateway does not tell plugins what it runs with" });
   };
 
-  const hear = (line) => {
+  const hear = (mine, text) => {
     let message;
     try {
-      message = JSON.parse(line);
+      message = JSON.parse(text);
     } catch {}
-    if (typeof message !== "object" || message === null) return log.warn(`[agent-config-sync] ${line.slice(0, 500)}`);
+    if (typeof message !== "object" || message === null) return tell("warn", text.slice(0, 500));
+    if (message.hello) {
+      mine.version = message.hello.version;
+      if (isOlder(mine.version, OLDEST_PROGRAM)) mine.stdin.end();
+      return;
+    }
     if (message.ask === "agents") return answer(message);
-    const { level = "info", message: text = "" } = message.log ?? {};
-    const method = { debug: "debug", warning: "warn", error: "error" }[level] ?? "info";
-    (log[method] ?? log.info).call(log, `[agent-config-sync] ${text}`);
+    const { level = "info", message: said = "" } = message.log ?? {};
+    tell({ debug: "debug", warning: "warn", error: "error" }[level] ?? "info", said);
   };
 
   // readline also splits at U+2028 and U+2029, which may stand inside a JSON text.
@@ -64,59 +138,69 @@ function register(api) {
     stream.on("data", (chunk) => {
       const parts = (rest + chunk).split("\n");
       rest = parts.pop();
-      for (const line of parts) {
+      for (const part of parts) {
         try {
-          take(line);
+          take(part);
         } catch (error) {
-          log.warn(`[agent-config-sync] a line was not understood (${error.message})`);
+          tell("warn", `a line was not understood (${error.message})`);
         }
       }
     });
     stream.on("error", () => {});
   };
 
-  const later = (ctx, reason) => {
+  const later = (reason) => {
     if (stopping) return;
-    log.error(`[agent-config-sync] ${reason}; again in ${pause / 1000} s`);
-    again = setTimeout(launch, pause, ctx);
+    tell("error", `${reason}; again in ${pause / 1000} s`);
+    again = setTimeout(() => launch(hello()), pause);
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   };
 
-  const launch = (ctx) => {
-    const [program, ...args] = [api.pluginConfig?.command ?? "agent-config-sync"].flat();
-    const hint = "set plugins.entries.agent_config_sync.config.command";
+  const ending = (program, mine) => {
+    const how = mine.signalCode ?? `status ${mine.exitCode}`;
+    if (mine.version === undefined)
+      return `${program} ended (${how}) and did not speak as ${NAME} ${OLDEST_PROGRAM} or later does: install it anew, or ${HINT}`;
+    if (isOlder(mine.version, OLDEST_PROGRAM))
+      return `${program} is ${NAME} ${mine.version} and this plugin needs ${OLDEST_PROGRAM} or later: install it anew`;
+    return `the process ended (${how})`;
+  };
+
+  const launch = (greeted) => {
     const begun = Date.now();
+    const [program, ...args] = commandOf(greeted);
     let mine;
     try {
-      const hello = greeting(ctx);
       mine = spawn(program, [...args, "run", "--door"], { stdio: ["pipe", "pipe", "pipe"] });
       mine.ended = new Promise((resolve) => {
-        mine.once("exit", () => resolve(null));
-        mine.once("error", (error) => resolve(`${program} cannot be started (${error.code}): ${hint}`));
+        const end = () => resolve(ending(program, mine));
+        mine.once("close", end); // its last lines have been read
+        mine.once("exit", () => setTimeout(end, LAST_LINES)); // or somebody else holds its pipes
+        mine.once("error", (error) => resolve(unstartable(program, error)));
       });
-      mine.stdin.on("error", () => {}); // the child is gone; "exit" tells the rest
-      lines(mine.stdout, hear);
-      lines(mine.stderr, (line) => log.warn(`[agent-config-sync] ${line.slice(0, 500)}`));
+      mine.stdin.on("error", () => {}); // the child is gone; "close" tells the rest
+      lines(mine.stdout, (text) => hear(mine, text));
+      lines(mine.stderr, (text) => tell("warn", text.slice(0, 500)));
       child = mine;
-      send(hello);
+      send(greeted);
     } catch (error) {
-      return later(ctx, `${program} cannot be started (${error.message}): ${hint}`);
+      return later(unstartable(program, error));
     }
     mine.ended.then((reason) => {
       if (child !== mine) return;
       child = null;
       if (Date.now() - begun > LONGEST_PAUSE) pause = FIRST_PAUSE;
-      later(ctx, reason ?? `the process ended (${mine.signalCode ?? `status ${mine.exitCode}`})`);
+      later(reason);
     });
   };
 
   api.registerService({
-    id: "agent-config-sync",
+    id: NAME,
     start(ctx) {
       stopping = false;
       pause = FIRST_PAUSE;
+      context = ctx;
       log = ctx.logger ?? api.logger;
-      launch(ctx);
+      launch(hello(ctx.config)); // what runs is still the configuration of before
     },
     async stop() {
       stopping = true;
@@ -135,15 +219,30 @@ function register(api) {
 
   // Newer gateways start this service anew after every change below `agents`: the sign that something is in force.
   api.registerService({
-    id: "agent-config-sync-applied",
+    id: `${NAME}-applied`,
     reload: { configPrefixes: ["agents"] },
     start: () => send({ changed: true }),
     stop() {},
   });
+
+  // The same content as `agent-config-sync status --json`, for whoever speaks with the gateway.
+  api.registerGatewayMethod?.(
+    `${NAME}.status`,
+    async ({ respond }) => {
+      try {
+        const said = await ask(hello(), ["status", "--json"], ["pipe", "pipe"], STATUS_DEADLINE);
+        if (said.status === 0 || said.status === 3) return respond(true, { gateways: JSON.parse(said.stdout) });
+        respond(false, undefined, { code: "UNAVAILABLE", message: said.stderr.trim() || `status ended (${said.status})` });
+      } catch (error) {
+        respond(false, undefined, { code: "UNAVAILABLE", message: error.message });
+      }
+    },
+    { scope: "operator.read" },
+  );
 }
 
 export default {
-  id: "agent_config_sync",
+  id: ID,
   name: "Agent config sync",
   description: "PostgreSQL as the control plane of the agents.",
   register,

@@ -18,10 +18,11 @@ from agent_config_sync.cli.options import (
     Output,
     errors_end_the_command,
     given,
+    settings_of,
 )
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.settings import Settings
 from agent_config_sync.sync.pipeline import Prepared
 
 
@@ -35,7 +36,7 @@ def diff(
     """Show what `sync` would write, as a unified diff. Ends with 3 if something would change."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version)
     with errors_end_the_command():
-        settings = load_settings(command_line=options, config_file=config)
+        settings = settings_of(options, config)
         set_up_logs("error", "text")
         prepared = asyncio.run(_prepare(settings))
         text = unified(prepared, str(settings.output))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.door import door
 from agent_config_sync.cli.migrate import migrate
+from agent_config_sync.cli.options import errors_end_the_command, take_greeting
 from agent_config_sync.cli.run import run
 from agent_config_sync.cli.status import status
 from agent_config_sync.cli.sync import sync
@@ -34,8 +36,14 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def common(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    greeted: Annotated[
+        bool, typer.Option("--greeted", hidden=True, help="Take the line of the gateway's plugin from standard input.")
+    ] = False,
 ) -> None:
     """PostgreSQL as the control plane of OpenClaw agents."""
+    if greeted:
+        with errors_end_the_command():
+            take_greeting(sys.stdin.buffer.readline())
 
 
 for command in (run, sync, diff, status, migrate, demo, door):

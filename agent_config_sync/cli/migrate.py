@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from agent_config_sync.cli.database import open_connection
-from agent_config_sync.cli.options import NOT_YET, Config, Dsn, errors_end_the_command, given
+from agent_config_sync.cli.options import NOT_YET, Config, Dsn, errors_end_the_command, given, settings_of
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.postgres.migrate import PATIENCE, migrations, pending
 from agent_config_sync.postgres.migrate import migrate as apply_pending
-from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.settings import Settings
 
 
 def migrate(
@@ -31,7 +31,7 @@ def migrate(
             for migration in migrations():
                 print(migration.sql)
             return
-        settings = load_settings(command_line=given(dsn=dsn), config_file=config)
+        settings = settings_of(given(dsn=dsn), config)
         set_up_logs(settings.log_level, "text")
         names = asyncio.run(_migrate(settings, check=check, repair=repair))
     if check:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from agent_config_sync.errors import SettingsError, SyncError
+from agent_config_sync.gateway.door import Greeting, door_settings
+from agent_config_sync.settings import Settings, load_settings
 
 OK, FAILED, BAD_SETTINGS, NOT_YET = 0, 1, 2, 3
 """Exit statuses of every command: done, failed, wrong usage or settings, not yet or different."""
+
+_greeted: ContextVar[Mapping[str, object] | None] = ContextVar("greeted", default=None)
 
 Dsn: TypeAlias = Annotated[
     str | None, typer.Option("--dsn", help="The database, as postgresql://user@host/database.", show_default=False)
@@ -36,6 +41,22 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def given(**options: Any) -> dict[str, object]:
     """Return the options that were given, as settings."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def take_greeting(line: bytes) -> None:
+    """Take the line of the gateway's plugin: its settings hold for this command (`openclaw agent-config-sync ...`).
+
+    Raises: SettingsError when it is none of the plugin's.
+    """
+    _greeted.set(door_settings(Greeting.read(line)))
+
+
+def settings_of(options: Mapping[str, object], config_file: str | None) -> Settings:
+    """Return the settings of a command from all their sources.
+
+    Raises: SettingsError that names the setting and the source.
+    """
+    return load_settings(command_line=options, config_file=config_file, door=_greeted.get())
 
 
 @contextlib.contextmanager

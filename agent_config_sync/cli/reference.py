@@ -49,7 +49,13 @@ def reference() -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        cells = (name, ENVIRONMENT_PREFIX + name.upper(), to_camel(name), _default(field), _values(field))
+        cells = (
+            name,
+            ENVIRONMENT_PREFIX + name.upper(),
+            to_camel(name),
+            default_of(field),
+            ", ".join(choices_of(field)) or range_of(field),
+        )
         lines.append("| " + " | ".join(f"`{cell}`" if cell else "" for cell in cells) + f" | {field.description} |")
     lines += [
         "",
@@ -67,16 +73,20 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _default(field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """Return the default as a person writes it, empty where there is none or it depends on the machine."""
     if field.default_factory is not None or field.default in (None, PydanticUndefined):
         return ""
     return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 
-def _values(field: FieldInfo) -> str:
-    choices = [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
-    if choices:
-        return ", ".join(choices)
+def choices_of(field: FieldInfo) -> list[str]:
+    """Return the words that a setting takes, none where it takes others."""
+    return [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
+
+
+def range_of(field: FieldInfo) -> str:
+    """Return the range of a number, empty where there is none."""
     low = high = None
     for limit in field.metadata:
         low = limit.ge if isinstance(limit, Ge) else low

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -12,13 +11,11 @@ from typing import Annotated
 
 import typer
 
-from agent_config_sync.cli.options import Config, Dsn, LogLevel, Output, errors_end_the_command, given
-from agent_config_sync.gateway.door import Door, DoorHandler, door_settings
+from agent_config_sync.cli.options import Config, Dsn, LogLevel, Output, errors_end_the_command, given, settings_of
+from agent_config_sync.gateway.door import Door, DoorHandler, door_settings, warn_of_another_version
 from agent_config_sync.logs import install, set_up_logs
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.settings import load_settings, unknown_keys
-
-_log = logging.getLogger(__name__)
+from agent_config_sync.settings import load_settings
 
 
 def run(
@@ -38,7 +35,7 @@ def run(
 
 
 async def _alone(options: dict[str, object], config: str | None) -> None:
-    settings = load_settings(command_line=options, config_file=config)
+    settings = settings_of(options, config)
     set_up_logs(settings.log_level, settings.log_format)
     await _until_stopped(Plugin(settings), _stop_signal())
 
@@ -46,16 +43,10 @@ async def _alone(options: dict[str, object], config: str | None) -> None:
 async def _behind_the_door(options: dict[str, object], config: str | None) -> None:
     door = await Door.open()
     install(DoorHandler(door), "info")
+    door.hello()
     greeting = await door.greeting()
+    warn_of_another_version(greeting)
     told = door_settings(greeting)
-    for key, nearest in unknown_keys(told).items():
-        # A strict configSchema would turn one typo into an invalid configuration for the whole gateway.
-        _log.warning(
-            "the plugin's config has an unknown setting %r, ignored%s",
-            key,
-            f": did you mean {nearest}?" if nearest else "",
-        )
-        del told[key]
     settings = load_settings(command_line=options, config_file=config, door=told)
     install(DoorHandler(door), settings.log_level)
     serving = asyncio.create_task(door.serve(), name="door")

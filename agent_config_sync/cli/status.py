@@ -11,12 +11,12 @@ import orjson
 import typer
 
 from agent_config_sync.cli.database import open_connection
-from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given
+from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.logs import printable
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.status import FleetRow, forget, read_fleet
-from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.settings import Settings
 
 
 def status(
@@ -29,7 +29,7 @@ def status(
 ) -> None:
     """Show what each gateway runs with. Ends with 3 if one is behind, refused or silent."""
     with errors_end_the_command():
-        settings = load_settings(command_line=given(dsn=dsn), config_file=config)
+        settings = settings_of(given(dsn=dsn), config)
         fleet = asyncio.run(_fleet(settings, forget_name))
     if as_json:
         print(

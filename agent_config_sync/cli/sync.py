@@ -17,6 +17,7 @@ from agent_config_sync.cli.options import (
     Output,
     errors_end_the_command,
     given,
+    settings_of,
 )
 from agent_config_sync.events import (
     Event,
@@ -30,7 +31,7 @@ from agent_config_sync.events import (
 )
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.settings import Settings
 
 
 def sync(
@@ -44,7 +45,7 @@ def sync(
     """Do one pass: write agents.json if the database says something new, tell the gateway, and end."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
     with errors_end_the_command():
-        settings = load_settings(command_line=options, config_file=config)
+        settings = settings_of(options, config)
         set_up_logs("error" if as_json else log_level or "warning", "text")
         summary = asyncio.run(_sync(settings))
     if as_json:

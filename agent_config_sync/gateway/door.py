@@ -22,8 +22,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from agent_config_sync import __version__
 from agent_config_sync.errors import ReloadError, SettingsError
 from agent_config_sync.logs import json_line, log_line
+from agent_config_sync.settings import unknown_keys
 
 GREETING_DEADLINE = 10.0
 """Seconds for the plugin to say who the gateway is; it does so at once."""
@@ -37,15 +39,20 @@ LINE_LIMIT = 64 * 1024 * 1024
 PIPE_LINES = 1000
 """Lines that wait for a gateway that does not read; further log lines are dropped and counted."""
 
+_log = logging.getLogger(__name__)
 
 _NOT_FROM_HERE = (
-    "run --door is started by the gateway's plugin, which writes one line of JSON to standard input; "
+    "--door and --greeted are for the gateway's plugin, which writes one line of JSON to standard input; "
     "to run alone leave --door out"
 )
 
 
 class Greeting(BaseModel):
-    """The first line: what the plugin knows and we cannot see. The token never reaches argv or the environment."""
+    """The first line: what the plugin knows and we cannot see. The token never reaches argv or the environment.
+
+    config: the plugin's own; agent_chat: that of the channel, whose database serves where the plugin names none;
+    version: the gateway's; door: the plugin's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -56,6 +63,18 @@ class Greeting(BaseModel):
     config_path: str | None = None
     state_dir: str | None = None
     token: SecretStr | None = None
+    door: str | None = None
+
+    @classmethod
+    def read(cls, line: bytes) -> Greeting:
+        """Read the line.
+
+        Raises: SettingsError when it is none of the plugin's.
+        """
+        try:
+            return cls.model_validate(orjson.loads(line))
+        except ValueError:
+            raise SettingsError(_NOT_FROM_HERE) from None
 
 
 class Door:
@@ -94,9 +113,13 @@ class Door:
         try:
             async with asyncio.timeout(GREETING_DEADLINE):
                 line = await self._reader.readline()
-            return Greeting.model_validate(orjson.loads(line))
-        except (TimeoutError, ValueError):  # ValueError: no JSON, another shape, or a line beyond the limit
+        except (TimeoutError, ValueError):  # ValueError: a line beyond the limit
             raise SettingsError(_NOT_FROM_HERE) from None
+        return Greeting.read(line)
+
+    def hello(self) -> None:
+        """Say who we are, so that the plugin can tell a program that is too old from one that failed."""
+        self._put(orjson.dumps({"hello": {"version": __version__}}))
 
     async def serve(self) -> None:
         """Take answers and changes from the plugin; returns at the end of standard input."""
@@ -212,7 +235,9 @@ class DoorHandler(logging.Handler):
 def door_settings(greeting: Greeting) -> dict[str, object]:
     """Return what the greeting says as settings; the plugin's own config wins over what it observed.
 
-    A database comes from the plugin's config if it names one, else from `channels.agent_chat`.
+    A database comes from the plugin's config if it names one, else from `channels.agent_chat`. A key that is no setting
+    is left out with a warning, because a strict configSchema would turn one typo into an invalid configuration for the
+    whole gateway.
     """
     told: dict[str, object] = {
         "gateway_version": greeting.version,
@@ -226,4 +251,20 @@ def door_settings(greeting: Greeting) -> dict[str, object]:
         for key in ("host", "port", "database", "user", "password"):
             if greeting.agent_chat.get(key):
                 settings[key] = greeting.agent_chat[key]
-    return {**settings, **{key: value for key, value in greeting.config.items() if key != "command"}}
+    own = {key: value for key, value in greeting.config.items() if key != "command"}
+    for key, nearest in unknown_keys(own).items():
+        hint = f": did you mean {nearest}?" if nearest else ""
+        _log.warning("the plugin's config has an unknown setting %r, ignored%s", key, hint)
+        del own[key]
+    return {**settings, **own}
+
+
+def warn_of_another_version(greeting: Greeting) -> None:
+    """Say so when the plugin's files come from another version of this program."""
+    if greeting.door not in (None, __version__):
+        _log.warning(
+            "the plugin in the gateway is %s and this program %s: run agent-config-sync door DIR again for the folder "
+            "in plugins.load.paths, then restart the gateway",
+            greeting.door,
+            __version__,
+        )

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -217,6 +217,25 @@ class OpenClaw:
             timeout=60,
         )
         assert ended.returncode == 0, ended.stderr
+
+    def openclaw(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the gateway's own commands as a person in this home does."""
+        return subprocess.run(
+            ["openclaw", *words],
+            env=self.installation.environment(self.home),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=EXIT_DEADLINE * 2,
+        )
+
+    def edit_config(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Let `change` edit openclaw.json, as a person with an editor does."""
+        config = json.loads(self.config_path.read_text(encoding="utf-8"))
+        change(config)
+        self.config_path.write_text(json.dumps(config, indent=2), encoding="utf-8")
 
     # The process -----------------------------------------------------------------------------------------------------
 

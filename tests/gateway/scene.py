@@ -77,11 +77,13 @@ def deployed(
     layout: Layout = "section",
     gateway_config: dict[str, Any] | None = None,
     synced: bool = False,
+    prepare: Callable[[OpenClaw, str], None] | None = None,
     **plugin_config: Any,
 ) -> Iterator[Deployment]:
     """Make a database with a roster, and beside it a gateway that runs; both are gone at the end.
 
-    synced: the gateway finds the roster in its agents.json when it starts, instead of an empty file.
+    synced: the gateway finds the roster in its agents.json when it starts, instead of an empty file; prepare: gets the
+    gateway and the DSN before the gateway starts for the first time.
     """
     database = f"gateway_{os.getpid()}_{next(_numbers)}"
     dsn = database_dsn(server_dsn, database)
@@ -92,6 +94,8 @@ def deployed(
         gateway.set_up()
         if synced:
             gateway.run_sync("--dsn", dsn)
+        if prepare is not None:
+            prepare(gateway, dsn)
         gateway.start()
         yield Deployment(gateway, dsn)
     finally:

@@ -221,6 +221,17 @@ def test_no_system_agent_is_a_difference_when_the_list_marks_one() -> None:
     assert compared({"entries": AS_ENTRIES}, LIST) == 'defaults.systemAgent.agentId is null and should be "a"'
 
 
+def test_an_older_gateway_keeps_the_mark_on_the_agent() -> None:
+    assert compared({"list": [{"id": "a", "default": True, "model": "p/m"}, {"id": "b"}]}, LIST) is None
+
+
+@pytest.mark.parametrize("marked", ["b", None])
+def test_another_mark_on_an_older_gateway_is_a_difference(marked: str | None) -> None:
+    agents = {"a": {"id": "a", "model": "p/m"}, "b": {"id": "b"}}
+    running = {"list": [{**agent, **({"default": True} if name == marked else {})} for name, agent in agents.items()]}
+    assert compared(running, LIST) == f"the default agent is {marked} and should be a"
+
+
 def test_our_default_agent_wins_over_the_operators() -> None:
     assert compared(OURS, base={"defaults": {"systemAgent": {"agentId": "c"}}}) is None
 
