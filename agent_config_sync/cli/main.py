@@ -10,6 +10,7 @@ import typer
 from agent_config_sync import __version__
 from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
+from agent_config_sync.cli.doctor import doctor
 from agent_config_sync.cli.door import door
 from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.options import errors_end_the_command, take_greeting
@@ -46,5 +47,5 @@ def common(
             take_greeting(sys.stdin.buffer.readline())
 
 
-for command in (run, sync, diff, status, migrate, demo, door):
+for command in (run, sync, diff, status, doctor, migrate, demo, door):
     app.command()(command)

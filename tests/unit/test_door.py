@@ -15,9 +15,17 @@ import pytest
 from harness import DEADLINE
 from unit.builders import PYTHON
 
+from agent_config_sync import __version__
 from agent_config_sync.errors import ReloadError, SettingsError
 from agent_config_sync.gateway import door as door_module
-from agent_config_sync.gateway.door import PIPE_LINES, Door, DoorHandler, Greeting, door_settings
+from agent_config_sync.gateway.door import (
+    PIPE_LINES,
+    Door,
+    DoorHandler,
+    Greeting,
+    door_settings,
+    warn_of_another_version,
+)
 
 SECRET = "t0psecret"
 
@@ -182,6 +190,28 @@ def test_an_empty_database_of_its_own_is_none() -> None:
 
 def test_the_command_is_the_plugins_business() -> None:
     assert settings_of(config={"command": ["x"]}) == {}
+
+
+def test_an_unknown_key_is_left_out_with_a_warning_that_names_the_nearest(caplog: pytest.LogCaptureFixture) -> None:
+    assert settings_of(config={"hots": "x", "port": 5433}) == {"port": 5433}
+    assert "unknown setting 'hots', ignored: did you mean host?" in caplog.text
+
+
+@pytest.mark.parametrize("door", [None, __version__])
+def test_a_plugin_of_this_version_is_no_warning(door: str | None, caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_another_version(Greeting(door=door))
+    assert caplog.text == ""
+
+
+def test_a_plugin_of_another_version_is_a_warning_with_the_way_out(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_another_version(Greeting(door="0.0.1"))
+    assert "the plugin in the gateway is 0.0.1" in caplog.text
+    assert "agent-config-sync door" in caplog.text
+
+
+async def test_the_first_line_from_us_is_our_version(plugin: Plugin) -> None:
+    plugin.door.hello()
+    assert await plugin.hears() == {"hello": {"version": __version__}}
 
 
 # --- questions and answers

@@ -1,0 +1,57 @@
+"""`agent-config-sync doctor`: what is wrong, and the cure of each."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+import orjson
+import typer
+
+from agent_config_sync.cli.options import (
+    NOT_YET,
+    AsJson,
+    Config,
+    Dsn,
+    GatewayVersion,
+    Output,
+    errors_end_the_command,
+    given,
+    settings_of,
+)
+from agent_config_sync.doctor.examination import examine
+from agent_config_sync.doctor.finding import Finding
+from agent_config_sync.logs import printable, set_up_logs
+
+
+def doctor(
+    dsn: Dsn = None,
+    config: Config = None,
+    output: Output = None,
+    gateway_version: GatewayVersion = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for everything that is wrong, with the cure of each. Changes nothing; ends with 3 if there is something."""
+    options = given(dsn=dsn, output_path=output, gateway_version=gateway_version)
+    with errors_end_the_command():
+        settings = settings_of(options, config)
+        set_up_logs("error", "text")
+        findings = asyncio.run(examine(settings))
+    if as_json:
+        members = {"sound": not findings, "findings": [asdict(finding) for finding in findings]}
+        print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
+    elif findings:
+        print("\n".join(_lines(findings)))
+    else:
+        print(f"sound: gateway {settings.gateway}, {settings.output}")
+    if findings:
+        raise typer.Exit(NOT_YET)
+
+
+def _lines(findings: tuple[Finding, ...]) -> list[str]:
+    verbs = {"run": "run:  ", "sql": "SQL:  ", "edit": "cure: "}
+    lines = []
+    for finding in findings:
+        lines += [f"{finding.name}: {finding.what}", f"    {verbs[finding.cure.kind]}{finding.cure.text}"]
+    lines.append(f"{len(findings)} finding" + ("s" if len(findings) > 1 else ""))
+    return [printable(line) for line in lines]

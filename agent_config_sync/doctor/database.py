@@ -1,0 +1,127 @@
+"""Is the database there, does it hold what we need, may we read it, and do its notifications arrive?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import asyncpg
+
+from agent_config_sync.doctor.finding import Finding, identifier, of_error, run, sql
+from agent_config_sync.errors import (
+    LoginError,
+    PoolerError,
+    ReadOnlyError,
+    RightsError,
+    SchemaError,
+    SettingsError,
+    SilentError,
+    SyncError,
+)
+from agent_config_sync.postgres.link import Link, Server, Timing, open_link
+from agent_config_sync.postgres.migrate import pending
+from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.schema import TRIGGERS, SchemaState, read_schema_state
+
+_NAMES = (
+    (LoginError, "login_refused"),
+    (RightsError, "rights_missing"),
+    (SchemaError, "table_missing"),
+    (ReadOnlyError, "replica"),
+    (PoolerError, "pooler"),
+    (SilentError, "notifications_lost"),
+    (SettingsError, "settings_invalid"),
+)
+
+
+def database_finding(error: SyncError) -> Finding:
+    """Return an error of the database as a finding."""
+    name = next((name for kind, name in _NAMES if isinstance(error, kind)), "database_unreachable")
+    return of_error(name, error)
+
+
+async def examine_database(
+    server: Server, *, account: str, gateway: str, timing: Timing | None = None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the database."""
+    try:
+        async with open_link(server, gateway=gateway, on_change=lambda _: None, timing=timing or Timing()) as link:
+            findings = await _examine_tables(link, account, gateway)
+            await link.proven()
+    except SyncError as error:
+        return (database_finding(error),)
+    return findings
+
+
+async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Finding, ...]:
+    async with link.reading() as connection:
+        state = await read_schema_state(connection)
+        reporter = await _reporter(connection, state, account, gateway)
+    findings = [*_lacking(state), *_triggers(state), *_rights(state)]
+    if not findings:  # else the same cure twice
+        findings += await _pending(link, state)
+    if reporter not in (None, state.login):
+        findings.append(
+            Finding(
+                "status_of_another_login",
+                f"the status of {gateway} is written by login {reporter}, and this one is {state.login}",
+                run("status", "--forget", gateway),
+            )
+        )
+    return tuple(findings)
+
+
+def _lacking(state: SchemaState) -> Iterator[Finding]:
+    for table in state.missing_tables:
+        yield Finding("table_missing", f"there is no table {table}", run("migrate", "--repair"))
+    for table, column in state.missing_columns:
+        yield Finding("column_missing", f"table {table} has no column {column}", run("migrate", "--repair"))
+
+
+def _triggers(state: SchemaState) -> Iterator[Finding]:
+    found = {(trigger.table, trigger.name): trigger for trigger in state.triggers}
+    for table in TRIGGERS:
+        if table in state.missing_tables:
+            continue
+        for name in TRIGGERS[table]:
+            trigger = found.get((table, name))
+            if trigger is None or not trigger.notifies:
+                what = f"table {table} has no trigger {name}: some changes are not noticed until the next resync"
+                yield Finding("trigger_missing", what, run("migrate", "--repair"))
+            elif not trigger.enabled:
+                what = f"trigger {name} of table {table} is switched off"
+                yield Finding("trigger_disabled", what, sql(f"ALTER TABLE {table} ENABLE TRIGGER {name};"))
+    for trigger in state.triggers:
+        if trigger.notifies and trigger.name not in TRIGGERS[trigger.table]:
+            what = f"trigger {trigger.name} of table {trigger.table} notifies what ours has notified already"
+            drop = f"DROP TRIGGER {identifier(trigger.name)} ON {trigger.table};"
+            yield Finding("trigger_doubled", what, sql(drop))
+
+
+def _rights(state: SchemaState) -> Iterator[Finding]:
+    if not state.missing_rights:
+        return
+    table, column, privilege = state.missing_rights[0]
+    rest = len(state.missing_rights) - 1
+    right = f"{privilege} on {table}" + (f" ({column})" if column else "") + (f" and {rest} more" if rest else "")
+    what = f"login {state.login} lacks the right of {right}"
+    cure = (
+        run("migrate", "--repair")
+        if state.is_reader
+        else sql(f"GRANT agent_config_reader TO {identifier(state.login)};")
+    )
+    yield Finding("rights_missing", what, cure)
+
+
+async def _pending(link: Link, state: SchemaState) -> list[Finding]:
+    if any(right[0] == "agent_config_migrations" for right in state.missing_rights):
+        return []
+    async with link.reading() as connection:
+        names = [migration.name for migration in await pending(connection)]
+    return [Finding("migration_pending", f"not applied yet: {', '.join(names)}", run("migrate"))] if names else []
+
+
+async def _reporter(connection: asyncpg.Connection, state: SchemaState, account: str, gateway: str) -> str | None:
+    if "gateway_status" in state.missing_tables or any(right[0] == "gateway_status" for right in state.missing_rights):
+        return None
+    found: str | None = await connection.fetchval(query("status_reporter"), account, gateway)
+    return found

@@ -1,0 +1,58 @@
+"""What the doctor found, and the cure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+CureKind: TypeAlias = Literal["run", "sql", "edit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """What to do: a command to run, SQL to execute (as the owner of the tables), or what to edit by hand."""
+
+    kind: CureKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. name: for machines and for docs/guide.md; what: for people, with the place."""
+
+    name: str
+    what: str
+    cure: Cure
+
+
+def run(*words: str) -> Cure:
+    return Cure("run", " ".join(("agent-config-sync", *words)))
+
+
+def sql(text: str) -> Cure:
+    return Cure("sql", text)
+
+
+def change_agent(account: str, name: str, assignment: str) -> Cure:
+    """Return the statement that changes one agent's row."""
+    return sql(f"UPDATE agents SET {assignment} WHERE account_id = {literal(account)} AND name = {literal(name)};")
+
+
+def edit(text: str) -> Cure:
+    return Cure("edit", text)
+
+
+def literal(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def of_error(name: str, error: Exception) -> Finding:
+    """Return an error as a finding: our errors say what happened, then a colon and the way out."""
+    what, colon, way_out = str(error).rpartition(": ")
+    return Finding(name, what, edit(way_out)) if colon else Finding(name, way_out, edit("mend that, then ask again"))

@@ -1,0 +1,60 @@
+"""Does the gateway take what we write, in the form and in the way that the settings ask for?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent_config_sync.doctor.finding import Finding, edit, of_error
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.gateway.layout_watch import look_at_layout
+from agent_config_sync.gateway.rules import ENTRIES_SINCE
+from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
+from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
+
+
+def examine_gateway(settings: Settings, state: State) -> tuple[Neighbour | None, tuple[Finding, ...]]:
+    """Return the gateway as it is, and what is wrong with its configuration and with our settings for it."""
+    try:
+        neighbour = Surroundings(settings).look(state.remembered.default, state.remembered.layout)
+    except RefusedError as error:
+        return None, (of_error("config_unreadable", error),)
+    findings = [of_error("config_unreadable", Exception(warning)) for warning in neighbour.warnings]
+    return neighbour, (*findings, *_form(settings, neighbour), *_method(settings, neighbour))
+
+
+def examine_layout(settings: Settings, neighbour: Neighbour, content: bytes) -> tuple[Finding, ...]:
+    """Return what keeps `content` from being what the gateway takes."""
+    if neighbour.layout is None:
+        return ()
+    found = look_at_layout(settings.config_path, settings.output, neighbour.layout, content, neighbour.site.layout)
+    return tuple(Finding(finding.kind, finding.what, edit(finding.fix)) for finding in found)
+
+
+def _form(settings: Settings, neighbour: Neighbour) -> Iterator[Finding]:
+    version, included_at = neighbour.site.version, neighbour.included_at
+    if settings.roster == "entries" and (version is None or version < ENTRIES_SINCE):
+        what = f"roster is entries, which OpenClaw takes since {ENTRIES_SINCE}, and this one is {version or 'unknown'}"
+        yield Finding("roster_not_taken", what, edit("set roster = auto"))
+    if settings.layout != "auto" and included_at not in (None, settings.layout):
+        what = f"layout is {settings.layout} and {settings.config_path} includes the file at {_place(included_at)}"
+        yield Finding("layout_not_taken", what, edit("set layout = auto"))
+
+
+def _method(settings: Settings, neighbour: Neighbour) -> Iterator[Finding]:
+    version, process = neighbour.site.version, neighbour.gateway.process
+    if settings.reload == "watch" and (version is None or version < ENTRIES_SINCE):
+        what = f"reload is watch, and OpenClaw {version or 'of unknown version'} does not watch included files"
+        yield Finding("reload_not_taken", f"{what} (since {ENTRIES_SINCE} it does)", edit("set reload = auto"))
+    if settings.reload != "signal":
+        return
+    if version is None and process is not None and process.is_node():
+        what = "reload is signal and the gateway's version is unknown: on newer ones SIGUSR1 would open a debugger"
+        yield Finding("signal_opens_debugger", what, edit("set gateway_version, or reload = auto"))
+    elif process is None:
+        what = "reload is signal and no gateway process is known"
+        yield Finding("reload_not_taken", what, edit("set gateway_pid_file, or reload = auto"))
+
+
+def _place(layout: str | None) -> str:
+    return "agents" if layout == "section" else "its root"

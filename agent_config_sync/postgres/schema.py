@@ -1,0 +1,106 @@
+"""What must stand in the database for the config sync to work, and what is lacking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+from agent_config_sync.postgres.link import CHANNEL
+from agent_config_sync.postgres.queries import query
+
+_AGENTS = (
+    "account_id",
+    "name",
+    "instance_type",
+    "status",
+    "is_default",
+    "model",
+    "fallback_models",
+    "thinking",
+    "allowed_subagents",
+    "gateways",
+    "settings",
+)
+
+_SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin")
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "agents": _AGENTS,
+    "agent_system_config": ("key", "value", "value_type"),
+    "agent_config_migrations": ("name", "checksum"),
+    "gateways": ("account_id", "name"),
+    "gateway_status": ("account_id", "gateway", "state", "error", "warnings", "snapshot", "reported_by", "seen_at"),
+}
+"""The columns that we read or write, by table."""
+
+TRIGGERS: Mapping[str, tuple[str, ...]] = {
+    "agents": tuple(f"agent_config_changed_{event}" for event in ("insert", "update", "delete", "truncate")),
+    "agent_system_config": ("system_config_changed", "system_config_truncated"),
+    "gateways": ("gateway_changed", "gateway_truncated"),
+}
+"""The triggers that notify, by table."""
+
+RIGHTS: tuple[tuple[str, str | None, str], ...] = (
+    *(("agents", column, "SELECT") for column in (*_SYSTEM_COLUMNS, *_AGENTS)),
+    *(("agent_system_config", column, "SELECT") for column in COLUMNS["agent_system_config"]),
+    ("agent_config_migrations", None, "SELECT"),
+    *(("gateway_status", None, privilege) for privilege in ("SELECT", "INSERT", "UPDATE")),
+)
+"""What the login of a gateway needs: table, column (None: the whole table), privilege."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger of one of our tables."""
+
+    table: str
+    name: str
+    enabled: bool
+    notifies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks."""
+
+    missing_tables: tuple[str, ...]
+    missing_columns: tuple[tuple[str, str], ...]
+    triggers: tuple[Trigger, ...]
+    missing_rights: tuple[tuple[str, str | None, str], ...]
+    login: str
+    is_reader: bool
+
+
+async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
+    """Look at tables, columns, triggers and rights."""
+    tables = await connection.fetch(query("schema_tables"), list(COLUMNS))
+    there = {table["name"]: set(table["columns"]) for table in tables if table["there"]}
+    triggers = await connection.fetch(query("schema_triggers"), list(TRIGGERS), CHANNEL)
+    rights = await connection.fetch(query("rights_missing"), *_columns_of(_askable(there)))
+    login = await connection.fetchrow(query("login"))
+    assert login is not None  # a row of constants
+    return SchemaState(
+        missing_tables=tuple(name for name in COLUMNS if name not in there),
+        missing_columns=tuple(
+            (name, column) for name in COLUMNS if name in there for column in COLUMNS[name] if column not in there[name]
+        ),
+        triggers=tuple(Trigger(**dict(trigger)) for trigger in triggers),
+        missing_rights=tuple((right["table"], right["column"], right["privilege"]) for right in rights),
+        login=login["login"],
+        is_reader=login["reader"],
+    )
+
+
+def _askable(there: Mapping[str, set[str]]) -> list[tuple[str, str | None, str]]:
+    """Return the rights that the server can be asked about: it raises an error for a column that is not there."""
+    return [
+        (table, column, privilege)
+        for table, column, privilege in RIGHTS
+        if table in there and (column is None or column in _SYSTEM_COLUMNS or column in there[table])
+    ]
+
+
+def _columns_of(rights: list[tuple[str, str | None, str]]) -> tuple[list[str | None], ...]:
+    return tuple([right[place] for right in rights] for place in range(3))

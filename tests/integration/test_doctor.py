@@ -1,0 +1,296 @@
+"""Each thing that the doctor finds is made here, found, and gone after the cure that it prints."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Operator, database_dsn, make_settings
+
+from agent_config_sync.doctor.examination import examine
+from agent_config_sync.doctor.finding import Finding
+from agent_config_sync.postgres.migrate import migrate
+from agent_config_sync.settings import Settings
+
+INCLUDE = '"$include": ["./agents.base.json5", "./agents.json"]'
+SECTION = f'{{"agents": {{{INCLUDE}}}}}'
+PROVIDER = '"models": {"providers": {"p": {"models": [{"id": "known-1"}, {"id": "other"}]}}}'
+LOGIN = "doctor_login"
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A place where everything is as it should be, without an `openclaw` to ask."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = make_settings(database, tmp_path)
+    settings.config_path.parent.mkdir()
+    settings.config_path.write_text(SECTION)
+    return settings
+
+
+@pytest.fixture(autouse=True)
+async def _lead(operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'p/known-1', true)")
+
+
+async def names(settings: Settings) -> list[str]:
+    return [finding.name for finding in await examine(settings)]
+
+
+async def only(settings: Settings) -> Finding:
+    (finding,) = await examine(settings)
+    return finding
+
+
+async def cure(finding: Finding, operator: Operator) -> None:
+    """Do what it says."""
+    match finding.cure.kind, finding.cure.text:
+        case "sql", statement:
+            await operator.execute(statement)
+        case "run", "agent-config-sync migrate --repair" | "agent-config-sync migrate":
+            await migrate(operator, repair="--repair" in finding.cure.text)
+        case "run", command:
+            _, _, _, name = command.split()
+            await operator.execute("DELETE FROM gateway_status WHERE gateway = $1", name)
+        case _:
+            pytest.fail(f"the test must do this by hand: {finding}")
+
+
+async def test_what_is_as_it_should_be_is_sound(settings: Settings) -> None:
+    assert await examine(settings) == ()
+
+
+# --- the database
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    return Settings.model_validate({**dict(settings), **changes})
+
+
+@pytest.mark.parametrize(
+    ("dsn", "name"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/x", "database_unreachable"),
+        ("postgresql://[broken", "settings_invalid"),
+    ],
+)
+async def test_a_server_that_cannot_be_used_is_found_with_the_way_out(settings: Settings, dsn: str, name: str) -> None:
+    finding = await only(changed(settings, dsn=dsn))
+    assert finding.name == name
+    assert finding.cure.text
+
+
+async def test_a_database_that_is_not_there_is_found_with_the_way_out(settings: Settings, server_dsn: str) -> None:
+    finding = await only(changed(settings, dsn=database_dsn(server_dsn, "no_such_database")))
+    assert finding.name == "login_refused"
+    assert "createdb" in finding.cure.text
+
+
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [
+        ("DROP TABLE agent_system_config", "table_missing"),
+        ("DROP TABLE gateways", "table_missing"),
+        ("ALTER TABLE agents DROP COLUMN thinking CASCADE", "column_missing"),
+        ("DROP TRIGGER agent_config_changed_update ON agents", "trigger_missing"),
+        ("DROP TRIGGER system_config_changed ON agent_system_config", "trigger_missing"),
+        ("ALTER TABLE agents DISABLE TRIGGER agent_config_changed_insert", "trigger_disabled"),
+        (
+            (
+                "CREATE TRIGGER own AFTER INSERT ON agent_system_config"
+                " FOR EACH ROW EXECUTE FUNCTION notify_system_config_changed()"
+            ),
+            "trigger_doubled",
+        ),
+        ("DELETE FROM agent_config_migrations WHERE name = '0001_config_sync'", "migration_pending"),
+        (
+            (
+                "INSERT INTO gateway_status (gateway, plugin_version, state, resync_interval, reported_by)"
+                " VALUES ('here', '1', 'offered', '1 s', 'somebody')"
+            ),
+            "status_of_another_login",
+        ),
+    ],
+)
+async def test_damage_in_the_database_is_found_and_cured(
+    settings: Settings, operator: Operator, damage: str, name: str
+) -> None:
+    await operator.execute(damage)
+    finding = await only(settings)
+    assert finding.name == name
+    await cure(finding, operator)
+    assert await examine(settings) == ()
+
+
+@pytest.fixture
+async def login(operator: Operator, database: str) -> AsyncIterator[str]:
+    """The DSN of a login without any rights."""
+    await operator.execute(f"DROP ROLE IF EXISTS {LOGIN}; CREATE ROLE {LOGIN} LOGIN")
+    yield database.replace("postgres@", f"{LOGIN}@")
+    await operator.execute(f"DROP OWNED BY {LOGIN}; DROP ROLE {LOGIN}")
+
+
+async def test_a_login_without_rights_is_found_and_cured(settings: Settings, operator: Operator, login: str) -> None:
+    mine = changed(settings, dsn=login)
+    finding = await only(mine)
+    assert finding.name == "rights_missing"
+    await cure(finding, operator)
+    assert await examine(mine) == ()
+
+
+async def test_a_right_that_the_role_lost_is_found_and_cured(
+    settings: Settings, operator: Operator, login: str
+) -> None:
+    await operator.execute(
+        f"GRANT agent_config_reader TO {LOGIN}; REVOKE SELECT (model) ON agents FROM agent_config_reader"
+    )
+    mine = changed(settings, dsn=login)
+    finding = await only(mine)
+    assert (finding.name, "(model)" in finding.what) == ("rights_missing", True)
+    await cure(finding, operator)
+    assert await examine(mine) == ()
+
+
+# --- the rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        ("UPDATE agents SET is_default = false", "no_default_agent"),
+        ("UPDATE agents SET allowed_subagents = '{lead,ghost}'", "dangling_subagent"),
+        ("UPDATE agents SET allowed_subagents = ARRAY['gho''st']", "dangling_subagent"),
+        ("UPDATE agents SET model = 'known-1'", "unknown_model"),
+        ("UPDATE agents SET model = 'p/knwon-1'", "unknown_model"),
+        ("UPDATE agents SET fallback_models = '{p/othr}'", "unknown_model"),
+    ],
+)
+async def test_an_odd_row_is_found_and_cured_by_the_statement(
+    settings: Settings, operator: Operator, rows: str, name: str
+) -> None:
+    settings.config_path.write_text(SECTION.replace("{", "{" + PROVIDER + ", ", 1))
+    await operator.execute(rows)
+    found = await examine(settings)
+    assert name in [finding.name for finding in found]
+    for finding in found:
+        if finding.name == name:
+            await cure(finding, operator)
+    assert await examine(settings) == ()
+
+
+async def test_a_value_that_was_left_out_is_found(settings: Settings, operator: Operator) -> None:
+    await operator.execute("""UPDATE agents SET settings = '{"no such key": 1}'""")
+    finding = await only(settings)
+    assert finding.name == "left_out"
+    assert "no such key" in finding.what
+
+
+async def test_a_file_over_the_gateways_limit_is_found(settings: Settings, operator: Operator) -> None:
+    await operator.execute(
+        "UPDATE agents SET settings = jsonb_build_object('params', jsonb_build_object('x', repeat('y', 2097152)))"
+    )
+    finding = await only(settings)
+    assert finding.name == "refused"
+    assert "2,097,152" in finding.what
+    await operator.execute("UPDATE agents SET settings = NULL")  # "shorten their settings"
+    assert "shorten their settings" in finding.cure.text
+    assert await examine(settings) == ()
+
+
+# --- the gateway's configuration
+
+
+@pytest.mark.parametrize(
+    ("config", "base", "name"),
+    [
+        ("{}", "{}", "include_missing"),
+        ('{"agents": {"entries": {"lead": {"model": "p/known-1"}}}}', "{}", "include_flattened"),
+        (f'{{"agents": {{{INCLUDE}, "defaults": {{"subagents": {{"maxSpawnDepth": 1}}}}}}}}', "{}", "shadowed"),
+        (SECTION, "{entries: {lead: {name: 'L'}}}", "in_both"),
+        (SECTION, "{list: [{id: 'x'}]}", "two_rosters"),
+    ],
+)
+async def test_a_layout_that_keeps_our_file_away_is_found_and_cured(
+    settings: Settings, config: str, base: str, name: str
+) -> None:
+    base_file = settings.config_path.with_name("agents.base.json5")
+    settings.config_path.write_text(config)
+    base_file.write_text(base)
+    finding = await only(settings)
+    assert finding.name == name
+    if "there, with nothing beside the include" in finding.cure.text:
+        line = finding.cure.text.removeprefix("set ").partition(" there")[0]
+        settings.config_path.write_text(f"{{{line}}}")
+    elif "openclaw config unset agents.defaults.subagents.maxSpawnDepth" in finding.cure.text:
+        settings.config_path.write_text(SECTION)
+    else:
+        assert "take" in finding.cure.text
+        base_file.write_text("{}")
+    assert await examine(settings) == ()
+
+
+async def test_a_configuration_that_cannot_be_read_is_found(settings: Settings) -> None:
+    settings.config_path.write_text("{ broken")
+    finding = await only(settings)
+    assert (finding.name, finding.cure.text) == (
+        "config_unreadable",
+        "correct it there; until then nobody can tell which layout the file must have",
+    )
+    settings.config_path.write_text(SECTION)
+    assert await examine(settings) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "cured"),
+    [
+        ({"roster": "entries", "gateway_version": "2026.7.1"}, "roster_not_taken", {"roster": "auto"}),
+        ({"layout": "root"}, "layout_not_taken", {"layout": "auto"}),
+        ({"reload": "watch", "gateway_version": "2026.7.1"}, "reload_not_taken", {"reload": "auto"}),
+        ({"reload": "signal"}, "reload_not_taken", {"reload": "auto"}),
+    ],
+)
+async def test_a_setting_that_the_gateway_does_not_take_is_found_and_cured(
+    settings: Settings, changes: dict[str, Any], name: str, cured: dict[str, Any]
+) -> None:
+    odd = changed(settings, **changes)
+    finding = await only(odd)
+    assert finding.name == name
+    (key, value), *_ = cured.items()
+    assert f"{key} = {value}" in finding.cure.text
+    assert await examine(changed(odd, **cured)) == ()
+
+
+def echo(program: subprocess.Popen[str]) -> None:
+    """Return when it runs its own program."""
+    assert program.stdin is not None
+    assert program.stdout is not None
+    print("x", file=program.stdin, flush=True)
+    program.stdout.readline()
+
+
+async def test_a_signal_that_might_open_a_debugger_is_found_and_cured(settings: Settings, tmp_path: Path) -> None:
+    program = tmp_path / "openclaw-gatewa"
+    shutil.copy("/bin/cat", program)
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as gateway:
+        echo(gateway)
+        odd = changed(settings, reload="signal", gateway_version=None, gateway_pid=gateway.pid)
+        finding = await only(odd)
+        assert finding.name == "signal_opens_debugger"
+        assert await names(changed(odd, reload="auto")) == []
+        assert await names(changed(odd, gateway_version="2026.9.6")) == []
+
+
+# --- the output
+
+
+async def test_something_else_in_the_place_of_the_file_is_found(settings: Settings) -> None:
+    settings.output.symlink_to(settings.config_path)
+    found = await examine(settings)
+    assert [finding.name for finding in found] == ["output_foreign"]
+    settings.output.unlink()
+    assert "remove it" in found[0].cure.text
+    assert await examine(settings) == ()
