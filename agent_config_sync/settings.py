@@ -120,6 +120,14 @@ class Settings(BaseModel):
     gateway_pid_file: _File | None = Field(
         None, description="File that holds the gateway's process id, read anew at each pass."
     )
+    gateway_url: str | None = Field(
+        None,
+        description="WebSocket of the gateway, `ws://host:port`, to ask what it runs with; default: the loopback and "
+        "the port in `config_path`. A process that the gateway started asks it through the plugin instead.",
+    )
+    gateway_token: SecretStr | None = Field(
+        None, description="Token of the gateway for that; default: the one in `config_path`, if it stands there."
+    )
     roster: Literal["auto", "list", "entries"] = Field(
         "auto", description="Form of the roster; `auto` takes the one that the gateway's version takes best."
     )

@@ -13,6 +13,7 @@ import typer
 
 from agent_config_sync.cli.options import Config, Dsn, LogLevel, Output, errors_end_the_command, given, settings_of
 from agent_config_sync.gateway.door import Door, DoorHandler, door_settings, warn_of_another_version
+from agent_config_sync.gateway.rpc import RpcInformant, find_address
 from agent_config_sync.logs import install, set_up_logs
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import load_settings
@@ -37,7 +38,9 @@ def run(
 async def _alone(options: dict[str, object], config: str | None) -> None:
     settings = settings_of(options, config)
     set_up_logs(settings.log_level, settings.log_format)
-    await _until_stopped(Plugin(settings), _stop_signal())
+    address = find_address(settings.config_path, url=settings.gateway_url, token=settings.gateway_token)
+    informant = RpcInformant(address) if address is not None else None
+    await _until_stopped(Plugin(settings, informant=informant), _stop_signal())
 
 
 async def _behind_the_door(options: dict[str, object], config: str | None) -> None:

@@ -15,6 +15,9 @@ from agent_config_sync.model.site import Layout
 
 _Comparison: TypeAlias = Callable[[Any, Any, str], str | None]
 
+_REDACTED = "__OPENCLAW_REDACTED__"
+"""What the gateway's RPC says in the place of a secret."""
+
 _IMPLICIT = frozenset({"main"})
 """The agent that the gateway makes up where none is configured."""
 
@@ -131,7 +134,9 @@ def _members_differ(wanted: Mapping[str, Any], has: Mapping[str, Any], path: str
 
 
 def _scalars_differ(wanted: Any, has: Any, path: str) -> str | None:
-    if isinstance(wanted, str) and isinstance(has, str):
+    if has == _REDACTED:  # what the gateway does not tell, nobody can compare
+        same = True
+    elif isinstance(wanted, str) and isinstance(has, str):
         # The gateway trims some texts and expands a leading ~/ to a home directory.
         same = wanted.strip() == has.strip() or (wanted.startswith("~/") and has.endswith(wanted[1:]))
     elif isinstance(wanted, bool) or isinstance(has, bool):

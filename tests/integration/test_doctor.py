@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -264,24 +264,24 @@ async def test_a_setting_that_the_gateway_does_not_take_is_found_and_cured(
     assert await examine(changed(odd, **cured)) == ()
 
 
-def echo(program: subprocess.Popen[str]) -> None:
-    """Return when it runs its own program."""
-    assert program.stdin is not None
-    assert program.stdout is not None
-    print("x", file=program.stdin, flush=True)
-    program.stdout.readline()
-
-
-async def test_a_signal_that_might_open_a_debugger_is_found_and_cured(settings: Settings, tmp_path: Path) -> None:
+@pytest.fixture
+def gateway_pid(tmp_path: Path) -> Iterator[int]:
+    """A process that calls itself as OpenClaw does."""
     program = tmp_path / "openclaw-gatewa"
     shutil.copy("/bin/cat", program)
-    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as gateway:
-        echo(gateway)
-        odd = changed(settings, reload="signal", gateway_version=None, gateway_pid=gateway.pid)
-        finding = await only(odd)
-        assert finding.name == "signal_opens_debugger"
-        assert await names(changed(odd, reload="auto")) == []
-        assert await names(changed(odd, gateway_version="2026.9.6")) == []
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        print("x", file=running.stdin, flush=True)
+        running.stdout.readline()  # it runs its own program now
+        yield running.pid
+
+
+async def test_a_signal_that_might_open_a_debugger_is_found_and_cured(settings: Settings, gateway_pid: int) -> None:
+    odd = changed(settings, reload="signal", gateway_version=None, gateway_pid=gateway_pid)
+    assert await names(odd) == ["signal_opens_debugger"]
+    assert await names(changed(odd, reload="auto")) == []
+    assert await names(changed(odd, gateway_version="2026.9.6")) == []
 
 
 # --- the output

@@ -1,0 +1,124 @@
+"""Ask a gateway over its WebSocket what it runs with, where no plugin inside it can be asked.
+
+A client of id `gateway-client` and mode `backend` on the loopback gets its rights by the gateway's token alone
+(measured on 2026.8.1 and 2026.9.6). Earlier versions tell only what is on disk; they are not believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import SecretStr
+
+from agent_config_sync import __version__
+from agent_config_sync.errors import ReloadError, SettingsError
+from agent_config_sync.gateway.include import read_json5
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+DEADLINE = 5.0
+"""Seconds for connecting, and for each answer."""
+
+DEFAULT_PORT = 18789
+"""The port of a gateway whose configuration names none."""
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes; the answer holds the whole configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a gateway listens, and the token that lets one in."""
+
+    url: str
+    token: SecretStr
+
+
+def find_address(config: Path, *, url: str | None, token: SecretStr | None) -> Address | None:
+    """Return where the gateway of this configuration listens, as set or as the file says; None without a token."""
+    try:
+        document = read_json5(config)
+    except (OSError, SettingsError):
+        document = {}
+    gateway = _member(document, "gateway")
+    written = _member(_member(gateway, "auth"), "token")
+    if token is None and isinstance(written, str) and written and "${" not in written:
+        token = SecretStr(written)
+    if token is None:
+        return None
+    port = _member(gateway, "port")
+    return Address(url or f"ws://127.0.0.1:{port if isinstance(port, int) else DEFAULT_PORT}", token)
+
+
+class RpcInformant:
+    """Asks over a connection of its own each time: asking is rare, and a gateway may restart in between."""
+
+    def __init__(self, address: Address) -> None:
+        self.changed = asyncio.Event()
+        """Never set: whoever waits for a change looks again after a while."""
+        self._address = address
+
+    async def running_agents(self) -> Mapping[str, Any]:
+        """Return the `agents` section that the gateway runs with.
+
+        Raises: ReloadError when it cannot be asked.
+        """
+        # 10 ms and 2 MB that a process behind the door can do without.
+        from websockets.asyncio.client import connect  # noqa: PLC0415
+        from websockets.exceptions import WebSocketException  # noqa: PLC0415
+
+        url = self._address.url
+        try:
+            async with (
+                asyncio.timeout(DEADLINE),
+                connect(url, max_size=LARGEST_ANSWER, open_timeout=DEADLINE, close_timeout=1, proxy=None) as connection,
+            ):
+                await connection.recv()  # connect.challenge
+                await _ask(connection, "connect", self._greeting())
+                answer = await _ask(connection, "config.get", {})
+        except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+            raise ReloadError(f"the gateway at {url} cannot be asked ({type(error).__name__}): does it run?") from None
+        agents = _member(answer.get("runtimeConfig"), "agents")
+        if not isinstance(agents, Mapping):
+            raise ReloadError("this version of the gateway does not tell what it runs with")
+        return agents
+
+    def _greeting(self) -> dict[str, Any]:
+        return {
+            "minProtocol": 3,
+            "maxProtocol": 4,
+            "client": {"id": "gateway-client", "version": __version__, "platform": "linux", "mode": "backend"},
+            "role": "operator",
+            "scopes": ["operator.read"],
+            "caps": [],
+            "auth": {"token": self._address.token.get_secret_value()},
+        }
+
+
+async def _ask(connection: ClientConnection, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the payload of the answer; events that come meanwhile are passed over.
+
+    Raises: ReloadError when the gateway refuses, ValueError when it does not speak its protocol.
+    """
+    number = secrets.token_hex(8)
+    await connection.send(orjson.dumps({"type": "req", "id": number, "method": method, "params": params}).decode())
+    while True:
+        answer = orjson.loads(await connection.recv())
+        if _member(answer, "type") == "res" and answer.get("id") == number:
+            break
+    payload = answer.get("payload")
+    if answer.get("ok") is not True or not isinstance(payload, Mapping):
+        reason = str(_member(answer.get("error"), "message"))[:200]
+        raise ReloadError(f"the gateway refused {method} ({reason}): is gateway_token its token?")
+    return payload
+
+
+def _member(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, Mapping) else None
