@@ -217,11 +217,12 @@ function register(api) {
     },
   });
 
-  // Newer gateways start this service anew after every change below `agents`: the sign that something is in force.
+  // Newer gateways start this service anew after every change below `agents`: the sign that something is in force. It
+  // says at once what, because the gateway is busy then and a question would wait.
   api.registerService({
     id: `${NAME}-applied`,
     reload: { configPrefixes: ["agents"] },
-    start: () => send({ changed: true }),
+    start: () => send({ changed: true, agents: running()?.agents }),
     stop() {},
   });
 

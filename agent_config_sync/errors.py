@@ -14,6 +14,7 @@ SyncError
 ├── PublishError           a file could not be written
 │   └── LockedError        another process holds the output
 ├── ReloadError            the gateway could not be told, or asked
+│   └── NotAppliedError    it was asked, and has not applied what is on its disk
 ├── NoServerError          no PostgreSQL could be started for the demo or a test
 └── StoppedError           stop() was called; nothing is written or signalled any more
 """
@@ -75,6 +76,10 @@ class LockedError(PublishError):
 
 class ReloadError(SyncError):
     """The gateway could not be told of new files, or asked what it runs with."""
+
+
+class NotAppliedError(ReloadError):
+    """The gateway was asked, and has not applied what is on its disk."""
 
 
 class NoServerError(SyncError):

@@ -89,6 +89,7 @@ class Door:
         self._writing = False
         self._dropped = 0
         self._ended = False
+        self._pushed: Mapping[str, Any] | None = None
         self._questions: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._last_question = 0
 
@@ -132,12 +133,15 @@ class Door:
                 question.set_exception(ReloadError("the gateway has gone"))
 
     async def running_agents(self) -> Mapping[str, Any]:
-        """Return the `agents` section that the gateway runs with.
+        """Return the `agents` section that the gateway runs with: as it said with its last change, else it is asked.
 
         Raises: ReloadError when it does not say.
         """
         if self._ended:
             raise ReloadError("the gateway has gone")
+        if self._pushed is not None:
+            pushed, self._pushed = self._pushed, None
+            return pushed
         self._last_question += 1
         number = self._last_question
         answer: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
@@ -164,13 +168,14 @@ class Door:
             return
         if not isinstance(message, dict):
             return
+        agents = message.get("agents")
         if message.get("changed"):
+            self._pushed = agents if isinstance(agents, dict) else None
             self.changed.set()
         number = message.get("id")
         question = self._questions.get(number) if isinstance(number, int) else None
         if question is None or question.done():
             return
-        agents = message.get("agents")
         if isinstance(agents, dict):
             question.set_result(agents)
         else:

@@ -1,7 +1,9 @@
 """Ask a gateway over its WebSocket what it runs with, where no plugin inside it can be asked.
 
 A client of id `gateway-client` and mode `backend` on the loopback gets its rights by the gateway's token alone
-(measured on 2026.8.1 and 2026.9.6). Earlier versions tell only what is on disk; they are not believed.
+(measured on 2026.8.1 and 2026.9.6). What `config.get` calls `runtimeConfig` follows the files within a quarter of a
+second, long before the gateway has reloaded them: it is believed only while the gateway's two hashes, of what is on
+disk and of what it has applied, are equal. Earlier versions have no such hashes and are not believed at all.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import orjson
 from pydantic import SecretStr
 
 from agent_config_sync import __version__
-from agent_config_sync.errors import ReloadError, SettingsError
+from agent_config_sync.errors import NotAppliedError, ReloadError, SettingsError
 from agent_config_sync.gateway.include import read_json5
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class RpcInformant:
     async def running_agents(self) -> Mapping[str, Any]:
         """Return the `agents` section that the gateway runs with.
 
-        Raises: ReloadError when it cannot be asked.
+        Raises: NotAppliedError while it has not applied what is on its disk, ReloadError when it cannot be asked.
         """
         # 10 ms and 2 MB that a process behind the door can do without.
         from websockets.asyncio.client import connect  # noqa: PLC0415
@@ -85,9 +87,12 @@ class RpcInformant:
                 answer = await _ask(connection, "config.get", {})
         except (OSError, TimeoutError, WebSocketException, ValueError) as error:
             raise ReloadError(f"the gateway at {url} cannot be asked ({type(error).__name__}): does it run?") from None
+        applied, on_disk = answer.get("appliedConfigHash"), answer.get("configRevisionHash")
         agents = _member(answer.get("runtimeConfig"), "agents")
-        if not isinstance(agents, Mapping):
+        if not isinstance(agents, Mapping) or not isinstance(applied, str) or not isinstance(on_disk, str):
             raise ReloadError("this version of the gateway does not tell what it runs with")
+        if applied != on_disk:
+            raise NotAppliedError("it has not applied what is on its disk")
         return agents
 
     def _greeting(self) -> dict[str, Any]:

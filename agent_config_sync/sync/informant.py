@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from agent_config_sync.errors import ReloadError
+from agent_config_sync.errors import NotAppliedError, ReloadError
 from agent_config_sync.gateway.running import difference
 from agent_config_sync.render.agents_json import MANAGED
 from agent_config_sync.sync.pipeline import Prepared
@@ -19,7 +19,7 @@ _LONGEST_PAUSE = 2.0
 
 
 class Informant(Protocol):
-    """Somebody who can ask the gateway: the door."""
+    """Somebody who can ask the gateway: the door, or its RPC."""
 
     changed: asyncio.Event
     """Set whenever the gateway may run with something new."""
@@ -27,7 +27,7 @@ class Informant(Protocol):
     async def running_agents(self) -> Mapping[str, Any]:
         """Return the `agents` section that the gateway runs with.
 
-        Raises: ReloadError when it cannot be asked.
+        Raises: NotAppliedError while it has not applied what is on its disk, ReloadError when it cannot be asked.
         """
         ...
 
@@ -38,7 +38,10 @@ async def in_force(informant: Informant, prepared: Prepared) -> str | None:
     Raises: ReloadError when it cannot be asked.
     """
     site = prepared.neighbour.site
-    running = await informant.running_agents()
+    try:
+        running = await informant.running_agents()
+    except NotAppliedError as error:
+        return str(error)
     return await asyncio.to_thread(
         difference, prepared.content, running, layout=site.layout, base=site.base, managed=MANAGED
     )
@@ -65,5 +68,6 @@ async def until_in_force(informant: Informant, prepared: Prepared, patience: flo
         try:
             async with asyncio.timeout(min(pause, rest)):
                 await informant.changed.wait()
+            pause = _FIRST_LOOK  # it is about to run with something new, if it does not yet
         except TimeoutError:
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -225,6 +225,18 @@ async def test_an_answer_reaches_the_one_who_asked(plugin: Plugin, serving: asyn
     assert await asking == {"list": []}
 
 
+async def test_what_the_gateway_says_with_a_change_is_the_next_answer_and_is_used_once(
+    plugin: Plugin, serving: asyncio.Task[None]
+) -> None:
+    plugin.says({"changed": True, "agents": {"list": []}})
+    await plugin.door.changed.wait()
+    assert await plugin.door.running_agents() == {"list": []}
+    asking = asyncio.create_task(plugin.door.running_agents())
+    question = await plugin.hears()
+    plugin.says({"id": question["id"], "agents": {"entries": {}}})
+    assert await asking == {"entries": {}}
+
+
 async def test_two_questions_get_each_its_own_answer(plugin: Plugin, serving: asyncio.Task[None]) -> None:
     asking = [asyncio.create_task(plugin.door.running_agents()) for _ in range(2)]
     first, second = await plugin.hears(), await plugin.hears()

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from websockets.asyncio.server import ServerConnection, serve
 
-from agent_config_sync.errors import ReloadError
+from agent_config_sync.errors import NotAppliedError, ReloadError
 from agent_config_sync.gateway.rpc import Address, RpcInformant, find_address
 
 SECRET = "t0psecret"
@@ -45,12 +45,26 @@ def saying(config: object, *, greeted: bool = True) -> Callable[[ServerConnectio
     return answer
 
 
+HASHES = {"appliedConfigHash": "a", "configRevisionHash": "a"}
+
+
 async def test_the_running_agents_are_those_of_the_runtime_config() -> None:
-    async with gateway(saying({"config": {"agents": {}}, "runtimeConfig": {"agents": {"list": []}}})) as informant:
+    said = {"config": {"agents": {}}, "runtimeConfig": {"agents": {"list": []}}, **HASHES}
+    async with gateway(saying(said)) as informant:
         assert await informant.running_agents() == {"list": []}
 
 
-@pytest.mark.parametrize("config", [{"config": {"agents": {}}}, {"runtimeConfig": {}}, {"runtimeConfig": None}])
+async def test_a_gateway_that_has_not_applied_what_is_on_its_disk_says_so() -> None:
+    said = {"runtimeConfig": {"agents": {"list": []}}, **HASHES, "appliedConfigHash": "b"}
+    async with gateway(saying(said)) as informant:
+        with pytest.raises(NotAppliedError):
+            await informant.running_agents()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"config": {"agents": {}}, **HASHES}, {"runtimeConfig": None, **HASHES}, {"runtimeConfig": {"agents": {}}}],
+)
 async def test_a_version_that_does_not_tell_is_not_believed(config: object) -> None:
     async with gateway(saying(config)) as informant:
         with pytest.raises(ReloadError, match="does not tell what it runs with"):
