@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agent_config_sync.render.defaults import DEFAULTS
-from agent_config_sync.settings import ENVIRONMENT_PREFIX, Settings
+from agent_config_sync.settings import ENVIRONMENT_PREFIX, FURTHER_NAMES, Settings
 
 SEED_NAMES = {
     "host": "setting `host`",
@@ -19,6 +19,8 @@ SEED_NAMES = {
     "user": "setting `user`",
     "password": "setting `password`",
     "outputPath": "setting `output_path`",
+    "HEALTH_HOST": "setting `health_host`",
+    "HEALTH_PORT": "setting `health_port`",
     "max_spawn_depth": "row of `agent_system_config`, see below",
     "max_concurrent_subagents": "row of `agent_system_config`, reserved: read by nobody",
 }
@@ -49,8 +51,8 @@ def reference() -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        cells = (name, ENVIRONMENT_PREFIX + name.upper(), to_camel(name), _default(field), _values(field))
-        lines.append("| " + " | ".join(f"`{cell}`" if cell else "" for cell in cells) + f" | {field.description} |")
+        cells = (_environment(name), f"`{to_camel(name)}`", _code(_default(field)), _code(_values(field)))
+        lines.append("| " + " | ".join((f"`{name}`", *cells, str(field.description))) + " |")
     lines += [
         "",
         "## System settings",
@@ -65,6 +67,15 @@ def reference() -> str:
     lines += ["", "## Names of the predecessor", "", "| name | here |", "|---|---|"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in SEED_NAMES.items()]
     return "\n".join(lines) + "\n"
+
+
+def _environment(name: str) -> str:
+    further = FURTHER_NAMES.get(name)
+    return f"`{ENVIRONMENT_PREFIX}{name.upper()}`" + (f" or `{further}`" if further else "")
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
 
 
 def _default(field: FieldInfo) -> str:
