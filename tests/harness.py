@@ -80,6 +80,10 @@ class Recorder:
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.seen if isinstance(event, kind)]
 
+    def rewind(self) -> None:
+        """Let `until` look at everything again."""
+        self._cursor = 0
+
     def forget(self) -> None:
         """Skip all that has come so far."""
         self._cursor = len(self.seen)
