@@ -355,3 +355,23 @@ async def test_what_serves_health_is_imported_only_when_it_is_on(
     environment = {"AGENT_CONFIG_SYNC_DSN": database, "AGENT_CONFIG_SYNC_OUTPUT_PATH": f"{tmp_path}/agents.json"}
     assert await imported(**environment) == ""
     assert "fastapi" in await imported(**environment, HEALTH_PORT=str(port))
+
+
+async def test_health_is_served_behind_the_door_too(
+    database: str, operator: Operator, port: int, tmp_path: os.PathLike[str]
+) -> None:
+    config = {"dsn": database, "healthPort": port, "outputPath": f"{tmp_path}/agents.json"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent_config_sync", "run", "--door",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async with asyncio.timeout(DEADLINE):
+        process.stdin.write(orjson.dumps({"config": config, "stateDir": f"{tmp_path}/state"}) + b"\n")
+        while b"health is served" not in await process.stdout.readline():
+            pass
+        assert (await exchange(port, b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")).status == 200
+        process.stdin.close()
+        await process.stdout.read()
+        assert await process.wait() == 0
