@@ -245,6 +245,7 @@ async def test_a_client_that_is_slow_is_cut_off(served: Running, port: int, monk
 
 async def test_a_client_too_many_is_cut_off(served: Running, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "CONNECTIONS", 1)
+    monkeypatch.setattr(server_module, "LIFETIME", 10 * DEADLINE)
     _, first = await asyncio.open_connection("127.0.0.1", port)
     reader, second = await asyncio.open_connection("127.0.0.1", port)
     assert await cut_off(reader)
@@ -341,7 +342,7 @@ print(*sorted(rooms | ({"fastapi", "starlette", "uvicorn", "prometheus_client"} 
 
 async def imported(**environment: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LOOK, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", "-c", LOOK, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(DEADLINE):
         out, _ = await process.communicate()
