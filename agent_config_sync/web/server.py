@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -32,6 +34,10 @@ CONNECTIONS = 64
 
 HEAD = 16 * 1024
 """Bytes that the head of a request may have."""
+
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.ERROR)  # a request that is no HTTP is the client's business
 
 
 async def serve(address: tuple[str, int], watcher: Watcher, events: Events, *, gateway: str, account: str) -> None:
@@ -65,15 +71,12 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
-            uvicorn.Config(
+            _Config(
                 app,
                 http=_Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
-                log_config=None,
-                log_level="error",
-                access_log=False,
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
@@ -92,10 +95,20 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Config(uvicorn.Config):
+    def configure_logging(self) -> None:
+        """Leave uvicorn's loggers alone: a Python host may serve with them itself."""
+
+
 class _Connection(H11Protocol):
     """A connection with a deadline: a client that sends, or reads, too slowly is cut off."""
 
     _end: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.logger = _log
+        self.access_log = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -311,6 +312,21 @@ async def test_health_that_breaks_leaves_the_sync_alone(
     await running.events.until(Published)
     await running.plugin.stop()
     assert "health is not served any more; the sync goes on" in caplog.text
+
+
+async def test_the_loggers_of_a_python_host_stay_as_they_are(served: Running) -> None:
+    await ask(served, "live")
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        assert (logger.level, logger.handlers, logger.propagate) == (logging.NOTSET, [], True)
+
+
+async def test_a_request_is_no_line_in_the_log(served: Running, port: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    await ask(served, "live")
+    await exchange(port, b"nonsense\r\n\r\n")
+    assert caplog.messages == []
 
 
 LOOK = """
