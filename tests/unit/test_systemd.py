@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from harness import DEADLINE
+from harness import DEADLINE, ServiceManager, service_manager
 
 from agent_config_sync.cli.systemd import feed_watchdog, tell_systemd
-
-
-class Manager(asyncio.DatagramProtocol):
-    """The other end of the socket."""
-
-    def __init__(self) -> None:
-        self.told: asyncio.Queue[bytes] = asyncio.Queue()
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        self.told.put_nowait(data)
-
-    async def hears(self) -> bytes:
-        async with asyncio.timeout(DEADLINE):
-            return await self.told.get()
 
 
 @pytest.fixture(params=["path", "abstract"])
 async def manager(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Manager]:
+) -> AsyncIterator[ServiceManager]:
     name = str(tmp_path / "notify") if request.param == "path" else f"@agent-config-sync-{os.getpid()}"
     monkeypatch.setenv("NOTIFY_SOCKET", name)
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    channel.bind(name.replace("@", "\0", 1) if name.startswith("@") else name)
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(Manager, sock=channel)
-    yield protocol
-    transport.close()
+    async with service_manager(name) as manager:
+        yield manager
 
 
-async def test_the_manager_hears_what_it_is_told(manager: Manager) -> None:
+async def test_the_manager_hears_what_it_is_told(manager: ServiceManager) -> None:
     tell_systemd("READY=1")
     assert await manager.hears() == b"READY=1"
 
@@ -58,7 +40,7 @@ def test_a_manager_that_is_gone_is_no_error(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("pid", [None, str(os.getpid())])
 async def test_the_watchdog_is_fed_again_and_again(
-    manager: Manager, pid: str | None, monkeypatch: pytest.MonkeyPatch
+    manager: ServiceManager, pid: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     if pid is not None:
@@ -69,7 +51,7 @@ async def test_the_watchdog_is_fed_again_and_again(
 
 
 async def test_the_watchdog_is_fed_at_twice_the_pace_that_is_asked_for(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
+    manager: ServiceManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
 
@@ -88,7 +70,7 @@ async def test_the_watchdog_is_fed_at_twice_the_pace_that_is_asked_for(
     ("microseconds", "pid"), [(None, None), ("", None), ("0", None), ("soon", None), ("20000", "1")]
 )
 async def test_a_watchdog_that_does_not_watch_this_process_is_not_fed(
-    microseconds: str | None, pid: str | None, manager: Manager, monkeypatch: pytest.MonkeyPatch
+    microseconds: str | None, pid: str | None, manager: ServiceManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("WATCHDOG_USEC", microseconds), ("WATCHDOG_PID", pid)):
         if value is not None:
