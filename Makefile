@@ -9,7 +9,7 @@ GATEWAY_VERSION ?= 2026.9.6
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-gateway mutants bench docs format clean
+.PHONY: help demo test lint test-gateway test-deploy mutants bench docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -30,6 +30,11 @@ lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and
 test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on a real OpenClaw gateway from npm
 	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
 	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) $(BIN)/pytest tests/gateway $(ARGS)
+
+test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with promtool and systemd-analyze
+	@for tool in promtool:prometheus systemd-analyze:systemd; do command -v $${tool%:*} >/dev/null || \
+		{ echo "make test-deploy needs $${tool%:*}: apt install $${tool#*:}" >&2; exit 1; }; done
+	@$(BIN)/pytest tests/deploy $(ARGS)
 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)

@@ -148,6 +148,18 @@ class WaitingForOther(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Assessed(Event):
+    """Where this gateway stands, as its row in gateway_status is about to say; true whether or not it can be written.
+
+    state: as there; error: what is different, or why not.
+    """
+
+    state: str
+    error: str | None
+    gateway_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reported(Event):
     """The row in gateway_status says so now."""
 
@@ -159,6 +171,22 @@ class StatusUnwritable(Event):
     """The row in gateway_status cannot be written; said once."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthServed(Event):
+    """Health is served over HTTP. exposed: whether other machines can reach it."""
+
+    url: str
+    exposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HealthUnserved(Event):
+    """Health cannot be served now; said once. retry_in: seconds between two attempts."""
+
+    reason: str
+    retry_in: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from typing import TYPE_CHECKING
 
 from agent_config_sync.events import Events
 from agent_config_sync.gateway.surroundings import Surroundings
@@ -21,6 +22,9 @@ from agent_config_sync.story import tell_story
 from agent_config_sync.sync.informant import PATIENCE, Informant
 from agent_config_sync.sync.loop import ConfigSync
 from agent_config_sync.sync.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from agent_config_sync.web.service import HealthService
 
 _PLAIN_DSN = re.compile(
     r"postgres(?:ql)?://(?:[^@/?#]*@)?(?P<host>[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?(?:/(?P<database>[\w.-]*))?(?:\?[^@]*)?",
@@ -57,9 +61,17 @@ class Plugin:
         )
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
+        self._health: HealthService | None = None
 
     async def start(self) -> None:
         """Begin to stay in step; returns at once."""
+        address = self.settings.health_address
+        if address is not None:
+            from agent_config_sync.web.service import HealthService  # noqa: PLC0415 - what is off is not imported
+
+            settings = self.settings
+            self._health = HealthService(address, self.events, gateway=settings.gateway, account=settings.account)
+            self._health.start()
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
 
     async def wait(self) -> None:
@@ -73,6 +85,8 @@ class Plugin:
     async def stop(self) -> None:
         """Write and signal nothing any more; return when the writer has finished."""
         await self.sync.stop()
+        if self._health is not None:
+            await self._health.stop()
 
 
 def server_of(settings: Settings) -> Server:

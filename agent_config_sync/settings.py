@@ -1,17 +1,20 @@
 """All settings, in one model: docs/configuration.md is generated from it.
 
-Sources, later ones win: defaults, the config file (TOML), the door's line, the environment (`AGENT_CONFIG_SYNC_*`),
-the command line. Names may be written as here or in camel case, as the seed's plugin config does.
+Sources, later ones win: defaults, the config file (TOML), the door's line, the environment (further names of some
+settings, then `AGENT_CONFIG_SYNC_*`), the command line. Names may be written as here or in camel case, as the seed's
+plugin config does.
 """
 
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import socket
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -55,6 +58,15 @@ def _names_a_file(path: Path) -> Path:
     return path
 
 
+def _address(host: str) -> str:
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        raise ValueError("it must be an address, such as 127.0.0.1, or 0.0.0.0 for all of this machine's") from None
+
+
 def _default_state_dir() -> Path:
     if systemd := os.environ.get("STATE_DIRECTORY"):
         return Path(systemd.split(":")[0])
@@ -63,6 +75,14 @@ def _default_state_dir() -> Path:
 
 _Folder = Annotated[Path, BeforeValidator(_home_expanded)]
 _File = Annotated[_Folder, AfterValidator(_names_a_file)]
+_Address = Annotated[str, AfterValidator(_address)]
+
+
+@dataclass(frozen=True, slots=True)
+class AlsoNamed:
+    """A further environment name of a setting; `AGENT_CONFIG_SYNC_*` beats it."""
+
+    environment: str
 
 
 ReloadSetting: TypeAlias = Literal["auto", "watch", "touch", "signal", "none"]
@@ -125,7 +145,7 @@ class Settings(BaseModel):
         description="WebSocket of the gateway, `ws://host:port`, to ask what it runs with; default: the loopback and "
         "the port in `config_path`. A process that the gateway started asks it through the plugin instead.",
     )
-    gateway_token: SecretStr | None = Field(
+    gateway_token: Annotated[SecretStr | None, AlsoNamed("OPENCLAW_GATEWAY_TOKEN")] = Field(
         None, description="Token of the gateway for that; default: the one in `config_path`, if it stands there."
     )
     roster: Literal["auto", "list", "entries"] = Field(
@@ -144,6 +164,15 @@ class Settings(BaseModel):
     resync_interval: float = Field(
         60.0, ge=1, le=86400, description="Seconds between two passes without a notification."
     )
+    health: bool | None = Field(
+        None, description="Whether health and metrics are served over HTTP; default: if a host or port is given for it."
+    )
+    health_host: Annotated[_Address | None, AlsoNamed("HEALTH_HOST")] = Field(
+        None, description="Address on which health is served; default: `127.0.0.1`."
+    )
+    health_port: Annotated[int | None, AlsoNamed("HEALTH_PORT")] = Field(
+        None, ge=1, le=65535, description="Port on which health is served; default: `3000`."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe level that is logged."
     )
@@ -155,6 +184,14 @@ class Settings(BaseModel):
     def output(self) -> Path:
         """The file that is written, absolute."""
         return (self.output_path or self.config_path.with_name("agents.json")).absolute()
+
+    @property
+    def health_address(self) -> tuple[str, int] | None:
+        """Where health is served, None if it is off."""
+        given = self.health_host is not None or self.health_port is not None
+        if not (given if self.health is None else self.health):
+            return None
+        return self.health_host or "127.0.0.1", self.health_port or 3000
 
     def database_keywords(self) -> dict[str, Any]:
         """Return the keywords for asyncpg: only what was set, so that libpq's own sources fill the rest."""
@@ -173,6 +210,14 @@ class Settings(BaseModel):
 
 SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)
 
+FURTHER_NAMES: dict[str, str] = {
+    name: further.environment
+    for name, field in Settings.model_fields.items()
+    for further in field.metadata
+    if isinstance(further, AlsoNamed)
+}
+"""The further environment name of each setting that has one."""
+
 
 def load_settings(
     *, command_line: Mapping[str, object], config_file: str | None = None, door: Mapping[str, object] | None = None
@@ -184,6 +229,7 @@ def load_settings(
     merged: dict[str, object] = {}
     _merge(merged, _from_file(config_file) if config_file else {}, source=str(config_file))
     _merge(merged, door or {}, source="the plugin's config")
+    _merge(merged, _from_further_names(), source="the environment")
     _merge(merged, _from_environment(), source="the environment")
     _merge(merged, command_line, source="the command line")
     try:
@@ -218,6 +264,10 @@ def _merge(merged: dict[str, object], given: Mapping[str, object], *, source: st
 
 def _setting_name(key: str) -> str:
     return next(name for name in SETTING_NAMES if key in (name, to_camel(name)))
+
+
+def _from_further_names() -> dict[str, object]:
+    return {setting: os.environ.get(name) for setting, name in FURTHER_NAMES.items()}
 
 
 def _from_environment() -> dict[str, object]:

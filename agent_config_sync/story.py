@@ -60,6 +60,12 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"another process keeps this output: {holder}; waiting until it ends"
         case events.StatusUnwritable(reason=reason):
             return logging.WARNING, reason
+        case events.HealthServed(url=url, exposed=False):
+            return logging.INFO, f"health is served on {url}"
+        case events.HealthServed(url=url):
+            return logging.WARNING, f"health is served on {url} to whoever reaches this machine: there is no login"
+        case events.HealthUnserved(reason=reason, retry_in=retry_in):
+            return logging.ERROR, f"{reason}; the sync goes on, and this is tried every {retry_in:g} s"
         case events.Stopped():
             return logging.INFO, "stopped"
         case _:

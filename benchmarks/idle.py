@@ -5,7 +5,9 @@ gateway_status lets it be. Measured: the processor time of the process over the 
 (`/proc/PID/stat`, the same clock as getrusage), in percent of one core, and its resident memory at the end (VmRSS).
 The period holds the probes of the link (every 4 s) and the resyncs (every 60 s).
 
-    python benchmarks/idle.py [--minutes 10]
+    python benchmarks/idle.py [--minutes 10] [--health]
+
+--health also serves health, and reads its metrics every 15 s as Prometheus would; the bars are those of a sync without.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import asyncpg
@@ -34,6 +38,8 @@ MEMORY_BAR = 60.0
 START_UP = 30.0
 SETTLED = 5.0
 """Seconds after the first report until the period begins."""
+SCRAPE = 15.0
+"""Seconds between two scrapes."""
 
 
 async def fill(dsn: str) -> None:
@@ -65,9 +71,25 @@ def megabytes(pid: int, name: str) -> float:
     raise ValueError(name)
 
 
-def start(server: ThrowawayServer, folder: Path) -> subprocess.Popen[bytes]:
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+def let_be(seconds: float, health_port: int | None) -> None:
+    """Return after `seconds`, in which health is scraped if it is served."""
+    end = time.monotonic() + seconds
+    while (rest := end - time.monotonic()) > 0:
+        if health_port is not None:
+            with urllib.request.urlopen(f"http://127.0.0.1:{health_port}/metrics") as answer:
+                answer.read()
+        time.sleep(min(SCRAPE, rest))
+
+
+def start(server: ThrowawayServer, folder: Path, health_port: int | None) -> subprocess.Popen[bytes]:
     (folder / "openclaw.json").write_text('{"$include": "./agents.json"}\n', encoding="utf-8")
-    foreign = ("AGENT_CONFIG_SYNC_", "PG", "OPENCLAW_")
+    foreign = ("AGENT_CONFIG_SYNC_", "HEALTH_", "PG", "OPENCLAW_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment |= {
         "AGENT_CONFIG_SYNC_DSN": server.dsn,
@@ -75,6 +97,8 @@ def start(server: ThrowawayServer, folder: Path) -> subprocess.Popen[bytes]:
         "AGENT_CONFIG_SYNC_STATE_DIR": str(folder / "state"),
         "AGENT_CONFIG_SYNC_GATEWAY_VERSION": "2026.9.6",
     }
+    if health_port is not None:
+        environment["HEALTH_PORT"] = str(health_port)
     command = [sys.executable, "-m", "agent_config_sync", "run"]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -83,23 +107,27 @@ def start(server: ThrowawayServer, folder: Path) -> subprocess.Popen[bytes]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Processor time and memory of an idle daemon.")
     parser.add_argument("--minutes", type=float, default=10.0)
-    seconds = parser.parse_args().minutes * 60
+    parser.add_argument("--health", action="store_true")
+    options = parser.parse_args()
+    seconds = options.minutes * 60
+    health_port = free_port() if options.health else None
     place = Path("build", "bench").absolute()
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as name, throwaway_server() as server:
         asyncio.run(fill(server.dsn))
-        daemon = start(server, Path(name))
+        daemon = start(server, Path(name), health_port)
         try:
             asyncio.run(reported(server.dsn))
             time.sleep(SETTLED)
             began, before = time.monotonic(), processor_seconds(daemon.pid)
-            time.sleep(seconds)
+            let_be(seconds, health_port)
             share = (processor_seconds(daemon.pid) - before) / (time.monotonic() - began) * 100
             memory, peak = megabytes(daemon.pid, "VmRSS"), megabytes(daemon.pid, "VmHWM")
         finally:
             daemon.terminate()
             daemon.wait()
-    print(f"idle for {seconds / 60:g} minutes, {AGENTS} agents; {before:.2f} s of processor time to start")
+    served = ", health served and scraped" if options.health else ""
+    print(f"idle for {seconds / 60:g} minutes, {AGENTS} agents{served}; {before:.2f} s of processor time to start")
     for what, figure, bar, unit in (
         ("processor", share, CPU_BAR, "% of a core"),
         ("resident", memory, MEMORY_BAR, "MB"),

@@ -30,7 +30,10 @@ _numbers = itertools.count(1)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the person's own settings, home and libpq variables out of the tests."""
     for name in list(os.environ):
-        if name.startswith(("AGENT_CONFIG_SYNC_", "PG", "OPENCLAW_")) and name != "AGENT_CONFIG_SYNC_TEST_DSN":
+        if (
+            name.startswith(("AGENT_CONFIG_SYNC_", "HEALTH_", "PG", "OPENCLAW_"))
+            and name != "AGENT_CONFIG_SYNC_TEST_DSN"
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home" / "state"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,10 @@ class Recorder:
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.seen if isinstance(event, kind)]
 
+    def rewind(self) -> None:
+        """Let `until` look at everything again."""
+        self._cursor = 0
+
     def forget(self) -> None:
         """Skip all that has come so far."""
         self._cursor = len(self.seen)
@@ -119,3 +124,29 @@ async def eventually(operator: Operator, question: str, *arguments: object) -> N
     async with asyncio.timeout(DEADLINE):
         while not await operator.fetchval(question, *arguments):  # noqa: ASYNC110 - nothing to wait on but the server
             await asyncio.sleep(0.01)
+
+
+class ServiceManager(asyncio.DatagramProtocol):
+    """What systemd hears."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.told.put_nowait(data)
+
+    async def hears(self) -> bytes:
+        async with asyncio.timeout(DEADLINE):
+            return await self.told.get()
+
+
+@contextlib.asynccontextmanager
+async def service_manager(address: str) -> AsyncIterator[ServiceManager]:
+    """Listen on a real datagram socket, in the file system or (with @) in the abstract namespace."""
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    channel.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
+    transport, manager = await asyncio.get_running_loop().create_datagram_endpoint(ServiceManager, sock=channel)
+    try:
+        yield manager
+    finally:
+        transport.close()

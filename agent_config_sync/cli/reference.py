@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agent_config_sync.render.defaults import DEFAULTS
-from agent_config_sync.settings import ENVIRONMENT_PREFIX, Settings
+from agent_config_sync.settings import ENVIRONMENT_PREFIX, FURTHER_NAMES, Settings
 
 SEED_NAMES = {
     "host": "setting `host`",
@@ -19,6 +19,8 @@ SEED_NAMES = {
     "user": "setting `user`",
     "password": "setting `password`",
     "outputPath": "setting `output_path`",
+    "HEALTH_HOST": "setting `health_host`",
+    "HEALTH_PORT": "setting `health_port`",
     "max_spawn_depth": "row of `agent_system_config`, see below",
     "max_concurrent_subagents": "row of `agent_system_config`, reserved: read by nobody",
 }
@@ -49,14 +51,9 @@ def reference() -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        cells = (
-            name,
-            ENVIRONMENT_PREFIX + name.upper(),
-            to_camel(name),
-            default_of(field),
-            ", ".join(choices_of(field)) or range_of(field),
-        )
-        lines.append("| " + " | ".join(f"`{cell}`" if cell else "" for cell in cells) + f" | {field.description} |")
+        values = ", ".join(choices_of(field)) or range_of(field)
+        cells = (_environment(name), f"`{to_camel(name)}`", _code(default_of(field)), _code(values))
+        lines.append("| " + " | ".join((f"`{name}`", *cells, str(field.description))) + " |")
     lines += [
         "",
         "## System settings",
@@ -71,6 +68,15 @@ def reference() -> str:
     lines += ["", "## Names of the predecessor", "", "| name | here |", "|---|---|"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in SEED_NAMES.items()]
     return "\n".join(lines) + "\n"
+
+
+def _environment(name: str) -> str:
+    further = FURTHER_NAMES.get(name)
+    return f"`{ENVIRONMENT_PREFIX}{name.upper()}`" + (f" or `{further}`" if further else "")
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
 
 
 def default_of(field: FieldInfo) -> str:

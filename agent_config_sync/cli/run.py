@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import socket
 from typing import Annotated
 
 import typer
 
 from agent_config_sync.cli.options import Config, Dsn, LogLevel, Output, errors_end_the_command, given, settings_of
+from agent_config_sync.cli.systemd import feed_watchdog, tell_systemd
 from agent_config_sync.gateway.door import Door, DoorHandler, door_settings, warn_of_another_version
 from agent_config_sync.gateway.rpc import RpcInformant, find_address
 from agent_config_sync.logs import install, set_up_logs
@@ -60,11 +58,13 @@ async def _behind_the_door(options: dict[str, object], config: str | None) -> No
 async def _until_stopped(plugin: Plugin, *reasons: asyncio.Future[None]) -> None:
     """Run until a signal has come, the gateway has closed our standard input, or the sync has ended by itself."""
     await plugin.start()
-    _tell_systemd("READY=1")
+    tell_systemd("READY=1")
+    watchdog = asyncio.create_task(feed_watchdog(), name="watchdog")
     running = asyncio.ensure_future(plugin.wait())
     await asyncio.wait([running, *reasons], return_when=asyncio.FIRST_COMPLETED)
-    _tell_systemd("STOPPING=1")
+    tell_systemd("STOPPING=1")
     await plugin.stop()
+    watchdog.cancel()
     await running
 
 
@@ -80,12 +80,3 @@ def _stop_signal() -> asyncio.Future[None]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped)
     return stop
-
-
-def _tell_systemd(state: str) -> None:
-    """Tell the service manager (sd_notify(3)); nobody is there unless it started us with Type=notify."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent_config_sync.errors import SyncError
-from agent_config_sync.events import Events, Reported, StatusUnwritable
+from agent_config_sync.events import Assessed, Events, Reported, StatusUnwritable
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import Status, StatusReport
 from agent_config_sync.settings import Settings
@@ -27,11 +27,12 @@ class Standing:
         self._unwritable: str | None = None
 
     async def say(self, link: Link, **changes: Any) -> None:
-        """Change members of the status and write the row."""
+        """Change members of the status, tell who listens, and write the row."""
         self.current = replace(self.current, **changes)
         status = self.current
         if self.refusal is not None:
             status = replace(status, state="refused", error=self.refusal)
+        self._events.emit(Assessed(status.state, status.error, status.gateway_version))
         try:
             await self._report.write(link, status)
         except SyncError as error:

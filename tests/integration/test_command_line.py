@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from harness import DEADLINE, Operator
+from harness import DEADLINE, Operator, service_manager
 
 from agent_config_sync import __version__
 
@@ -175,29 +175,30 @@ async def test_run_ends_with_0_when_it_is_told_to(
         assert await process.wait() == 0
 
 
-async def test_run_tells_systemd_when_it_is_ready(database: str, output: str, lead: None, tmp_path: Path) -> None:
-    told: asyncio.Queue[bytes] = asyncio.Queue()
-
-    class Manager(asyncio.DatagramProtocol):
-        def datagram_received(self, data: bytes, addr: object) -> None:
-            told.put_nowait(data)
-
-    address = str(tmp_path / "notify")
-    import socket  # noqa: PLC0415 - only here
-
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    channel.bind(address)
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Manager, sock=channel)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
-        stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": address},
-    )  # fmt: skip
-    async with asyncio.timeout(DEADLINE):
-        assert await told.get() == b"READY=1"
+async def test_run_tells_systemd_when_it_is_ready_and_when_it_ends(
+    database: str, output: str, lead: None, tmp_path: Path
+) -> None:
+    async with service_manager(str(tmp_path / "notify")) as manager:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
+            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
+        )  # fmt: skip
+        assert await manager.hears() == b"READY=1"
         process.terminate()
-        assert await told.get() == b"STOPPING=1"
+        assert await manager.hears() == b"STOPPING=1"
         await process.wait()
-    transport.close()
+
+
+async def test_run_feeds_the_watchdog(database: str, output: str, lead: None, tmp_path: Path) -> None:
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
+    async with service_manager(environment["NOTIFY_SOCKET"]) as manager:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
+            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, **environment},
+        )  # fmt: skip
+        assert [await manager.hears() for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        process.terminate()
+        await process.wait()
 
 
 BAD = [

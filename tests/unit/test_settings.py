@@ -266,6 +266,53 @@ def test_a_service_counts_unless_a_dsn_is_set(
     assert loaded(**door).database_keywords() == expected
 
 
+# --- health
+
+
+def test_health_is_off_until_asked_for() -> None:
+    assert loaded().health_address is None
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({"health": True}, ("127.0.0.1", 3000)),
+        ({"healthPort": 3100}, ("127.0.0.1", 3100)),
+        ({"healthHost": "0.0.0.0"}, ("0.0.0.0", 3000)),
+        ({"healthHost": "localhost"}, ("127.0.0.1", 3000)),
+        ({"healthHost": "::1", "healthPort": "3100"}, ("::1", 3100)),
+        ({"health": False, "healthPort": 3100}, None),
+    ],
+)
+def test_health_is_served_where_it_was_asked_for(given: dict[str, object], address: tuple[str, int] | None) -> None:
+    assert loaded(**given).health_address == address
+
+
+@pytest.mark.parametrize("host", ["db.example.org", "http://127.0.0.1", "127.0.0.1:3000", "[::1]"])
+def test_health_is_served_on_an_address_and_not_on_a_name(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"the setting health_host is not valid: .*it must be an address"):
+        loaded(healthHost=host)
+
+
+@pytest.mark.parametrize(
+    ("our_own", "address"),
+    [(None, ("127.0.0.2", 3100)), ("", ("127.0.0.2", 3100)), ("3200", ("127.0.0.2", 3200))],
+)
+def test_a_further_environment_name_counts_until_our_own_is_set(
+    our_own: str | None, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEALTH_HOST", "127.0.0.2")
+    monkeypatch.setenv("HEALTH_PORT", "3100")
+    if our_own is not None:
+        monkeypatch.setenv("AGENT_CONFIG_SYNC_HEALTH_PORT", our_own)
+    assert load_settings(command_line={}).health_address == address
+
+
+def test_an_empty_further_name_leaves_health_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTH_PORT", "")
+    assert load_settings(command_line={}).health_address is None
+
+
 # --- config files
 
 

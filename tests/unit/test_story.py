@@ -41,6 +41,13 @@ PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.012
         (events.PassFailed(SyncError("no"), 0), "ERROR", "no; trying again now"),
         (events.PassFailed(SyncError("no"), None), "ERROR", "no"),
         (events.StatusUnwritable("no right"), "WARNING", "no right"),
+        (events.HealthServed("http://127.0.0.1:1", False), "INFO", "health is served on http://127.0.0.1:1"),
+        (
+            events.HealthServed("http://0.0.0.0:1", True),
+            "WARNING",
+            "health is served on http://0.0.0.0:1 to whoever reaches this machine: there is no login",
+        ),
+        (events.HealthUnserved("taken", 5.0), "ERROR", "taken; the sync goes on, and this is tried every 5 s"),
         (events.Stopped(), "INFO", "stopped"),
         (events.Notified("{}"), "DEBUG", "Notified"),
         (events.Unchanged("/x", "abc", "1:1:"), "DEBUG", "Unchanged"),

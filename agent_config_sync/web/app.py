@@ -1,0 +1,122 @@
+"""The HTTP application: what it answers, and what every answer carries."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent_config_sync.web.health import Health, Ready, Versions, health, ready, versions
+from agent_config_sync.web.metrics import CONTENT_TYPE, Metrics
+from agent_config_sync.web.view import View
+
+READ = ["GET", "HEAD"]
+
+ALWAYS = {
+    "cache-control": "no-store",
+    "connection": "close",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Headers of every answer. A connection carries one request, so that none is held open between two scrapes."""
+
+
+class Live(BaseModel):
+    live: bool = True
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    error: str
+
+
+def make_app(view: Callable[[], View], *, gateway: str, account: str, local: bool) -> ASGIApp:
+    """Return the application. view: where the sync stands now; local: whether only this machine can reach it."""
+    app = FastAPI(title="agent-config-sync", openapi_url=None, redirect_slashes=False)
+    metrics = Metrics(view, gateway=gateway, account=account)
+
+    @app.api_route("/live", methods=READ)
+    async def live() -> Live:
+        return Live()
+
+    @app.api_route("/ready", methods=READ)
+    async def is_ready(response: Response) -> Ready:
+        answer = ready(view())
+        response.status_code = 200 if answer.ready else 503
+        return answer
+
+    @app.api_route("/health", methods=READ)
+    async def whole_health() -> Health:
+        return health(view(), gateway=gateway, account=account, now=time.time())
+
+    @app.api_route("/version", methods=READ)
+    async def version() -> Versions:
+        return versions(view())
+
+    @app.api_route("/metrics", methods=READ)
+    async def exposition() -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _broken)
+    return Manners(app, local=local)  # outside everything, so that a 500 has its headers too
+
+
+class Manners:
+    """Gives every answer its headers, and turns away requests that came by a foreign name.
+
+    A page in a browser on this machine could otherwise read what is served on loopback, by a name of its own that it
+    lets point here (DNS rebinding). An address cannot be made to point elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, *, local: bool) -> None:
+        self._app = app
+        self._local = local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(ALWAYS)
+                headers["date"] = formatdate(usegmt=True)
+            await send(message)
+
+        if self._local and not _is_own(Headers(scope=scope).get("host", "")):
+            refusal = JSONResponse(Problem(error="this name is not served here: use the address").model_dump(), 421)
+            await refusal(scope, receive, send_with_headers)
+            return
+        await self._app(scope, receive, send_with_headers)
+
+
+def _is_own(host: str) -> bool:
+    """Return whether a Host header names this machine beyond doubt: an address, localhost, or nothing (HTTP/1.0)."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    if name.lower() in ("", "localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # the only ones that come here
+    problem = Problem(error=error.detail)
+    return JSONResponse(problem.model_dump(), error.status_code, headers=error.headers)
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """What went wrong is in the log; a client learns no more than that."""
+    return JSONResponse(Problem(error="internal error, see the log").model_dump(), 500)

@@ -1,0 +1,158 @@
+"""What health answers: pure functions of the view. Every text in them is safe to print, as every SyncError is."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agent_config_sync import __version__
+from agent_config_sync.web.view import IN_FORCE, LinkState, Moment, View
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Ready(_Answer):
+    """Whether what is in the database is in force, and everything that stands against it."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+
+
+class Versions(_Answer):
+    """version: of agent-config-sync; gateway_version: None while it is not known."""
+
+    version: str
+    python_version: str
+    gateway_version: str | None
+
+
+class LinkHealth(_Answer):
+    """reconnects: connections after the first one."""
+
+    state: LinkState
+    server: str | None
+    reconnects: int
+
+
+class SnapshotSeen(_Answer):
+    """agents: rows in scope, whether or not they were valid."""
+
+    at: datetime
+    snapshot: str
+    agents: int
+
+
+class PublishSeen(_Answer):
+    """latency_ms: from the notification to the durable file."""
+
+    at: datetime
+    content_hash: str
+    latency_ms: float | None
+
+
+class ErrorSeen(_Answer):
+    """An error stays here when it is over; `reasons` says what is wrong now."""
+
+    at: datetime
+    message: str
+
+
+class Health(_Answer):
+    """Everything at a glance.
+
+    gateway, account: whose rows this sync reads; latency_ms: from the last notification to the gateway running with it.
+    """
+
+    status: Literal["healthy", "degraded"]
+    reasons: tuple[str, ...]
+    state: str | None
+    gateway: str
+    account: str
+    versions: Versions
+    link: LinkHealth
+    last_snapshot: SnapshotSeen | None
+    last_published: PublishSeen | None
+    last_in_force_at: datetime | None
+    last_error: ErrorSeen | None
+    warnings: int
+    latency_ms: float | None
+    uptime_seconds: float
+
+
+def ready(view: View) -> Ready:
+    """Return whether the link stands and what the last pass read is in force."""
+    reasons = tuple(_reasons(view))
+    return Ready(ready=not reasons, reasons=reasons)
+
+
+def versions(view: View) -> Versions:
+    return Versions(version=__version__, python_version=platform.python_version(), gateway_version=view.gateway_version)
+
+
+def health(view: View, *, gateway: str, account: str, now: float) -> Health:
+    """Return the whole picture; now: seconds since the epoch."""
+    reasons = tuple(_reasons(view))
+    return Health(
+        status="degraded" if reasons else "healthy",
+        reasons=reasons,
+        state=view.state,
+        gateway=gateway,
+        account=account,
+        versions=versions(view),
+        link=LinkHealth(state=view.link, server=view.server, reconnects=max(0, view.connections - 1)),
+        last_snapshot=_snapshot(view.snapshot, view.agents),
+        last_published=_published(view.published, view.publish_latencies.last),
+        last_in_force_at=None if view.settled is None else _moment(view.settled),
+        last_error=None
+        if view.last_error is None
+        else ErrorSeen(at=_moment(view.last_error.at), message=view.last_error.what),
+        warnings=view.warnings,
+        latency_ms=_milliseconds(view.apply_latencies.last),
+        uptime_seconds=round(max(0.0, now - view.started_at), 3),
+    )
+
+
+def _reasons(view: View) -> list[str]:
+    """Everything that stands against being ready, the cause before what follows from it."""
+    reasons = []
+    match view.link:
+        case "connecting":
+            reasons.append("there is no connection to the database yet")
+        case "waiting":
+            reasons.append(f"another process keeps this output: {view.trouble}")
+        case "lost":
+            reasons.append(f"the connection to the database is lost: {view.trouble}")
+        case "closed":
+            reasons.append("it was stopped")
+        case "listening":
+            pass
+    if view.failure is not None and view.failure != view.trouble:
+        reasons.append(f"the last pass failed: {view.failure}")
+    if view.state is None:
+        reasons.append("no pass has succeeded yet")
+    elif view.state not in IN_FORCE and (view.error is None or view.error != view.failure):
+        reasons.append(f"{view.state}: {view.error or 'the gateway does not run with the last change yet'}")
+    return reasons
+
+
+def _snapshot(seen: Moment | None, agents: int) -> SnapshotSeen | None:
+    return None if seen is None else SnapshotSeen(at=_moment(seen.at), snapshot=seen.what, agents=agents)
+
+
+def _published(seen: Moment | None, latency: float | None) -> PublishSeen | None:
+    if seen is None:
+        return None
+    return PublishSeen(at=_moment(seen.at), content_hash=seen.what, latency_ms=_milliseconds(latency))
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

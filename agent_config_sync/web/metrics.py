@@ -1,0 +1,110 @@
+"""The view in Prometheus' text format, with the names of the field: `_config_last_reload_successful` and its kin."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import get_args
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agent_config_sync import __version__
+from agent_config_sync.postgres.status import StatusState
+from agent_config_sync.web.view import BOUNDS, Latencies, Passes, View
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+PREFIX = "agent_config_sync_"
+
+
+class Metrics(Collector):
+    """Renders the view of the moment; the registry is its own, so that a Python host's metrics stay apart."""
+
+    def __init__(self, view: Callable[[], View], *, gateway: str, account: str) -> None:
+        self._view = view
+        self._gateway = gateway
+        self._account = account
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        view = self._view()
+        yield _about("build_info", "What runs here.", version=__version__, python_version=platform.python_version())
+        yield _about(
+            "gateway_info",
+            "Which gateway is kept in step; gateway_version is empty while it is not known.",
+            gateway=self._gateway,
+            account=self._account,
+            gateway_version=view.gateway_version or "",
+        )
+        yield _gauge("link_up", "Whether LISTEN stands on the database.", view.link == "listening")
+        yield _counter("reconnects_total", "Connections made after the first.", max(0, view.connections - 1))
+        yield _counter("notifications_total", "Notifications that arrived.", view.notifications)
+        yield _by_label(
+            CounterMetricFamily(PREFIX + "passes_total", "Passes by how they ended.", labels=["outcome"]),
+            {outcome.name: getattr(view.passes, outcome.name) for outcome in fields(Passes)},
+        )
+        yield _by_label(
+            GaugeMetricFamily(PREFIX + "state", "1 for the state of gateway_status that holds now.", labels=["state"]),
+            {state: view.state == state for state in get_args(StatusState)},
+        )
+        yield _gauge(
+            "config_last_reload_successful",
+            "Whether what the last pass read is in force (applied, or offered to a gateway that cannot be asked).",
+            view.in_force,
+        )
+        yield _gauge(
+            "config_last_reload_success_timestamp_seconds",
+            "When the last change came into force; 0 before the first.",
+            view.settled or 0.0,
+        )
+        yield _gauge(
+            "config_last_publish_timestamp_seconds",
+            "When the file was last replaced; 0 if this process has not done so.",
+            view.published.at if view.published is not None else 0.0,
+        )
+        yield _histogram(
+            "publish_latency_seconds", "From the notification to the durable file.", view.publish_latencies
+        )
+        yield _histogram(
+            "apply_latency_seconds",
+            "From the notification until the gateway said that it runs with it.",
+            view.apply_latencies,
+        )
+        yield _gauge("agents", "Agents of this gateway in the last snapshot.", view.agents)
+        yield _gauge("warnings", "Rows and values that the last pass left out or changed.", view.warnings)
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, documentation, value=value)
+
+
+def _counter(name: str, documentation: str, value: float) -> Metric:
+    return CounterMetricFamily(PREFIX + name, documentation, value=value)
+
+
+def _about(name: str, documentation: str, **labels: str) -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, documentation, labels=list(labels))
+    family.add_metric(list(labels.values()), 1)
+    return family
+
+
+def _by_label(family: CounterMetricFamily | GaugeMetricFamily, values: dict[str, float]) -> Metric:
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family
+
+
+def _histogram(name: str, documentation: str, latencies: Latencies) -> Metric:
+    bounds = (*(str(bound) for bound in BOUNDS), "+Inf")
+    at_most = itertools.accumulate(latencies.counts)
+    return HistogramMetricFamily(
+        PREFIX + name, documentation, buckets=list(zip(bounds, at_most, strict=True)), sum_value=latencies.total
+    )

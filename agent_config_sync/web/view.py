@@ -1,0 +1,163 @@
+"""What one sync has done and where it stands: its events, folded into one frozen view that any thread may read."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from agent_config_sync import events
+from agent_config_sync.events import Event
+
+LinkState: TypeAlias = Literal["connecting", "waiting", "listening", "lost", "closed"]
+
+IN_FORCE = frozenset({"applied", "offered"})
+"""States in which the gateway runs with what is in the database, as far as can be known."""
+
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the histograms, in seconds: a file takes milliseconds, a gateway about a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """A histogram. counts: how many fell between one bound and the next, the last one above all bounds."""
+
+    counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
+    total: float = 0.0
+    last: float | None = None
+
+    def plus(self, seconds: float) -> Latencies:
+        place = bisect.bisect_left(BOUNDS, seconds)
+        counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
+        return Latencies(counts, self.total + seconds, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How many passes ended in which way."""
+
+    published: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that was seen, and when, in seconds since the epoch."""
+
+    at: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a sync stands.
+
+    started_at: seconds since the epoch; trouble: why the link does not stand, or who holds the output; state: as in
+    gateway_status, None before the first pass, with the reason in error; failure: why the last pass ended with an
+    error, None if it did not; settled: when the last change came into force; snapshot: PostgreSQL's `pg_snapshot`;
+    published: SHA-256 in hex.
+    """
+
+    started_at: float
+    link: LinkState = "connecting"
+    server: str | None = None
+    trouble: str | None = None
+    connections: int = 0
+    notifications: int = 0
+    passes: Passes = field(default_factory=Passes)
+    failure: str | None = None
+    state: str | None = None
+    error: str | None = None
+    gateway_version: str | None = None
+    agents: int = 0
+    warnings: int = 0
+    snapshot: Moment | None = None
+    published: Moment | None = None
+    settled: float | None = None
+    last_error: Moment | None = None
+    publish_latencies: Latencies = field(default_factory=Latencies)
+    apply_latencies: Latencies = field(default_factory=Latencies)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the last pass succeeded and the gateway runs with what it read, as far as can be known."""
+        return self.state in IN_FORCE and self.failure is None
+
+
+def fold(view: View, event: Event, now: float) -> View:
+    """Return the view after an event."""
+    passes = view.passes
+    match event:
+        case events.Listening(server=server):
+            return replace(view, link="listening", server=server, trouble=None, connections=view.connections + 1)
+        case events.LinkLost(error=error):
+            return replace(view, link="lost", trouble=str(error), last_error=Moment(now, str(error)))
+        case events.WaitingForOther(holder=holder):
+            return replace(view, link="waiting", trouble=holder)
+        case events.Notified():
+            return replace(view, notifications=view.notifications + 1)
+        case events.SnapshotTaken(snapshot=snapshot, agents=agents):
+            return replace(view, snapshot=Moment(now, snapshot), agents=agents)
+        case events.Warned(warnings=warnings):
+            return replace(view, warnings=len(warnings))
+        case events.Published(content_hash=content_hash, latency=latency):
+            return replace(
+                view,
+                passes=replace(passes, published=passes.published + 1),
+                failure=None,
+                state="pending",
+                error=None,
+                published=Moment(now, content_hash),
+                publish_latencies=view.publish_latencies.plus(latency),
+            )
+        case events.Unchanged():
+            return replace(view, passes=replace(passes, unchanged=passes.unchanged + 1), failure=None)
+        case events.Refused(reason=reason):
+            return replace(
+                view,
+                passes=replace(passes, refused=passes.refused + 1),
+                failure=None,
+                state="refused",
+                error=reason,
+                last_error=Moment(now, reason),
+            )
+        case events.PassFailed(error=error):
+            return replace(
+                view,
+                passes=replace(passes, failed=passes.failed + 1),
+                failure=str(error),
+                last_error=Moment(now, str(error)),
+            )
+        case events.Applied(latency=float() as latency):
+            return replace(view, apply_latencies=view.apply_latencies.plus(latency))
+        case events.Assessed(state=state, error=error, gateway_version=version):
+            return replace(
+                view,
+                state=state,
+                error=error,
+                gateway_version=version,
+                settled=now if state in IN_FORCE and view.state not in IN_FORCE else view.settled,
+                last_error=Moment(now, error) if error is not None and error != view.error else view.last_error,
+            )
+        case events.Stopped():
+            return replace(view, link="closed", trouble=None)
+        case _:
+            return view
+
+
+class Watcher:
+    """A subscriber that keeps the view; events come from worker threads too."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.view = View(started_at=clock())
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self.view = fold(self.view, event, self._clock())

@@ -1,0 +1,126 @@
+"""web/view.py: events, folded into where a sync stands."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from agent_config_sync import events
+from agent_config_sync.errors import SyncError, UnreachableError
+from agent_config_sync.events import Event
+from agent_config_sync.web.view import BOUNDS, Latencies, Moment, Passes, View, Watcher, fold
+
+PUBLISHED = events.Published("/x", "abc", None, b"{}", 0.003, "1:1:")
+UNCHANGED = events.Unchanged("/x", "abc", "1:1:")
+
+
+def after(*happened: Event) -> View:
+    """The view after these events, one a second from 1 on."""
+    view = View(started_at=0.0)
+    for second, event in enumerate(happened, 1):
+        view = fold(view, event, float(second))
+    return view
+
+
+def assessed(state: str, error: str | None = None) -> events.Assessed:
+    return events.Assessed(state, error, "2026.9.6")
+
+
+def test_the_link_stands_from_listen_until_it_is_lost() -> None:
+    assert after().link == "connecting"
+    assert after(events.Listening("db")).link == "listening"
+    lost = after(events.Listening("db"), events.LinkLost(UnreachableError("cut")))
+    assert (lost.link, lost.trouble, lost.server) == ("lost", "cut", "db")
+
+
+def test_a_link_that_stands_again_has_no_trouble() -> None:
+    view = after(events.Listening("db"), events.LinkLost(UnreachableError("cut")), events.Listening("db"))
+    assert (view.link, view.trouble, view.connections) == ("listening", None, 2)
+
+
+def test_waiting_for_another_process_names_it() -> None:
+    view = after(events.WaitingForOther("process 7"))
+    assert (view.link, view.trouble) == ("waiting", "process 7")
+
+
+def test_a_sync_that_was_stopped_listens_no_more() -> None:
+    assert after(events.Listening("db"), events.Stopped()).link == "closed"
+
+
+def test_passes_are_counted_by_how_they_ended() -> None:
+    view = after(PUBLISHED, UNCHANGED, UNCHANGED, events.Refused("no"), events.PassFailed(SyncError("no"), 0.5))
+    assert view.passes == Passes(published=1, unchanged=2, refused=1, failed=1)
+
+
+def test_notifications_are_counted() -> None:
+    assert after(events.Notified("{}"), events.Notified("{}")).notifications == 2
+
+
+def test_a_snapshot_is_kept_with_its_time_and_its_agents() -> None:
+    view = after(events.SnapshotTaken("7:7:", 20, 1))
+    assert (view.snapshot, view.agents) == (Moment(1.0, "7:7:"), 20)
+
+
+def test_the_warnings_of_the_last_pass_are_counted() -> None:
+    assert after(events.Warned(("a", "b")), events.Warned(("a",))).warnings == 1
+
+
+@pytest.mark.parametrize("state", ["applied", "offered"])
+def test_it_is_in_force_when_the_gateway_runs_with_it_or_was_offered_it(state: str) -> None:
+    assert after(PUBLISHED, assessed(state)).in_force
+
+
+@pytest.mark.parametrize("state", ["pending", "refused"])
+def test_it_is_not_in_force_before_that(state: str) -> None:
+    assert not after(PUBLISHED, assessed(state, "why not")).in_force
+
+
+def test_a_new_file_is_not_in_force_though_the_last_one_was() -> None:
+    assert not after(PUBLISHED, assessed("applied"), PUBLISHED).in_force
+
+
+def test_a_failed_pass_is_not_in_force_until_the_next_one_succeeds() -> None:
+    failed = (PUBLISHED, assessed("applied"), events.PassFailed(SyncError("no rights"), None))
+    assert (after(*failed).in_force, after(*failed).failure) == (False, "no rights")
+    assert after(*failed, UNCHANGED, assessed("applied")).in_force
+
+
+def test_the_time_is_that_of_the_change_and_not_of_the_last_look() -> None:
+    view = after(PUBLISHED, assessed("applied"), UNCHANGED, assessed("applied"))
+    assert (view.published, view.settled) == (Moment(1.0, "abc"), 2.0)
+
+
+def test_a_change_that_was_refused_and_then_cured_is_a_change() -> None:
+    refused = (PUBLISHED, assessed("applied"), events.Refused("empty"), assessed("refused", "empty"))
+    assert after(*refused, UNCHANGED, assessed("applied")).settled == 6.0
+
+
+def test_the_last_error_stays_with_the_time_when_it_was_new() -> None:
+    view = after(assessed("pending", "another value"), assessed("pending", "another value"), assessed("applied"))
+    assert (view.error, view.last_error) == (None, Moment(1.0, "another value"))
+
+
+def test_an_older_debt_has_no_latency() -> None:
+    assert after(events.Applied("abc", "1:1:", None)).apply_latencies == Latencies()
+
+
+def test_a_latency_falls_under_the_first_bound_that_is_not_less() -> None:
+    latencies = Latencies().plus(BOUNDS[0]).plus(0.006).plus(1000.0)
+    assert (latencies.counts[0], latencies.counts[1], latencies.counts[-1]) == (1, 1, 1)
+    assert (sum(latencies.counts), latencies.last) == (3, 1000.0)
+
+
+def test_no_event_of_many_threads_is_lost() -> None:
+    watcher = Watcher()
+
+    def notify() -> None:
+        for _ in range(2_000):
+            watcher(events.Notified("{}"))
+
+    threads = [threading.Thread(target=notify) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert watcher.view.notifications == 8_000
