@@ -108,7 +108,10 @@ class SnapshotReader:
         found = await connection.fetchrow(query("installed_tables"))
         assert found is not None  # a row of constants
         if found["agents"] is None:
-            raise SchemaError(f"table agents is missing in {where}: run agent-config-sync migrate")
+            raise SchemaError(
+                f"table agents is missing in {where}, or its schema is closed to this login: "
+                "run agent-config-sync migrate"
+            )
         self._seen_tables |= {"agents"}
         if found["agent_system_config"] is not None:
             self._has_system_config = True

@@ -69,7 +69,7 @@ class Pipeline:
             neighbour=neighbour,
             content=rendered.content,
             content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
-            warnings=neighbour.warnings + rendered.warnings,
+            warnings=neighbour.warnings + _nobody(snapshot) + rendered.warnings,
             default=rendered.default,
             before=before,
         )
@@ -133,6 +133,15 @@ class Pipeline:
 
     def _may_be_empty(self, snapshot: Snapshot) -> bool:
         return self._settings.allow_empty or snapshot.excluded
+
+
+def _nobody(snapshot: Snapshot) -> tuple[str, ...]:
+    """Say why nobody is in the roster: a table that is not ours may have other words for an active agent."""
+    if snapshot.agents:
+        return ()
+    if snapshot.excluded:
+        return ("agents: status, gateways or instance_type of each row of the account keep it off this gateway",)
+    return ("agents: the account has no row that this login can see",)
 
 
 def _has_agents(before: OnDisk) -> bool:

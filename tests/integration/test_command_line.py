@@ -14,6 +14,7 @@ import pytest
 from harness import DEADLINE, Operator
 
 from agent_config_sync import __version__
+from agent_config_sync.postgres.migrate import migrations
 
 SECRET = "hunter2"
 
@@ -131,7 +132,8 @@ async def test_status_forgets_a_gateway(database: str, output: str, lead: None) 
 async def test_migrate_check_ends_with_3_until_migrate_has_run(empty_database: str) -> None:
     assert (await command("migrate", "--dsn", empty_database, "--check")).status == 3
     applied = await command("migrate", "--dsn", empty_database)
-    assert (applied.status, applied.out) == (0, "applied: 0001_config_sync\napplied: seed\n")
+    assert applied.status == 0
+    assert applied.out == "".join(f"applied: {migration.name}\n" for migration in migrations())
     assert await command("migrate", "--dsn", empty_database, "--check") == Ended(0, "nothing is pending\n", "")
 
 
