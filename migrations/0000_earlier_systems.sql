@@ -50,7 +50,8 @@ BEGIN
                                      WHEN 'p' THEN 'a table of a type' ELSE 'no table' END),
                 HINT = 'rename it, or give us a schema of our own with search_path';
         END IF;
-        SELECT string_agg(name, ', ') INTO lacking FROM unnest(wanted.columns) AS name
+        SELECT string_agg(name, ', ' ORDER BY place) INTO lacking
+        FROM unnest(wanted.columns) WITH ORDINALITY AS needed (name, place)
         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
                           WHERE attrelid = known.oid AND attname = name AND NOT attisdropped);
         IF lacking IS NOT NULL THEN
