@@ -14,6 +14,7 @@ from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.run import run
 from agent_config_sync.cli.status import status
 from agent_config_sync.cli.sync import sync
+from agent_config_sync.cli.wait import wait
 
 app = typer.Typer(
     name="agent-config-sync",
@@ -38,5 +39,5 @@ def common(
     """PostgreSQL as the control plane of OpenClaw agents."""
 
 
-for command in (run, sync, diff, status, migrate, demo, door):
+for command in (run, sync, diff, status, wait, migrate, demo, door):
     app.command()(command)
