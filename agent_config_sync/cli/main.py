@@ -10,6 +10,7 @@ from agent_config_sync import __version__
 from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.door import door
+from agent_config_sync.cli.history import history, restore, resume
 from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.run import run
 from agent_config_sync.cli.status import status
@@ -39,5 +40,5 @@ def common(
     """PostgreSQL as the control plane of OpenClaw agents."""
 
 
-for command in (run, sync, diff, status, wait, migrate, demo, door):
+for command in (run, sync, diff, status, wait, history, restore, resume, migrate, demo, door):
     app.command()(command)
