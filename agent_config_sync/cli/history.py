@@ -14,6 +14,7 @@ from agent_config_sync.cli.options import (
     AsJson,
     Config,
     Dsn,
+    GatewayVersion,
     LogLevel,
     Output,
     errors_end_the_command,
@@ -52,11 +53,12 @@ def restore(
     dsn: Dsn = None,
     config: Config = None,
     output: Output = None,
+    gateway_version: GatewayVersion = None,
     log_level: LogLevel = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish an older set again and hold it in place until `resume`, whatever the database says."""
-    options = given(dsn=dsn, output_path=output, log_level=log_level)
+    options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
     _one_pass(options, config, as_json=as_json, do=lambda sync: sync.restore(number))
 
 
@@ -64,11 +66,12 @@ def resume(
     dsn: Dsn = None,
     config: Config = None,
     output: Output = None,
+    gateway_version: GatewayVersion = None,
     log_level: LogLevel = None,
     as_json: AsJson = False,
 ) -> None:
     """End what `restore` began: publish what the database says, now and from now on."""
-    options = given(dsn=dsn, output_path=output, log_level=log_level)
+    options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
     _one_pass(options, config, as_json=as_json, do=ConfigSync.resume)
 
 

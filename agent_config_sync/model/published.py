@@ -29,12 +29,14 @@ class PublishedSet(BaseModel):
 
     def misfit(self, site: Site) -> str | None:
         """Return why the gateway might not take this set now, None if it was made for just such a gateway."""
-        now = str(site.version) if site.version is not None else None
-        for what, then, here in (
-            ("version", self.gateway_version, now),
+        then, now = self.gateway_version, str(site.version) if site.version is not None else None
+        if now is None and then is not None:
+            return f"it was made for OpenClaw {then}, and which one runs here is not known: set gateway_version"
+        for what, this, other in (
+            ("OpenClaw", then or "of unknown version", now or "of unknown version"),
             ("roster", self.roster, site.roster),
             ("layout", self.layout, site.layout),
         ):
-            if then != here:
-                return f"it was made for {what} {then or 'unknown'} of the gateway, which is {here or 'unknown'} now"
+            if this != other:
+                return f"it was made for {what} {this}, and {other} is what the gateway has now"
         return None

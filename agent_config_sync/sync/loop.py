@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from tenacity import (
     AsyncRetrying,
@@ -164,7 +165,7 @@ class ConfigSync:
             await self._visit("resume", self._pipeline.end_hold)
 
     async def preview(self) -> Prepared:
-        """Return what a pass would write, without writing anything.
+        """Return what a pass would write, without writing anything; a hold is a warning.
 
         Raises: SyncError.
         """
@@ -172,7 +173,9 @@ class ConfigSync:
             await self._connect()
             assert self._reader is not None  # made with the link
             snapshot = await self._reader.read(DEFAULTS)
-            return await in_worker(self._pipeline.prepare, snapshot)
+            prepared = await in_worker(self._pipeline.prepare, snapshot)
+        hold = self._standing.hold
+        return prepared if hold is None else replace(prepared, warnings=(hold, *prepared.warnings))
 
     async def _visit(self, why: str, first: Callable[[], None] | None = None) -> None:
         """Do one pass beside a `run`; first: what to remember for all passes from this one on, which the others see."""

@@ -41,6 +41,8 @@ PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.012
         (events.PassFailed(SyncError("no"), 0), "ERROR", "no; trying again now"),
         (events.PassFailed(SyncError("no"), None), "ERROR", "no"),
         (events.StatusUnwritable("no right"), "WARNING", "no right"),
+        (events.Held("held at set 7"), "INFO", "held at set 7"),
+        (events.NotKept("no space"), "WARNING", "what was published could not be kept for restore: no space"),
         (events.Stopped(), "INFO", "stopped"),
         (events.Notified("{}"), "DEBUG", "Notified"),
         (events.Unchanged("/x", "abc", "1:1:"), "DEBUG", "Unchanged"),
