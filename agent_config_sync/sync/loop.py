@@ -164,15 +164,20 @@ class ConfigSync:
         async with self._links:
             await self._visit("resume", self._pipeline.end_hold)
 
-    async def preview(self) -> Prepared:
+    async def preview(self, statements: str | None = None) -> Prepared:
         """Return what a pass would write, without writing anything; a hold is a warning.
+
+        statements: SQL that is run before, and rolled back.
 
         Raises: SyncError.
         """
         async with self._links:
             await self._connect()
             assert self._reader is not None  # made with the link
-            snapshot = await self._reader.read(DEFAULTS)
+            if statements is None:
+                snapshot = await self._reader.read(DEFAULTS)
+            else:
+                snapshot = await self._reader.read_as_if(statements, DEFAULTS)
             prepared = await in_worker(self._pipeline.prepare, snapshot)
         hold = self._standing.hold
         return prepared if hold is None else replace(prepared, warnings=(hold, *prepared.warnings))
