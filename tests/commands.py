@@ -21,6 +21,7 @@ async def command(*words: str, said: str | None = None, **environment: str) -> E
     """Run a command to its end. said: what it reads from standard input."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # what is installed, not what lies in the current folder
         "-m",
         "agent_config_sync",
         *words,

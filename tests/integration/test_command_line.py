@@ -141,7 +141,7 @@ async def test_run_ends_with_0_when_it_is_told_to(
     database: str, output: str, lead: None, number: signal.Signals
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
+        sys.executable, "-P", "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None
@@ -167,7 +167,7 @@ async def test_run_tells_systemd_when_it_is_ready(database: str, output: str, le
     channel.bind(address)
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Manager, sock=channel)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
+        sys.executable, "-P", "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
         stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": address},
     )  # fmt: skip
     async with asyncio.timeout(DEADLINE):
@@ -245,7 +245,7 @@ async def test_a_broken_configuration_of_the_gateway_is_one_line_with_the_way_ou
 
 async def test_the_page_of_settings_is_up_to_date() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "agent_config_sync.cli.reference", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", "-m", "agent_config_sync.cli.reference", stdout=asyncio.subprocess.PIPE
     )
     generated, _ = await process.communicate()
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
