@@ -100,6 +100,20 @@ class Refused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Held(Event):
+    """Somebody restored an older set: it stays in place, whatever the database says. Said once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept(Event):
+    """What was published could not be kept for `restore`; nothing else depends on it. Said once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded(Event):
     """The gateway was told, or sees it by itself (`watch`)."""
 

@@ -15,6 +15,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_config_sync.errors import PublishError
+from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.model.site import Layout
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import FileSignature
@@ -25,7 +26,7 @@ class Remembered(BaseModel):
     """The file's content.
 
     confirmed: SHA-256 in hex; signalled_at: seconds since the epoch; default: an agent's id; layout: how openclaw.json
-    included the output; tables: those that a pass saw.
+    included the output; tables: those that a pass saw; held: the set that stays in place until `resume`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,6 +37,7 @@ class Remembered(BaseModel):
     default: str | None = None
     layout: Layout | None = None
     tables: frozenset[str] = frozenset()
+    held: PublishedSet | None = None
 
 
 class State:

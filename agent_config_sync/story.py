@@ -60,6 +60,10 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"another process keeps this output: {holder}; waiting until it ends"
         case events.StatusUnwritable(reason=reason):
             return logging.WARNING, reason
+        case events.Held(reason=reason):
+            return logging.INFO, reason
+        case events.NotKept(reason=reason):
+            return logging.WARNING, f"what was published could not be kept for restore: {reason}"
         case events.HealthServed(url=url, exposed=False):
             return logging.INFO, f"health is served on {url}"
         case events.HealthServed(url=url):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import pytest
 
+from agent_config_sync.cli.throwaway import find_binaries
 from agent_config_sync.events import Event
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.link import Timing
@@ -42,6 +45,15 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record
         yield connection
     finally:
         await connection.close(timeout=DEADLINE)
+
+
+def psql(dsn: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the real psql: the system's own, else the one beside the server's programs."""
+    places = [str(binaries.folder / "psql") for binaries in find_binaries()]
+    program = shutil.which("psql") or next(place for place in places if Path(place).exists())
+    return subprocess.run(
+        [program, "-X", "-q", *words, dsn], capture_output=True, text=True, check=False, timeout=DEADLINE
+    )
 
 
 @dataclass

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import orjson
 import typer
@@ -20,6 +22,7 @@ from agent_config_sync.cli.options import (
     given,
     settings_of,
 )
+from agent_config_sync.errors import SettingsError
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
@@ -31,14 +34,18 @@ def diff(
     config: Config = None,
     output: Output = None,
     gateway_version: GatewayVersion = None,
+    sql: Annotated[
+        str | None,
+        typer.Option("--sql", metavar="FILE", help="As if this SQL (- for standard input) had run; it is rolled back."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what `sync` would write, as a unified diff. Ends with 3 if something would change."""
+    """Show what `sync` would write, now or after some SQL. Ends with 3 if something would change."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version)
     with errors_end_the_command():
         settings = settings_of(options, config)
         set_up_logs("error", "text")
-        prepared = asyncio.run(_prepare(settings))
+        prepared = asyncio.run(_prepare(settings, None if sql is None else _statements(sql, config)))
         text = unified(prepared, str(settings.output))
         if as_json:
             members = {
@@ -56,8 +63,23 @@ def diff(
         raise typer.Exit(NOT_YET)
 
 
-async def _prepare(settings: Settings) -> Prepared:
-    return await Plugin(settings).sync.preview()
+async def _prepare(settings: Settings, statements: str | None) -> Prepared:
+    return await Plugin(settings).sync.preview(statements)
+
+
+def _statements(source: str, config: str | None) -> str:
+    """Return the text of a file of SQL.
+
+    Raises: SettingsError.
+    """
+    if source == "-" and config == "-":
+        raise SettingsError("--sql and --config cannot both be read from standard input")
+    try:
+        return sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"the SQL file {source} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"the SQL file {source} is not UTF-8 text") from None
 
 
 def unified(prepared: Prepared, path: str) -> str:

@@ -12,11 +12,13 @@ from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.doctor import doctor
 from agent_config_sync.cli.door import door
+from agent_config_sync.cli.history import history, restore, resume
 from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.options import errors_end_the_command, take_greeting
 from agent_config_sync.cli.run import run
 from agent_config_sync.cli.status import status
 from agent_config_sync.cli.sync import sync
+from agent_config_sync.cli.wait import wait
 
 app = typer.Typer(
     name="agent-config-sync",
@@ -47,5 +49,5 @@ def common(
             take_greeting(sys.stdin.buffer.readline())
 
 
-for command in (run, sync, diff, status, doctor, migrate, demo, door):
+for command in (run, sync, diff, status, wait, doctor, history, restore, resume, migrate, demo, door):
     app.command()(command)

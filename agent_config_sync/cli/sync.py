@@ -9,6 +9,7 @@ import typer
 
 from agent_config_sync.cli.options import (
     FAILED,
+    NOT_YET,
     AsJson,
     Config,
     Dsn,
@@ -21,6 +22,7 @@ from agent_config_sync.cli.options import (
 )
 from agent_config_sync.events import (
     Event,
+    Held,
     Published,
     Refused,
     ReloadDeferred,
@@ -51,10 +53,11 @@ def sync(
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
     elif summary["refused"] is None:
-        told = f"; the gateway was told ({summary['told']})" if summary["told"] not in (None, "none") else ""
-        print(f"{settings.output}: " + ("published" if summary["changed"] else "up to date") + told)
+        print(sentence(summary))
     if summary["refused"] is not None:
         raise typer.Exit(FAILED)
+    if summary["held"] is not None:
+        raise typer.Exit(NOT_YET)
 
 
 async def _sync(settings: Settings) -> dict[str, object]:
@@ -62,16 +65,25 @@ async def _sync(settings: Settings) -> dict[str, object]:
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
     await plugin.sync.once()
-    return _summary(settings, seen)
+    return summarised(settings, seen)
 
 
-def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:
+def sentence(summary: dict[str, object]) -> str:
+    """Return what became of a pass that was not refused."""
+    told = f"; the gateway was told ({summary['told']})" if summary["told"] not in (None, "none") else ""
+    held = f"; {summary['held']}" if summary["held"] is not None else ""
+    return f"{summary['path']}: " + ("published" if summary["changed"] else "up to date") + told + held
+
+
+def summarised(settings: Settings, seen: list[Event]) -> dict[str, object]:
+    """Return what the events of one pass say."""
     summary: dict[str, object] = {
         "path": str(settings.output),
         "changed": False,
         "told": None,
         "warnings": [],
         "refused": None,
+        "held": None,
     }
     for event in seen:
         match event:
@@ -83,6 +95,8 @@ def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:
                 summary |= {"told": method}
             case Warned(warnings=warnings):
                 summary |= {"warnings": list(warnings)}
+            case Held(reason=reason):
+                summary |= {"held": reason}
             case Refused(reason=reason):
                 summary |= {"refused": reason}
             case ReloadDeferred(reason=reason):

@@ -8,7 +8,7 @@ SELECT pg_current_snapshot()::text AS at,
                 pg_relation_filenode('agents'::regclass)::text) AS files,
        string_agg(oidsend(tableoid) || tidsend(ctid) || xidsend(xmin), ''::bytea) AS versions
 FROM agents
-WHERE account_id = $1
-  AND status = 'active'
-  AND instance_type IS DISTINCT FROM 'peer'
-  AND (gateways IS NULL OR $2 = ANY (gateways))
+WHERE account_id::text = $1
+  AND status::text = 'active'
+  AND instance_type::text IS DISTINCT FROM 'peer'
+  AND (gateways IS NULL OR to_jsonb(gateways) ? $2)

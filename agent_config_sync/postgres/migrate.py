@@ -62,6 +62,11 @@ async def pending(connection: asyncpg.Connection) -> list[Migration]:
             recorded = {
                 record["name"]: record["checksum"] for record in await connection.fetch(query("recorded_migrations"))
             }
+    except asyncpg.UndefinedColumnError:
+        raise DatabaseError(
+            "table agent_config_migrations of this database is not ours: rename it, "
+            "or give us a schema of our own with search_path"
+        ) from None
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
     return [migration for migration in migrations() if _is_pending(migration, recorded)]
@@ -86,14 +91,18 @@ async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> li
             if repair:
                 wanted = [migration for migration in migrations() if migration in wanted or migration.name != "seed"]
             for migration in wanted:
-                await _apply(connection, migration)
+                try:
+                    await _apply(connection, migration)
+                except asyncpg.PostgresError as error:
+                    raise _failure(error, migration) from None
                 await connection.execute(query("record_checksum"), migration.name, migration.checksum)
         finally:
             if not connection.is_closed():
-                await connection.execute("ROLLBACK")  # of a file that failed in its middle
+                if connection.is_in_transaction():
+                    await connection.execute("ROLLBACK")  # of a file that failed in its middle
                 await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
     except QUERY_FAILURES as error:
-        raise _failure(error) from None
+        raise query_failure(error, "the database") from None
     return wanted
 
 
@@ -111,10 +120,11 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
             return
 
 
-def _failure(error: BaseException) -> DatabaseError:
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return DatabaseError(
-            f"the migration needs more rights ({str(error).splitlines()[0]}): run it as the owner of the database, "
-            "or hand `agent-config-sync migrate --print` to your DBA"
-        )
-    return query_failure(error, "the database")
+def _failure(error: asyncpg.PostgresError, migration: Migration) -> DatabaseError:
+    """Tell why the database did not take a migration; what our own files raise carries its way out as the hint."""
+    if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError | asyncpg.PostgresConnectionError):
+        return query_failure(error, "the database")
+    way_out = error.hint
+    if way_out is None and isinstance(error, asyncpg.InsufficientPrivilegeError):
+        way_out = "run it as the owner of the database, or hand `agent-config-sync migrate --print` to your DBA"
+    return DatabaseError(f"migration {migration.name} failed: {error.message}" + (f"; {way_out}" if way_out else ""))

@@ -11,6 +11,7 @@ import asyncpg
 from agent_config_sync.errors import SchemaError
 from agent_config_sync.model.rows import AgentRow, SystemConfigRow
 from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.postgres import trial
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 
@@ -69,6 +70,21 @@ class SnapshotReader:
             await connection.execute("COMMIT")
             return snapshot
 
+    async def read_as_if(self, statements: str, keys: Iterable[str]) -> Snapshot:
+        """Take the snapshot that there would be after these statements, and roll them back.
+
+        Raises: DatabaseError.
+        """
+        async with self._link.reading() as connection:
+            await self._look_at_tables(connection)
+            await connection.execute(trial.BEGIN)
+            try:
+                await trial.run_trial(connection, statements)
+                return await self._read_in_transaction(connection, list(keys))
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+
     async def _read_in_transaction(self, connection: asyncpg.Connection, keys: list[str]) -> Snapshot:
         # First the small table: a TRUNCATE is not bound to snapshots, and the roster has a guard against being empty.
         config: tuple[SystemConfigRow, ...] = ()
@@ -108,7 +124,10 @@ class SnapshotReader:
         found = await connection.fetchrow(query("installed_tables"))
         assert found is not None  # a row of constants
         if found["agents"] is None:
-            raise SchemaError(f"table agents is missing in {where}: run agent-config-sync migrate")
+            raise SchemaError(
+                f"table agents is missing in {where}, or its schema is closed to this login: "
+                "run agent-config-sync migrate"
+            )
         self._seen_tables |= {"agents"}
         if found["agent_system_config"] is not None:
             self._has_system_config = True

@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from tenacity import (
     AsyncRetrying,
@@ -27,6 +27,7 @@ from tenacity import (
 from agent_config_sync.errors import PublishError, RefusedError, SettingsError, StoppedError, SyncError
 from agent_config_sync.events import (
     Events,
+    Held,
     LinkLost,
     Listening,
     Notified,
@@ -41,6 +42,7 @@ from agent_config_sync.events import (
 )
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.postgres.link import Link, Server, Timing, open_link
+from agent_config_sync.postgres.reached import wake
 from agent_config_sync.postgres.snapshot import SnapshotReader
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import lifetime_lock, pass_lock
@@ -50,6 +52,7 @@ from agent_config_sync.sync.informant import PATIENCE, Informant
 from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.standing import Standing
+from agent_config_sync.sync.wake import Wake
 from agent_config_sync.sync.worker import in_worker
 
 LOCK_DEADLINE = 30.0
@@ -70,23 +73,6 @@ BACKOFF = wait_chain(
 """Seconds between retries: 0.5, 1, 2, then the seed's 5 to 60 with jitter; the first after a success is at once."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Wake:
-    """The dirty mark, and when it was set."""
-
-    dirty: bool = False
-    since: float | None = None
-
-    def mark(self) -> None:
-        self.dirty = True
-        self.since = self.since or time.monotonic()
-
-    def clear(self) -> float | None:
-        """Clear the mark and return when it was set, None if it was not."""
-        since, self.dirty, self.since = self.since, False, None
-        return since
 
 
 class ConfigSync:
@@ -110,15 +96,18 @@ class ConfigSync:
         self._events = events
         self._gate = gate
         self._timing = timing or Timing()
-        self._standing = Standing(settings, events)
+        self._standing = Standing(settings, events, pipeline.state)
         self._payment = Payment(pipeline, self._standing, events, informant=informant, patience=patience)
-        self._wake = _Wake()
+        self._wake = Wake()
+        self._unasked = "start"
+        """Why a pass is made that no notification has asked for."""
         self._attention = asyncio.Event()
         self._links = contextlib.AsyncExitStack()
         self._link: Link | None = None
         self._reader: SnapshotReader | None = None
         self._running: asyncio.Task[None] | None = None
         self._warnings: tuple[str, ...] = ()
+        self._hold: str | None = None
         self._swept = False
 
     # Start and stop ------------------------------------------------------------------------------------------------
@@ -157,20 +146,51 @@ class ConfigSync:
         """
         async with self._links:
             self._payment.visiting = True
-            await self._connect()
-            await self._pass(ask=True)
-            await self._payment.pause()
+            await self._visit("sync")
 
-    async def preview(self) -> Prepared:
-        """Return what a pass would write, without writing anything.
+    async def restore(self, number: int) -> None:
+        """Publish a set of the history again and hold it in place; the events tell what became of it.
+
+        Raises: SyncError; RefusedError when the set is not there or not for this gateway.
+        """
+        async with self._links:
+            await self._visit(f"restore of set {number}", lambda: self._pipeline.hold(number))
+
+    async def resume(self) -> None:
+        """End the hold and do one pass; the events tell what became of it.
+
+        Raises: SyncError, but not for what was refused.
+        """
+        async with self._links:
+            await self._visit("resume", self._pipeline.end_hold)
+
+    async def preview(self, statements: str | None = None) -> Prepared:
+        """Return what a pass would write, without writing anything; a hold is a warning.
+
+        statements: SQL that is run before, and rolled back.
 
         Raises: SyncError.
         """
         async with self._links:
             await self._connect()
             assert self._reader is not None  # made with the link
-            snapshot = await self._reader.read(DEFAULTS)
-            return await in_worker(self._pipeline.prepare, snapshot)
+            if statements is None:
+                snapshot = await self._reader.read(DEFAULTS)
+            else:
+                snapshot = await self._reader.read_as_if(statements, DEFAULTS)
+            prepared = await in_worker(self._pipeline.prepare, snapshot)
+        hold = self._standing.hold
+        return prepared if hold is None else replace(prepared, warnings=(hold, *prepared.warnings))
+
+    async def _visit(self, why: str, first: Callable[[], None] | None = None) -> None:
+        """Do one pass beside a `run`; first: what to remember for all passes from this one on, which the others see."""
+        link = await self._connect()
+        self._unasked = why
+        await self._pass(ask=True, first=first)
+        await self._payment.pause()
+        if first is not None:
+            async with link.reading() as connection:
+                await wake(connection, why)
 
     # The loop ------------------------------------------------------------------------------------------------------
 
@@ -289,14 +309,16 @@ class ConfigSync:
         return link
 
     def _notified(self, payload: str) -> None:
-        self._wake.mark()
+        self._wake.mark(payload)
         self._attention.set()
         self._events.emit(Notified(payload))
 
     # One pass ------------------------------------------------------------------------------------------------------
 
-    async def _pass(self, *, ask: bool) -> None:
-        """Snapshot, render, check, publish, tell, report. ask: also make sure that what is in force still is.
+    async def _pass(self, *, ask: bool, first: Callable[[], None] | None = None) -> None:
+        """Snapshot, render, check, publish, tell, report.
+
+        ask: also make sure that what is in force still is. first: done before all else, with the pass lock held.
 
         Raises: SyncError.
         """
@@ -305,8 +327,11 @@ class ConfigSync:
         link = self._link
         await self._payment.pause()
         async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
+            if first is not None:
+                await in_worker(first)
             began = time.monotonic()
-            woken_at = self._wake.clear()
+            woken = self._wake.clear()
+            woken_at = woken.since if woken is not None else None
             try:
                 snapshot = await self._reader.read(DEFAULTS)
                 self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), self._reader.fetched))
@@ -314,7 +339,7 @@ class ConfigSync:
             except RefusedError as error:
                 unpaid = await self._refused(link, snapshot, str(error))
             except BaseException as error:
-                self._wake.since = woken_at  # the next pass is still about that notification
+                self._wake.put_back(woken)
                 if isinstance(error, PublishError):
                     await self._standing.say(link, state="pending", error=str(error))
                 raise
@@ -325,8 +350,9 @@ class ConfigSync:
                 try:
                     unpaid = await self._payment.pay(link, prepared, fresh=fresh, ask=ask, woken_at=woken_at)
                 finally:
-                    if fresh:
-                        await in_worker(self._pipeline.output.let_go)
+                    # Nobody waits any more.
+                    await in_worker(self._tidy_up, prepared, woken.reason if woken is not None else self._unasked)
+                self._unasked = "resync"
         if unpaid is not None:
             self._payment.confirm(link, unpaid)
 
@@ -349,15 +375,26 @@ class ConfigSync:
             pipeline.output.sweep()
             pipeline.state.sweep()
             self._swept = True
-        prepared = pipeline.prepare(snapshot)
+        held = pipeline.state.remembered.held
+        prepared = pipeline.prepare(snapshot) if held is None else pipeline.held(snapshot, held)
         pipeline.remember(prepared, self._reader.seen_tables)
         if not prepared.changed:
             return prepared, None
         pipeline.publish(prepared)
         return prepared, time.monotonic() - since
 
+    def _tidy_up(self, prepared: Prepared, reason: str) -> None:
+        """Let go of the file that was replaced, and keep the new one for `restore`."""
+        self._pipeline.output.let_go()
+        held = self._pipeline.state.remembered.held
+        self._pipeline.keep(prepared, reason if held is None else f"restore of set {held.number}")
+
     def _announce(self, prepared: Prepared, latency: float | None) -> None:
         path, snapshot = str(self._settings.output), prepared.snapshot.at
+        if self._standing.hold != self._hold:
+            self._hold = self._standing.hold
+            if self._hold is not None:
+                self._events.emit(Held(self._hold))
         if prepared.warnings != self._warnings:
             self._warnings = prepared.warnings
             self._events.emit(Warned(prepared.warnings))

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from agent_config_sync.errors import RefusedError
-from agent_config_sync.events import Events, Renaming
+from agent_config_sync.errors import PublishError, RefusedError
+from agent_config_sync.events import Events, NotKept, Renaming
 from agent_config_sync.gateway.layout_watch import look_at_layout
 from agent_config_sync.gateway.reload import Deferred, Told, ready, tell
 from agent_config_sync.gateway.rules import check_size
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
+from agent_config_sync.history import History
+from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.output import OnDisk, Output, content_hash
@@ -44,18 +46,20 @@ class Pipeline:
     def __init__(self, settings: Settings, surroundings: Surroundings, events: Events, gate: Gate) -> None:
         self.output = Output(settings.output, sibling=settings.config_path, gate=gate)
         self.state = State(settings.state_dir, settings.output)
+        self.history = History(self.state.path.with_suffix(".history"))
         self._settings = settings
         self._surroundings = surroundings
         self._events = events
         self._gate = gate
         self._agents_json = AgentsJson()
+        self._not_kept: str | None = None
 
     def prepare(self, snapshot: Snapshot) -> Prepared:
         """Render and check.
 
         Raises: RefusedError when the result may not replace what is there, PublishError when that cannot be read.
         """
-        neighbour = self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
+        neighbour = self._look_around()
         rendered = self._agents_json.render(snapshot, neighbour.site)
         check_size(rendered.content)
         before = self.output.look()
@@ -70,7 +74,7 @@ class Pipeline:
             neighbour=neighbour,
             content=rendered.content,
             content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
-            warnings=neighbour.warnings + self._layout_warnings(neighbour, rendered.content) + rendered.warnings,
+            warnings=self._around(neighbour, rendered.content) + _nobody(snapshot) + rendered.warnings,
             default=rendered.default,
             before=before,
         )
@@ -99,16 +103,53 @@ class Pipeline:
         before = self.output.look()
         if before is None:
             return None
-        neighbour = self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
-        return Prepared(
-            snapshot=replace(snapshot, at=""),
-            neighbour=neighbour,
-            content=before.content,
-            content_hash=before.content_hash,
-            warnings=neighbour.warnings + self._layout_warnings(neighbour, before.content),
-            default=self.state.remembered.default,
-            before=before,
-        )
+        return self._older(snapshot, self._look_around(), before, before.content, before.content_hash)
+
+    def held(self, snapshot: Snapshot, held: PublishedSet) -> Prepared:
+        """Return the set that is held in place, whatever the snapshot says.
+
+        Raises: RefusedError when the gateway has changed since, or the set is lost.
+        """
+        neighbour = self._look_around()
+        before = self.output.look()
+        misfit = held.misfit(neighbour.site)
+        if misfit is not None:
+            raise RefusedError(f"{held.title} is held and {misfit}: agent-config-sync resume")
+        in_place = before is not None and before.content_hash == held.content_hash
+        content = before.content if before is not None and in_place else self.history.content_of(held.content_hash)
+        if content is None:
+            raise RefusedError(f"{held.title} is held and its content is lost: agent-config-sync resume")
+        return self._older(snapshot, neighbour, before, content, held.content_hash)
+
+    def hold(self, number: int) -> None:
+        """Let every pass from now on publish this set again.
+
+        Raises: RefusedError when it is not there or not for this gateway, PublishError when that cannot be remembered.
+        """
+        kept, _ = self.history.read(number)
+        self.state.refresh()
+        misfit = kept.misfit(self._look_around().site)
+        if misfit is not None:
+            raise RefusedError(f"{kept.title} is not published again: {misfit}")
+        self.state.save(held=kept)
+
+    def end_hold(self) -> None:
+        """Let every pass from now on publish what the database says.
+
+        Raises: PublishError when that cannot be remembered.
+        """
+        self.state.save(held=None)
+
+    def keep(self, prepared: Prepared, reason: str) -> None:
+        """Keep what is in place now, so that it can be restored; that it cannot be kept is reported once."""
+        if not self.history.lacks(prepared.content_hash):
+            return
+        try:
+            self.history.keep(prepared.content, prepared.content_hash, reason=reason, site=prepared.neighbour.site)
+        except PublishError as error:
+            if self._not_kept != str(error):
+                self._not_kept = str(error)
+                self._events.emit(NotKept(str(error)))
 
     def tell(self, prepared: Prepared) -> Told | Deferred:
         """Tell the gateway of the file, in the way of its version.
@@ -132,16 +173,43 @@ class Pipeline:
             self.state.save(**({"confirmed": prepared.content_hash} if sent else {"signalled_at": last}))
         return told
 
-    def _layout_warnings(self, neighbour: Neighbour, content: bytes) -> tuple[str, ...]:
+    def _around(self, neighbour: Neighbour, content: bytes) -> tuple[str, ...]:
+        """Return what is odd about the gateway, and what keeps `content` away from it."""
         if neighbour.layout is None:
-            return ()
+            return neighbour.warnings
         found = look_at_layout(
             self._settings.config_path, self.output.path, neighbour.layout, content, neighbour.site.layout
         )
-        return tuple(str(finding) for finding in found)
+        return (*neighbour.warnings, *map(str, found))
+
+    def _look_around(self) -> Neighbour:
+        return self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
+
+    def _older(
+        self, snapshot: Snapshot, neighbour: Neighbour, before: OnDisk | None, content: bytes, hashed: str
+    ) -> Prepared:
+        """Return content that is not the snapshot's, so it puts no snapshot in force."""
+        return Prepared(
+            snapshot=replace(snapshot, at=""),
+            neighbour=neighbour,
+            content=content,
+            content_hash=hashed,
+            warnings=self._around(neighbour, content),
+            default=self.state.remembered.default,
+            before=before,
+        )
 
     def _may_be_empty(self, snapshot: Snapshot) -> bool:
         return self._settings.allow_empty or snapshot.excluded
+
+
+def _nobody(snapshot: Snapshot) -> tuple[str, ...]:
+    """Say why nobody is in the roster: a table that is not ours may have other words for an active agent."""
+    if snapshot.agents:
+        return ()
+    if snapshot.excluded:
+        return ("agents: status, gateways or instance_type of each row of the account keep it off this gateway",)
+    return ("agents: the account has no row that this login can see",)
 
 
 def _has_agents(before: OnDisk) -> bool:

@@ -10,13 +10,14 @@ from agent_config_sync.events import Assessed, Events, Reported, StatusUnwritabl
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import Status, StatusReport
 from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
 from agent_config_sync.sync.pipeline import Prepared
 
 
 class Standing:
     """What was said last; a status that cannot be written is reported once and stops nobody."""
 
-    def __init__(self, settings: Settings, events: Events) -> None:
+    def __init__(self, settings: Settings, events: Events, state: State) -> None:
         self.current = Status("pending")
         self.refusal: str | None = None
         """Why the last snapshot was refused; while it is set the row says so, whatever becomes of older content."""
@@ -24,7 +25,14 @@ class Standing:
             account=settings.account, gateway=settings.gateway, resync_interval=settings.resync_interval
         )
         self._events = events
+        self._state = state
         self._unwritable: str | None = None
+
+    @property
+    def hold(self) -> str | None:
+        """What holds an older set in place; while something does, the database is not in force."""
+        held = self._state.remembered.held
+        return f"held at {held.title} by restore: agent-config-sync resume ends it" if held is not None else None
 
     async def say(self, link: Link, **changes: Any) -> None:
         """Change members of the status, tell who listens, and write the row."""
@@ -32,6 +40,8 @@ class Standing:
         status = self.current
         if self.refusal is not None:
             status = replace(status, state="refused", error=self.refusal)
+        elif self.hold is not None:
+            status = replace(status, state="pending", error="; ".join(filter(None, (self.hold, status.error))))
         self._events.emit(Assessed(status.state, status.error, status.gateway_version))
         try:
             await self._report.write(link, status)

@@ -48,6 +48,8 @@ PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.012
             "health is served on http://0.0.0.0:1 to whoever reaches this machine: there is no login",
         ),
         (events.HealthUnserved("taken", 5.0), "ERROR", "taken; the sync goes on, and this is tried every 5 s"),
+        (events.Held("held at set 7"), "INFO", "held at set 7"),
+        (events.NotKept("no space"), "WARNING", "what was published could not be kept for restore: no space"),
         (events.Stopped(), "INFO", "stopped"),
         (events.Notified("{}"), "DEBUG", "Notified"),
         (events.Unchanged("/x", "abc", "1:1:"), "DEBUG", "Unchanged"),

@@ -1,0 +1,111 @@
+"""`agent-config-sync history`, `restore` and `resume`: what was published, and back to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import orjson
+import typer
+
+from agent_config_sync.cli.options import (
+    FAILED,
+    AsJson,
+    Config,
+    Dsn,
+    GatewayVersion,
+    LogLevel,
+    Output,
+    errors_end_the_command,
+    given,
+    settings_of,
+)
+from agent_config_sync.cli.sync import sentence, summarised
+from agent_config_sync.events import Event
+from agent_config_sync.logs import printable, set_up_logs
+from agent_config_sync.model.published import PublishedSet
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.settings import Settings
+from agent_config_sync.sync.loop import ConfigSync
+
+
+def history(config: Config = None, output: Output = None, as_json: AsJson = False) -> None:
+    """List the last published sets, the newest first. Needs no database."""
+    with errors_end_the_command():
+        settings = settings_of(given(output_path=output), config)
+        pipeline = Plugin(settings).pipeline
+        sets = pipeline.history.sets()[::-1]
+        held, before = pipeline.state.remembered.held, pipeline.output.look()
+    in_place = next((kept for kept in sets if before is not None and kept.content_hash == before.content_hash), None)
+    if as_json:
+        members = [
+            {**kept.model_dump(mode="json"), "in_place": kept == in_place, "held": kept == held} for kept in sets
+        ]
+        print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
+    elif sets:
+        print("\n".join(_table(sets, in_place, held)))
+    else:
+        print(f"{pipeline.history.folder} holds no set yet; state_dir must be the one that run has")
+
+
+def restore(
+    number: Annotated[int, typer.Argument(metavar="N", help="A number that history shows.")],
+    dsn: Dsn = None,
+    config: Config = None,
+    output: Output = None,
+    gateway_version: GatewayVersion = None,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish an older set again and hold it in place until `resume`, whatever the database says."""
+    options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
+    _one_pass(options, config, as_json=as_json, do=lambda sync: sync.restore(number))
+
+
+def resume(
+    dsn: Dsn = None,
+    config: Config = None,
+    output: Output = None,
+    gateway_version: GatewayVersion = None,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+) -> None:
+    """End what `restore` began: publish what the database says, now and from now on."""
+    options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
+    _one_pass(options, config, as_json=as_json, do=ConfigSync.resume)
+
+
+def _one_pass(
+    options: dict[str, object], config: str | None, *, as_json: bool, do: Callable[[ConfigSync], Awaitable[None]]
+) -> None:
+    with errors_end_the_command():
+        settings = settings_of(options, config)
+        set_up_logs("error" if as_json else str(options.get("log_level", "warning")), "text")
+        summary = asyncio.run(_passed(settings, do))
+    if as_json:
+        print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
+    elif summary["refused"] is None:
+        print(sentence(summary))
+    if summary["refused"] is not None:
+        raise typer.Exit(FAILED)
+
+
+async def _passed(settings: Settings, do: Callable[[ConfigSync], Awaitable[None]]) -> dict[str, object]:
+    plugin = Plugin(settings)
+    seen: list[Event] = []
+    plugin.events.subscribe(seen.append)
+    await do(plugin.sync)
+    return summarised(settings, seen)
+
+
+def _table(sets: list[PublishedSet], in_place: PublishedSet | None, held: PublishedSet | None) -> list[str]:
+    heads = ("SET", "PUBLISHED (UTC)", "BYTES", "REASON")
+    rows = [(str(kept.number), f"{kept.at:%Y-%m-%d %H:%M:%S}", f"{kept.size:,}", kept.reason) for kept in sets]
+    widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(heads, widths, strict=True)).rstrip()]
+    for kept, cells in zip(sets, rows, strict=True):
+        marks = [mark for mark, is_so in (("in place", kept == in_place), ("held", kept == held)) if is_so]
+        texts = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
+        lines.append("  ".join([*texts, ", ".join(marks)]).rstrip())
+    return [printable(line) for line in lines]

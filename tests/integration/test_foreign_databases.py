@@ -1,0 +1,541 @@
+"""Installed onto databases that earlier systems made, by `migrate` and by plain psql alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import asyncpg
+import orjson
+import pytest
+from foreign import AGENTS, FLAGS, MINIMAL, OTHER_TYPES, SETTINGS
+from harness import Operator, Running, Start, connected, eventually, psql
+
+from agent_config_sync.errors import DatabaseError
+from agent_config_sync.events import Published, Reported, Warned
+from agent_config_sync.postgres.migrate import migrate, migrations
+
+Install: TypeAlias = Callable[[str], Awaitable[str]]
+
+
+async def _by_migrate(dsn: str) -> str:
+    """Return what it warned of."""
+    said: list[str] = []
+    async with connected(dsn) as connection:
+        connection.add_log_listener(lambda _, message: said.append(f"{message.message} {message.hint}"))
+        await migrate(connection)
+    return "\n".join(said)
+
+
+async def _by_psql(dsn: str) -> str:
+    """Return what it warned of."""
+    files = [word for migration in migrations() for word in ("-f", str(migration.path))]
+    ended = await asyncio.to_thread(psql, dsn, "-v", "ON_ERROR_STOP=1", *files)
+    if ended.returncode:
+        raise DatabaseError(ended.stderr)
+    return ended.stderr
+
+
+@pytest.fixture(params=[_by_migrate, _by_psql], ids=["migrate", "psql"])
+def install(request: pytest.FixtureRequest) -> Install:
+    chosen: Install = request.param
+    return chosen
+
+
+@pytest.fixture
+async def foreign(empty_database: str) -> AsyncIterator[Operator]:
+    """A person at a database that is not ours."""
+    async with connected(empty_database) as connection:
+        yield connection
+
+
+@pytest.fixture
+def database(empty_database: str) -> str:
+    """Nothing is installed before a test does it."""
+    return empty_database
+
+
+@contextlib.asynccontextmanager
+async def logins(server: Operator, *names: str, words: str = "") -> AsyncIterator[None]:
+    """Roles that can log in, for as long as a test lasts."""
+    for name in names:
+        await server.execute(f"DROP ROLE IF EXISTS {name}")
+        await server.execute(f"CREATE ROLE {name} LOGIN {words}")
+    try:
+        yield
+    finally:
+        for name in names:
+            await server.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+async def hand_over(foreign: Operator, login: str) -> None:
+    """Make a login the owner of the database."""
+    name = await foreign.fetchval("SELECT current_database()")
+    await foreign.execute(f"ALTER DATABASE {name} OWNER TO {login}")
+
+
+def as_login(dsn: str, login: str) -> str:
+    return dsn.replace("postgres@", f"{login}@")
+
+
+def agents_of(running: Running) -> dict[str, Any]:
+    section = orjson.loads(running.output.read_bytes())["agents"]
+    found: dict[str, Any] = section.get("entries", {})
+    return found
+
+
+def warnings_of(running: Running) -> str:
+    return "\n".join(warning for event in running.events.of(Warned) for warning in event.warnings)
+
+
+async def heard_after(foreign: Operator, dsn: str, statement: str) -> list[str]:
+    """Return the payloads of one statement; a notification of our own marks the end."""
+    arrived: asyncio.Queue[str] = asyncio.Queue()
+    async with connected(dsn) as listener:
+        await listener.add_listener("agent_config_changed", lambda *event: arrived.put_nowait(str(event[3])))
+        await foreign.execute(statement)
+        await foreign.execute("NOTIFY agent_config_changed, 'end'")
+        payloads: list[str] = []
+        while (payload := await arrived.get()) != "end":
+            payloads.append(payload)
+    return payloads
+
+
+# Tables of an earlier system -----------------------------------------------------------------------------------------
+
+
+async def test_a_row_of_an_earlier_agents_table_becomes_the_file(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(AGENTS)
+    await install(database)
+    running = await start(wait=Reported)
+    await foreign.execute("UPDATE agents SET model = 'a/new' WHERE name = 'lead'")
+    await running.events.until(Published, lambda event: b"a/new" in event.after)
+    assert sorted(agents_of(running)) == ["coder", "lead"]
+
+
+async def test_earlier_triggers_are_replaced_and_one_change_is_one_notification(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(AGENTS)
+    await install(database)
+    heard = await heard_after(foreign, database, "UPDATE agents SET model = 'a/new' WHERE name = 'lead'")
+    assert [orjson.loads(payload) for payload in heard] == [{"source": "agents", "key": "lead", "operation": "UPDATE"}]
+
+
+async def test_a_change_of_a_column_that_is_not_ours_is_silent(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(AGENTS)
+    await install(database)
+    assert await heard_after(foreign, database, "UPDATE agents SET description = 'x'") == []
+
+
+async def test_the_columns_keys_and_rules_of_an_earlier_table_stay(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(AGENTS)
+    before = await foreign.fetch("SELECT id, name, access_method FROM agents ORDER BY id")
+    await install(database)
+    assert await foreign.fetch("SELECT id, name, access_method FROM agents ORDER BY id") == before
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await foreign.execute("INSERT INTO agents (name, access_method) VALUES ('lead', 'api')")
+    with pytest.raises(asyncpg.NotNullViolationError):
+        await foreign.execute("INSERT INTO agents (name) VALUES ('new')")
+
+
+async def test_rows_that_break_our_rules_stay_and_cost_themselves(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(f"{MINIMAL}, instance_type text, is_default boolean)")
+    await foreign.execute(
+        "INSERT INTO agents VALUES ('Nova Main', 'primary', true), ('a', 'odd', true), ('b', NULL, true)"
+    )
+    await install(database)
+    running = await start(wait=Reported)
+    assert sorted(agents_of(running)) == ["a", "b"]
+    assert "'Nova Main'" in warnings_of(running)
+    assert "2 rows have is_default (a, b)" in warnings_of(running)
+
+
+async def test_settings_without_created_at_are_read(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(SETTINGS)
+    await foreign.execute("INSERT INTO agent_system_config VALUES ('max_spawn_depth', '3', 'integer')")
+    await install(database)
+    running = await start(wait=Reported)
+    await foreign.execute("UPDATE agent_system_config SET value = '2'")
+    published = await running.events.until(Published, lambda event: b'"maxSpawnDepth": 2' in event.after)
+    assert published.after == running.output.read_bytes()
+
+
+async def test_a_setting_of_type_number_is_skipped_with_a_warning(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(SETTINGS)
+    await foreign.execute("INSERT INTO agent_system_config VALUES ('max_spawn_depth', '3', 'number')")
+    await install(database)
+    running = await start(wait=Reported)
+    assert "value_type must be 'integer' and is 'number'" in warnings_of(running)
+
+
+async def test_earlier_triggers_on_settings_are_replaced(foreign: Operator, database: str, install: Install) -> None:
+    await foreign.execute(SETTINGS)
+    await install(database)
+    heard = await heard_after(foreign, database, "UPDATE agent_system_config SET value = '2'")
+    assert [orjson.loads(payload)["key"] for payload in heard] == ["max_spawn_depth"]
+    triggers = await foreign.fetchval(
+        "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'agent_system_config'::regclass AND NOT tgisinternal"
+    )
+    assert triggers == 3  # changed, truncated, touched
+
+
+@pytest.mark.parametrize("columns", ["key text, value text", "key text UNIQUE, value text, owner text NOT NULL"])
+async def test_settings_that_do_not_take_our_starting_value_take_everything_else(
+    foreign: Operator, database: str, install: Install, start: Start, columns: str
+) -> None:
+    await foreign.execute(f"CREATE TABLE agent_system_config ({columns})")
+    await install(database)
+    await foreign.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reported)
+    assert list(agents_of(running)) == ["lead"]
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonb"])
+async def test_a_json_value_of_a_setting_can_still_be_changed(
+    foreign: Operator, database: str, install: Install, kind: str
+) -> None:
+    await foreign.execute(f"CREATE TABLE agent_system_config (key text PRIMARY KEY, value {kind}, updated_at bigint)")
+    await install(database)
+    heard = await heard_after(foreign, database, "UPDATE agent_system_config SET value = '2'")
+    assert len(heard) == 1
+
+
+async def test_a_gateways_table_of_another_form_still_takes_changes(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(
+        "CREATE TABLE gateways (id serial, name varchar(9) NOT NULL, url text NOT NULL, base_url json)"
+    )
+    await foreign.execute("INSERT INTO gateways (name, url) VALUES ('a', 'u'), ('a', 'u')")
+    await install(database)
+    assert await foreign.execute("UPDATE gateways SET base_url = '{}'") == "UPDATE 2"
+
+
+# Columns of other types ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", OTHER_TYPES)
+async def test_a_column_of_another_type_is_read_by_its_text(
+    foreign: Operator, database: str, install: Install, start: Start, case: str
+) -> None:
+    made, value, expected = OTHER_TYPES[case]
+    await foreign.execute(made)
+    await install(database)
+    await foreign.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a/b')")
+    running = await start(wait=Reported)
+    await foreign.execute(f"UPDATE agents SET {value}, thinking = 'low'")
+    await running.events.until(Published, lambda event: b'"thinkingDefault": "low"' in event.after)
+    assert agents_of(running) == {"lead": {"model": "a/b", "thinkingDefault": "low", **expected}}
+
+
+@pytest.mark.parametrize("kind", FLAGS)
+async def test_a_default_agent_of_another_type_is_the_default(
+    foreign: Operator, database: str, install: Install, start: Start, kind: str
+) -> None:
+    column, true = FLAGS[kind]
+    await foreign.execute(f"{MINIMAL}, is_default {column})")
+    await install(database)
+    await foreign.execute("INSERT INTO agents (name) VALUES ('a')")
+    await foreign.execute(f"INSERT INTO agents (name, is_default) VALUES ('b', {true})")
+    running = await start(wait=Reported)
+    assert orjson.loads(running.output.read_bytes())["agents"]["defaults"]["systemAgent"] == {"agentId": "b"}
+
+
+async def test_an_account_of_another_type_is_named_by_its_text(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(f"{MINIMAL}, account_id integer)")
+    await install(database)
+    await foreign.execute("INSERT INTO agents (name, account_id) VALUES ('lead', 7), ('other', 8)")
+    running = await start(wait=Reported, account="7")
+    assert list(agents_of(running)) == ["lead"]
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("status boolean DEFAULT true", "status, gateways or instance_type"), ("account_id integer", "has no row")],
+)
+async def test_a_roster_that_is_empty_for_another_meaning_of_a_column_is_warned_of(
+    foreign: Operator, database: str, install: Install, start: Start, column: str, said: str
+) -> None:
+    await foreign.execute(f"{MINIMAL}, {column})")
+    await foreign.execute("INSERT INTO agents (name) VALUES ('lead')")
+    await install(database)
+    running = await start(wait=Reported)
+    assert said in warnings_of(running)
+
+
+# Functions and triggers ----------------------------------------------------------------------------------------------
+
+OLDER_ROUTINES = [
+    "CREATE FUNCTION {} RETURNS void LANGUAGE sql AS 'SELECT 1'",
+    "CREATE PROCEDURE {} LANGUAGE sql AS 'SELECT 1'",
+    "CREATE FUNCTION {} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NEW; END'",
+]
+
+
+@pytest.mark.parametrize("routine", OLDER_ROUTINES)
+async def test_an_older_routine_of_the_same_name_is_replaced_and_one_with_arguments_stays(
+    foreign: Operator, database: str, install: Install, routine: str
+) -> None:
+    for name in ("notify_agent_config_changed()", "notify_system_config_changed()", "notify_gateway_changed()"):
+        await foreign.execute(routine.format(name))
+    await foreign.execute("CREATE FUNCTION notify_agent_config_changed(x int) RETURNS int LANGUAGE sql AS 'SELECT 7'")
+    await install(database)
+    await foreign.execute("INSERT INTO agents (name) VALUES ('lead')")
+    assert len(await heard_after(foreign, database, "UPDATE agents SET model = 'a/new'")) == 1
+    assert await foreign.fetchval("SELECT notify_agent_config_changed(1)") == 7
+    assert not await foreign.fetchval("SELECT bool_or(prosecdef) FROM pg_proc WHERE proname LIKE 'notify_%_changed'")
+
+
+@pytest.mark.parametrize("function", ["notify_agent_config_changed", "notify_system_config_changed"])
+@pytest.mark.parametrize("when", ["BEFORE", "AFTER"])
+async def test_an_older_trigger_on_a_table_that_is_not_ours_goes_on_to_work(
+    foreign: Operator, database: str, install: Install, function: str, when: str
+) -> None:
+    await foreign.execute(
+        f"CREATE TABLE models (id int); CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"'BEGIN RETURN NEW; END'; CREATE TRIGGER changed {when} INSERT OR UPDATE OR DELETE ON models "
+        f"FOR EACH ROW EXECUTE FUNCTION {function}()"
+    )
+    await install(database)
+    await foreign.execute("INSERT INTO models VALUES (1)")
+    heard = await heard_after(foreign, database, "UPDATE models SET id = 2")
+    assert [orjson.loads(payload)["source"] for payload in heard] == ["models"]
+    assert await foreign.execute("DELETE FROM models") == "DELETE 1"
+
+
+# Roles, owners and schemas -------------------------------------------------------------------------------------------
+
+
+ROLES = ("agent_config_reader", "agent_config_operator")
+
+
+async def test_an_owner_of_the_database_without_createrole_installs_where_the_roles_are(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    for role in ROLES:
+        with contextlib.suppress(asyncpg.DuplicateObjectError):
+            await foreign.execute(f"CREATE ROLE {role}")
+    async with logins(foreign, "plain_owner"):
+        await hand_over(foreign, "plain_owner")
+        await install(as_login(database, "plain_owner"))
+        await foreign.execute("INSERT INTO agents (name) VALUES ('lead')")
+        async with logins(foreign, "plain_reader", words="IN ROLE agent_config_reader"):
+            running = await start(wait=Reported, dsn=as_login(database, "plain_reader"))
+            assert list(agents_of(running)) == ["lead"]
+            await running.plugin.stop()
+
+
+async def test_without_createrole_and_without_the_roles_the_way_out_is_said(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    for role in ROLES:
+        await foreign.execute(f"DROP ROLE IF EXISTS {role}")
+    async with logins(foreign, "plain_owner"):
+        await hand_over(foreign, "plain_owner")
+        said = await install(as_login(database, "plain_owner"))
+        assert "plain_owner lacks CREATEROLE" in said
+        assert await foreign.fetchval("SELECT to_regclass('agents') IS NOT NULL")
+
+
+async def test_without_the_right_to_create_in_the_schema_the_way_out_is_said(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    async with logins(foreign, "plain_visitor"):
+        with pytest.raises(DatabaseError, match="permission denied for schema public"):
+            await install(as_login(database, "plain_visitor"))
+
+
+async def test_agents_of_another_owner_are_named_with_the_owner_and_the_grant(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    async with logins(foreign, "newhart", "plain_owner"):
+        await foreign.execute(f"{AGENTS}; ALTER TABLE agents OWNER TO newhart")
+        await hand_over(foreign, "plain_owner")
+        with pytest.raises(DatabaseError, match="belongs to newhart") as raised:
+            await install(as_login(database, "plain_owner"))
+        assert "GRANT newhart TO plain_owner" in str(raised.value)
+        await foreign.execute(
+            "GRANT newhart TO plain_owner; ALTER FUNCTION notify_agent_config_changed OWNER TO newhart"
+        )
+        await install(as_login(database, "plain_owner"))
+
+
+async def test_a_function_of_another_owner_is_named_with_the_owner(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    async with logins(foreign, "plain_owner"):
+        await foreign.execute(OLDER_ROUTINES[0].format("notify_gateway_changed()"))
+        await hand_over(foreign, "plain_owner")
+        with pytest.raises(DatabaseError, match=r"notify_gateway_changed\(\) belongs to postgres"):
+            await install(as_login(database, "plain_owner"))
+
+
+NOT_TABLES = {
+    "a view": "CREATE VIEW {} AS SELECT 'lead'::text AS name",
+    "a materialized view": "CREATE MATERIALIZED VIEW {} AS SELECT 'lead'::text AS name",
+    "a table of a type": "CREATE TYPE row_type AS (name text); CREATE TABLE {} OF row_type",
+}
+
+
+@pytest.mark.parametrize("table", ["agents", "gateways"])
+@pytest.mark.parametrize("kind", NOT_TABLES)
+async def test_what_takes_no_columns_of_ours_is_named_and_nothing_is_installed(
+    foreign: Operator, database: str, install: Install, table: str, kind: str
+) -> None:
+    await foreign.execute(NOT_TABLES[kind].format(table))
+    with pytest.raises(DatabaseError, match=f"public.{table} is {kind}") as raised:
+        await install(database)
+    assert "rename it" in str(raised.value)
+    assert not await foreign.fetchval("SELECT to_regclass('agent_config_migrations') IS NOT NULL")
+
+
+@pytest.mark.parametrize(
+    ("table", "lacking"),
+    [
+        ("agents (slug text)", "name"),
+        ("agent_system_config (name text)", "key, value"),
+        ("gateway_status (id int, gateway text)", "account_id, state, snapshot, reported_by"),
+        ("agent_config_migrations (version int)", "not ours|name, checksum"),
+    ],
+)
+async def test_a_table_that_only_shares_our_name_is_told_apart(
+    foreign: Operator, database: str, install: Install, table: str, lacking: str
+) -> None:
+    await foreign.execute(f"CREATE TABLE {table}")
+    with pytest.raises(DatabaseError, match=lacking) as raised:
+        await install(database)
+    assert "search_path" in str(raised.value)
+
+
+async def test_partitioned_agents_notify_and_are_read(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(
+        "CREATE TABLE agents (id int, name text, instance_type text) PARTITION BY LIST (instance_type);"
+        "CREATE TABLE primaries PARTITION OF agents FOR VALUES IN ('primary');"
+        "CREATE TABLE others PARTITION OF agents DEFAULT"
+    )
+    await install(database)
+    await foreign.execute("INSERT INTO agents (name, instance_type) VALUES ('lead', 'primary'), ('coder', 'subagent')")
+    running = await start(wait=Reported)
+    await foreign.execute("UPDATE agents SET instance_type = 'primary', model = 'a/new' WHERE name = 'coder'")
+    await running.events.until(Published, lambda event: b"a/new" in event.after)
+    assert sorted(agents_of(running)) == ["coder", "lead"]
+
+
+async def test_row_level_security_that_was_there_is_left_alone_and_the_policy_we_need_is_said(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    await foreign.execute(f"{MINIMAL}, tenant text); ALTER TABLE agents ENABLE ROW LEVEL SECURITY")
+    await foreign.execute("INSERT INTO agents VALUES ('lead', 'a')")
+    said = await install(database)
+    assert await foreign.fetchval("SELECT count(*) FROM pg_policy WHERE polrelid = 'agents'::regclass") == 0
+    policy = said[said.index("CREATE POLICY") :].splitlines()[0]
+    async with logins(foreign, "scoped_reader", words="IN ROLE agent_config_reader"):
+        running = await start(wait=Reported, dsn=as_login(database, "scoped_reader"))
+        assert agents_of(running) == {}
+        await foreign.execute(policy)
+        await foreign.execute("NOTIFY agent_config_changed")
+        await running.events.until(Published, lambda event: b'"lead"' in event.after)
+        await running.plugin.stop()
+
+
+async def test_tables_in_another_schema_are_found_by_search_path(
+    foreign: Operator, database: str, install: Install, start: Start
+) -> None:
+    name = await foreign.fetchval("SELECT current_database()")
+    await foreign.execute(f"CREATE SCHEMA cognition; ALTER DATABASE {name} SET search_path = cognition, public")
+    await foreign.execute("SET search_path = cognition, public")
+    await foreign.execute(AGENTS)
+    await install(database)
+    assert await foreign.fetchval("SELECT to_regclass('public.agents')") is None
+    async with logins(foreign, "schema_reader", words="IN ROLE agent_config_reader"):
+        running = await start(wait=Reported, dsn=as_login(database, "schema_reader"))
+        await foreign.execute("UPDATE agents SET model = 'a/new' WHERE name = 'lead'")
+        await running.events.until(Published, lambda event: b"a/new" in event.after)
+        await running.plugin.stop()
+
+
+async def test_a_table_further_down_the_search_path_is_never_hidden_by_one_of_ours(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    name = await foreign.fetchval("SELECT current_database()")
+    await foreign.execute(f"CREATE SCHEMA cognition; ALTER DATABASE {name} SET search_path = public, cognition")
+    await foreign.execute("CREATE TABLE cognition.agents (name text)")
+    with pytest.raises(DatabaseError, match="put cognition first in search_path"):
+        await install(database)
+    assert await foreign.fetchval("SELECT to_regclass('public.agents')") is None
+
+
+# From version to version ---------------------------------------------------------------------------------------------
+
+LANDED = "0001_config_sync"
+
+
+async def _as_landed(connection: Operator) -> None:
+    """Install what the first version had, and nothing later."""
+    (first,) = [migration for migration in migrations() if migration.name == LANDED]
+    await connection.execute(first.sql)
+    await connection.execute(
+        "UPDATE agent_config_migrations SET checksum = $1 WHERE name = $2", first.checksum, first.name
+    )
+
+
+async def test_a_database_of_the_first_version_is_brought_up_to_date(foreign: Operator) -> None:
+    await _as_landed(foreign)
+    expected = [migration for migration in migrations() if migration.name != LANDED]
+    assert await migrate(foreign) == expected
+    assert await migrate(foreign) == []
+
+
+async def test_a_newer_process_works_on_the_first_version(foreign: Operator, start: Start) -> None:
+    await _as_landed(foreign)
+    await foreign.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a/b')")
+    running = await start(wait=Reported)
+    await foreign.execute("UPDATE agents SET model = 'a/new'")
+    await running.events.until(Published, lambda event: b"a/new" in event.after)
+    await eventually(foreign, "SELECT state = 'offered' FROM gateway_status")
+
+
+async def test_a_migration_beside_a_running_process_costs_it_nothing(foreign: Operator, start: Start) -> None:
+    await _as_landed(foreign)
+    await foreign.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a/b')")
+    running = await start(wait=Reported)
+    await migrate(foreign)
+    await foreign.execute("UPDATE agents SET model = 'a/new'")
+    await running.events.until(Published, lambda event: b"a/new" in event.after)
+
+
+WHAT_A_PROCESS_SEES = """
+SELECT table_name || '.' || column_name || ' ' || udt_name AS fact FROM information_schema.columns
+WHERE table_schema = 'public'
+UNION SELECT grantee || ' ' || privilege_type || ' ' || table_name || '.' || column_name
+FROM information_schema.column_privileges WHERE table_schema = 'public' AND grantee LIKE 'agent_config_%'
+UNION SELECT event_object_table || ' ' || trigger_name || ' ' || event_manipulation
+FROM information_schema.triggers WHERE trigger_schema = 'public'
+"""
+
+
+async def test_later_migrations_only_add_so_an_older_process_goes_on_to_work(foreign: Operator) -> None:
+    await _as_landed(foreign)
+    before = {record["fact"] for record in await foreign.fetch(WHAT_A_PROCESS_SEES)}
+    await migrate(foreign)
+    after = {record["fact"] for record in await foreign.fetch(WHAT_A_PROCESS_SEES)}
+    assert before <= after
