@@ -142,6 +142,21 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who may insert a row may also draw its number.
+DO $$
+DECLARE
+    numbers regclass;
+BEGIN
+    FOR numbers IN
+        SELECT objid::regclass FROM pg_catalog.pg_depend JOIN pg_catalog.pg_class ON pg_class.oid = objid
+        WHERE classid = 'pg_class'::regclass AND relkind = 'S' AND deptype = 'a'
+          AND refobjid IN ('agents'::regclass, 'agent_system_config'::regclass, 'gateways'::regclass)
+          AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO agent_config_operator', numbers);
+    END LOOP;
+END $$;
+
 -- We add no policy to a table that may be yours.
 DO $$
 BEGIN

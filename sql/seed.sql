@@ -12,7 +12,7 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM agent_config_migrations WHERE name = 'seed')
       AND NOT EXISTS (SELECT FROM agent_system_config WHERE key = 'max_spawn_depth');
 EXCEPTION
-    WHEN integrity_constraint_violation OR raise_exception OR datatype_mismatch THEN
+    WHEN integrity_constraint_violation OR data_exception OR datatype_mismatch OR raise_exception THEN
         RAISE WARNING 'agent_system_config takes no max_spawn_depth from us: %', SQLERRM
             USING HINT = 'set it in the way of that table';
 END $$;

@@ -124,7 +124,9 @@ def _failure(error: asyncpg.PostgresError, migration: Migration) -> DatabaseErro
     """Tell why the database did not take a migration; what our own files raise carries its way out as the hint."""
     if isinstance(error, asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError | asyncpg.PostgresConnectionError):
         return query_failure(error, "the database")
+    words = error.message.splitlines()
+    said = f"migration {migration.name} failed: {words[0] if words else error.sqlstate}"
     way_out = error.hint
     if way_out is None and isinstance(error, asyncpg.InsufficientPrivilegeError):
         way_out = "run it as the owner of the database, or hand `agent-config-sync migrate --print` to your DBA"
-    return DatabaseError(f"migration {migration.name} failed: {error.message}" + (f"; {way_out}" if way_out else ""))
+    return DatabaseError(f"{said}; {way_out}" if way_out else said)

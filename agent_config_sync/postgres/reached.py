@@ -34,5 +34,5 @@ async def read_reached(connection: asyncpg.Connection, account: str, snapshot: s
 
 
 async def wake(connection: asyncpg.Connection, source: str) -> None:
-    """Let every gateway make a pass; what it publishes for it, it says `source` of."""
+    """Let every gateway make a pass. source: who asks for it, for people."""
     await connection.execute(query("wake"), source)

@@ -1,6 +1,5 @@
--- Which gateways have in force, or were offered, whatever the snapshot $2 sees? A snapshot contains another if it sees
--- each transaction that the other sees: none that it knows as running was visible there, and of those that began after
--- it each was still running there.
+-- Which gateways have in force, or were offered, whatever the snapshot $2 sees? Theirs must see each transaction that $2
+-- sees: none that theirs knows as running is visible in $2, and each that began after theirs is still running in $2.
 SELECT gateway, state, error, seen_at,
        now() - seen_at > 3 * resync_interval AS stale,
        coalesce(state IN ('applied', 'offered')

@@ -194,7 +194,15 @@ async def test_earlier_triggers_on_settings_are_replaced(foreign: Operator, data
     assert triggers == 3  # changed, truncated, touched
 
 
-@pytest.mark.parametrize("columns", ["key text, value text", "key text UNIQUE, value text, owner text NOT NULL"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "key text, value text",
+        "key text UNIQUE, value text, owner text NOT NULL",
+        "key text UNIQUE, value text, value_type text CHECK (value_type IN ('text', 'number'))",
+        "key text UNIQUE, value boolean",
+    ],
+)
 async def test_settings_that_do_not_take_our_starting_value_take_everything_else(
     foreign: Operator, database: str, install: Install, start: Start, columns: str
 ) -> None:
@@ -375,6 +383,30 @@ async def test_agents_of_another_owner_are_named_with_the_owner_and_the_grant(
             "GRANT newhart TO plain_owner; ALTER FUNCTION notify_agent_config_changed OWNER TO newhart"
         )
         await install(as_login(database, "plain_owner"))
+
+
+async def test_a_login_that_may_create_in_a_schema_of_another_owner_installs_there(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    async with logins(foreign, "plain_guest"):
+        name = await foreign.fetchval("SELECT current_database()")
+        await foreign.execute(f"CREATE SCHEMA cognition; ALTER DATABASE {name} SET search_path = cognition")
+        await foreign.execute("GRANT USAGE, CREATE ON SCHEMA cognition TO plain_guest")
+        await install(as_login(database, "plain_guest"))
+        assert await foreign.fetchval("SELECT to_regclass('cognition.agents') IS NOT NULL")
+        await foreign.execute("DROP SCHEMA cognition CASCADE")
+
+
+async def test_an_operator_may_insert_where_the_id_is_a_serial(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute("CREATE TABLE agents (id serial PRIMARY KEY, name text UNIQUE)")
+    await install(database)
+    async with (
+        logins(foreign, "plain_operator", words="IN ROLE agent_config_operator"),
+        connected(as_login(database, "plain_operator")) as person,
+    ):
+        assert await person.execute("INSERT INTO agents (name) VALUES ('lead')") == "INSERT 0 1"
 
 
 async def test_a_function_of_another_owner_is_named_with_the_owner(

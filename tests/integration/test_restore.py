@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from harness import Operator, Recorder, Running, Start, eventually
 
 from agent_config_sync.errors import RefusedError, StoppedError
 from agent_config_sync.events import (
+    Applied,
     Held,
     NotKept,
     PassFailed,
@@ -248,6 +250,31 @@ async def test_a_gateway_that_is_upgraded_while_a_set_is_held_keeps_its_file_and
     assert "is held and it was made for OpenClaw 2026.9.6" in refused.reason
     assert refused.reason.endswith("agent-config-sync resume")
     assert running.output.read_bytes() == held
+
+
+class Gateway:
+    """A gateway that runs with whatever a test says."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.runs: Mapping[str, Any] = {}
+
+    async def running_agents(self) -> Mapping[str, Any]:
+        return self.runs
+
+
+async def test_a_held_set_that_the_gateway_does_not_run_with_is_told_with_the_hold(
+    start: Start, operator: Operator, lead: None
+) -> None:
+    running = await start(wait=Reported, informant=(gateway := Gateway()))
+    await beside(running).sync.restore(1)
+    await eventually(
+        operator, "SELECT error LIKE 'held at %; the gateway runs with something else%' FROM gateway_status"
+    )
+    gateway.runs = orjson.loads(running.output.read_bytes())["agents"]
+    gateway.changed.set()
+    await running.events.until(Applied)
+    await eventually(operator, "SELECT error LIKE '%resume ends it' AND state = 'pending' FROM gateway_status")
 
 
 async def test_a_held_set_that_is_lost_keeps_what_stands_and_says_so(
