@@ -6,7 +6,7 @@ import asyncio
 import shutil
 
 from agent_config_sync.doctor.database import database_finding, examine_database
-from agent_config_sync.doctor.finding import Finding, of_error
+from agent_config_sync.doctor.finding import Finding, of_error, run
 from agent_config_sync.doctor.gateway import examine_gateway, examine_layout
 from agent_config_sync.doctor.output import examine_output
 from agent_config_sync.doctor.roster import examine_roster
@@ -19,11 +19,15 @@ from agent_config_sync.state import State
 
 async def examine(settings: Settings) -> tuple[Finding, ...]:
     """Return everything that is wrong, nothing changed."""
+    state = State(settings.state_dir, settings.output)
     findings = [*await examine_database(server_of(settings), account=settings.account, gateway=settings.gateway)]
     readable = not findings
     findings += examine_output(settings)
-    neighbour, found = examine_gateway(settings, State(settings.state_dir, settings.output))
+    neighbour, found = examine_gateway(settings, state)
     findings += found
+    if (held := state.remembered.held) is not None:
+        what = f"{held.title} is held in place by restore: what the database says is not published"
+        findings.append(Finding("held", what, run("resume")))
     if readable and neighbour is not None:
         findings += await _examine_rows(settings)
     return tuple(findings)
@@ -48,9 +52,13 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         default=prepared.default,
         base_agents=prepared.neighbour.site.base_agents,
         catalog=catalog,
-        warnings=tuple(warning for warning in prepared.warnings if warning not in said),
+        warnings=tuple(warning for warning in prepared.warnings if warning not in said and not _of_hold(warning)),
     )
     return (*layout, *roster)
+
+
+def _of_hold(warning: str) -> bool:
+    return warning.startswith("held at ")
 
 
 def _as_warning(finding: Finding) -> str:

@@ -13,7 +13,7 @@ from agent_config_sync.model.snapshot import Snapshot
 Catalog = Mapping[str, frozenset[str]]
 """The models that the gateway knows, as provider/model, by provider."""
 
-_SEEN_ELSEWHERE = ("no row has is_default", "allowed_subagents names")
+_SEEN_ELSEWHERE = ("no row has is_default", "allowed_subagents names", "agents: the account", "agents: status")
 """Warnings of the renderer that findings of this module say better."""
 
 
@@ -30,6 +30,9 @@ def examine_roster(
     rows = sorted(snapshot.agents, key=lambda row: row.name)
     findings = [*_default(rows, account, default), *_dangling(rows, account, base_agents)]
     findings += _models(rows, account, catalog)
+    if not rows:
+        what = "there is no agent for this gateway"
+        findings.append(Finding("no_agents", what, edit("look at the account, at agents.status and agents.gateways")))
     findings += [
         Finding("left_out", warning, edit("correct that value of the row, or take it out"))
         for warning in warnings

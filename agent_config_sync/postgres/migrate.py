@@ -51,7 +51,8 @@ def migrations() -> list[Migration]:
 
 
 async def pending(connection: asyncpg.Connection) -> list[Migration]:
-    """Return what `migrate` would apply: what is not recorded, or was changed since (never the starting values).
+    """Return what `migrate` would apply: what is not recorded, or was changed since (never the starting values), and
+    every later migration with it, because an earlier one puts its own functions in their place.
 
     Raises: DatabaseError.
     """
@@ -69,7 +70,9 @@ async def pending(connection: asyncpg.Connection) -> list[Migration]:
         ) from None
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
-    return [migration for migration in migrations() if _is_pending(migration, recorded)]
+    *numbered, seed = migrations()
+    first = next((place for place, migration in enumerate(numbered) if _is_pending(migration, recorded)), len(numbered))
+    return [*numbered[first:], *([seed] if _is_pending(seed, recorded) else [])]
 
 
 def _is_pending(migration: Migration, recorded: dict[str, str | None]) -> bool:

@@ -13,6 +13,7 @@ from harness import Operator, database_dsn, make_settings
 
 from agent_config_sync.doctor.examination import examine
 from agent_config_sync.doctor.finding import Finding
+from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.migrate import migrate
 from agent_config_sync.settings import Settings
 
@@ -198,6 +199,23 @@ async def test_a_file_over_the_gateways_limit_is_found(settings: Settings, opera
     assert "2,097,152" in finding.what
     await operator.execute("UPDATE agents SET settings = NULL")  # "shorten their settings"
     assert "shorten their settings" in finding.cure.text
+    assert await examine(settings) == ()
+
+
+async def test_an_account_without_rows_is_found(settings: Settings, operator: Operator) -> None:
+    await operator.execute("DELETE FROM agents")
+    finding = await only(settings)
+    assert finding.name == "no_agents"
+    assert "the account" in finding.cure.text
+
+
+async def test_a_set_that_is_held_is_found_and_cured(settings: Settings) -> None:
+    plugin = Plugin(settings)
+    await plugin.sync.once()
+    await plugin.sync.restore(1)
+    finding = await only(settings)
+    assert (finding.name, finding.cure.text) == ("held", "agent-config-sync resume")
+    await Plugin(settings).sync.resume()
     assert await examine(settings) == ()
 
 

@@ -32,6 +32,14 @@ async def test_what_psql_applied_is_taken_as_applied(empty_database: str) -> Non
         assert await migrate(connection) == []
 
 
+async def test_an_earlier_migration_takes_the_later_ones_with_it(empty_database: str) -> None:
+    async with connected(empty_database) as connection:
+        await migrate(connection)
+        await connection.execute("DELETE FROM agent_config_migrations WHERE name = '0001_config_sync'")
+        later = [migration for migration in migrations() if "0001" <= migration.name < "seed"]
+        assert await migrate(connection) == later
+
+
 async def test_two_at_once_in_one_database_both_succeed(empty_database: str) -> None:
     async with connected(empty_database) as one, connected(empty_database) as other:
         applied = await asyncio.gather(migrate(one), migrate(other))
