@@ -9,7 +9,7 @@ GATEWAY_VERSION ?= 2026.9.6
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-gateway test-deploy mutants bench docs format clean
+.PHONY: help demo test coverage lint test-gateway test-deploy mutants bench docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -19,6 +19,12 @@ demo: $(VENV)/wheel  ## Show the main job: SQL in, a file out (ARGS=--once ends 
 
 test: $(VENV)/wheel $(VENV)/test  ## Run the tests on the built wheel and a real PostgreSQL
 	@$(BIN)/pytest $(ARGS)
+
+coverage: $(VENV)/wheel $(VENV)/test  ## Run the tests and see which lines and branches they reach (95 % or more)
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run $(BIN)/pytest --quiet $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and shell scripts
 	@$(BIN)/ruff check .
