@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import orjson
 import typer
@@ -33,6 +34,7 @@ from agent_config_sync.events import (
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.sync.loop import ConfigSync
 
 
 def sync(
@@ -48,7 +50,7 @@ def sync(
     with errors_end_the_command():
         settings = load_settings(command_line=options, config_file=config)
         set_up_logs("error" if as_json else log_level or "warning", "text")
-        summary = asyncio.run(_sync(settings))
+        summary = asyncio.run(one_pass(settings, ConfigSync.once))
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
     elif summary["refused"] is None:
@@ -59,12 +61,13 @@ def sync(
         raise typer.Exit(NOT_YET)
 
 
-async def _sync(settings: Settings) -> dict[str, object]:
+async def one_pass(settings: Settings, do: Callable[[ConfigSync], Awaitable[None]]) -> dict[str, object]:
+    """Do one pass and return what became of it."""
     plugin = Plugin(settings)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
-    await plugin.sync.once()
-    return summarised(settings, seen)
+    await do(plugin.sync)
+    return _summary(settings, seen)
 
 
 def sentence(summary: dict[str, object]) -> str:
@@ -74,8 +77,7 @@ def sentence(summary: dict[str, object]) -> str:
     return f"{summary['path']}: " + ("published" if summary["changed"] else "up to date") + told + held
 
 
-def summarised(settings: Settings, seen: list[Event]) -> dict[str, object]:
-    """Return what the events of one pass say."""
+def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:
     summary: dict[str, object] = {
         "path": str(settings.output),
         "changed": False,
