@@ -21,12 +21,10 @@ from agent_config_sync.cli.options import (
     given,
     settings_of,
 )
-from agent_config_sync.cli.sync import sentence, summarised
-from agent_config_sync.events import Event
+from agent_config_sync.cli.sync import one_pass, sentence
 from agent_config_sync.logs import printable, set_up_logs
 from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.settings import Settings
 from agent_config_sync.sync.loop import ConfigSync
 
 
@@ -60,7 +58,7 @@ def restore(
 ) -> None:
     """Publish an older set again and hold it in place until `resume`, whatever the database says."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
-    _one_pass(options, config, as_json=as_json, do=lambda sync: sync.restore(number))
+    _pass_again(options, config, as_json=as_json, do=lambda sync: sync.restore(number))
 
 
 def resume(
@@ -73,30 +71,22 @@ def resume(
 ) -> None:
     """End what `restore` began: publish what the database says, now and from now on."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
-    _one_pass(options, config, as_json=as_json, do=ConfigSync.resume)
+    _pass_again(options, config, as_json=as_json, do=ConfigSync.resume)
 
 
-def _one_pass(
+def _pass_again(
     options: dict[str, object], config: str | None, *, as_json: bool, do: Callable[[ConfigSync], Awaitable[None]]
 ) -> None:
     with errors_end_the_command():
         settings = settings_of(options, config)
         set_up_logs("error" if as_json else str(options.get("log_level", "warning")), "text")
-        summary = asyncio.run(_passed(settings, do))
+        summary = asyncio.run(one_pass(settings, do))
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
     elif summary["refused"] is None:
         print(sentence(summary))
     if summary["refused"] is not None:
         raise typer.Exit(FAILED)
-
-
-async def _passed(settings: Settings, do: Callable[[ConfigSync], Awaitable[None]]) -> dict[str, object]:
-    plugin = Plugin(settings)
-    seen: list[Event] = []
-    plugin.events.subscribe(seen.append)
-    await do(plugin.sync)
-    return summarised(settings, seen)
 
 
 def _table(sets: list[PublishedSet], in_place: PublishedSet | None, held: PublishedSet | None) -> list[str]:

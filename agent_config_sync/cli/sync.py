@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import orjson
 import typer
@@ -34,6 +35,7 @@ from agent_config_sync.events import (
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
+from agent_config_sync.sync.loop import ConfigSync
 
 
 def sync(
@@ -49,7 +51,7 @@ def sync(
     with errors_end_the_command():
         settings = settings_of(options, config)
         set_up_logs("error" if as_json else log_level or "warning", "text")
-        summary = asyncio.run(_sync(settings))
+        summary = asyncio.run(one_pass(settings, ConfigSync.once))
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
     elif summary["refused"] is None:
@@ -60,12 +62,13 @@ def sync(
         raise typer.Exit(NOT_YET)
 
 
-async def _sync(settings: Settings) -> dict[str, object]:
+async def one_pass(settings: Settings, do: Callable[[ConfigSync], Awaitable[None]]) -> dict[str, object]:
+    """Do one pass and return what became of it."""
     plugin = Plugin(settings)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
-    await plugin.sync.once()
-    return summarised(settings, seen)
+    await do(plugin.sync)
+    return _summary(settings, seen)
 
 
 def sentence(summary: dict[str, object]) -> str:
@@ -75,8 +78,7 @@ def sentence(summary: dict[str, object]) -> str:
     return f"{summary['path']}: " + ("published" if summary["changed"] else "up to date") + told + held
 
 
-def summarised(settings: Settings, seen: list[Event]) -> dict[str, object]:
-    """Return what the events of one pass say."""
+def _summary(settings: Settings, seen: list[Event]) -> dict[str, object]:
     summary: dict[str, object] = {
         "path": str(settings.output),
         "changed": False,

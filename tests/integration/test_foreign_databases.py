@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import pytest
 from foreign import AGENTS, FLAGS, MINIMAL, OTHER_TYPES, SETTINGS
-from harness import Operator, Running, Start, connected, eventually, psql
+from harness import Operator, Running, Start, connected, psql
 
 from agent_config_sync.errors import DatabaseError
 from agent_config_sync.events import Published, Reported, Warned
@@ -514,59 +514,3 @@ async def test_a_table_further_down_the_search_path_is_never_hidden_by_one_of_ou
     with pytest.raises(DatabaseError, match="put cognition first in search_path"):
         await install(database)
     assert await foreign.fetchval("SELECT to_regclass('public.agents')") is None
-
-
-# From version to version ---------------------------------------------------------------------------------------------
-
-LANDED = "0001_config_sync"
-
-
-async def _as_landed(connection: Operator) -> None:
-    """Install what the first version had, and nothing later."""
-    (first,) = [migration for migration in migrations() if migration.name == LANDED]
-    await connection.execute(first.sql)
-    await connection.execute(
-        "UPDATE agent_config_migrations SET checksum = $1 WHERE name = $2", first.checksum, first.name
-    )
-
-
-async def test_a_database_of_the_first_version_is_brought_up_to_date(foreign: Operator) -> None:
-    await _as_landed(foreign)
-    assert await migrate(foreign) == migrations()
-    assert await migrate(foreign) == []
-
-
-async def test_a_newer_process_works_on_the_first_version(foreign: Operator, start: Start) -> None:
-    await _as_landed(foreign)
-    await foreign.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a/b')")
-    running = await start(wait=Reported)
-    await foreign.execute("UPDATE agents SET model = 'a/new'")
-    await running.events.until(Published, lambda event: b"a/new" in event.after)
-    await eventually(foreign, "SELECT state = 'offered' FROM gateway_status")
-
-
-async def test_a_migration_beside_a_running_process_costs_it_nothing(foreign: Operator, start: Start) -> None:
-    await _as_landed(foreign)
-    await foreign.execute("INSERT INTO agents (name, model) VALUES ('lead', 'a/b')")
-    running = await start(wait=Reported)
-    await migrate(foreign)
-    await foreign.execute("UPDATE agents SET model = 'a/new'")
-    await running.events.until(Published, lambda event: b"a/new" in event.after)
-
-
-WHAT_A_PROCESS_SEES = """
-SELECT table_name || '.' || column_name || ' ' || udt_name AS fact FROM information_schema.columns
-WHERE table_schema = 'public'
-UNION SELECT grantee || ' ' || privilege_type || ' ' || table_name || '.' || column_name
-FROM information_schema.column_privileges WHERE table_schema = 'public' AND grantee LIKE 'agent_config_%'
-UNION SELECT event_object_table || ' ' || trigger_name || ' ' || event_manipulation
-FROM information_schema.triggers WHERE trigger_schema = 'public'
-"""
-
-
-async def test_later_migrations_only_add_so_an_older_process_goes_on_to_work(foreign: Operator) -> None:
-    await _as_landed(foreign)
-    before = {record["fact"] for record in await foreign.fetch(WHAT_A_PROCESS_SEES)}
-    await migrate(foreign)
-    after = {record["fact"] for record in await foreign.fetch(WHAT_A_PROCESS_SEES)}
-    assert before <= after
