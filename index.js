@@ -20,7 +20,8 @@ function register(api) {
   let again;
   let pause = FIRST_PAUSE;
 
-  const running = () => api.runtime?.config?.current?.();
+  // Before 2026.5 plugins have loadConfig only: what the gateway runs with, or (2026.2.9) reads anew for every turn.
+  const running = () => api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.();
 
   const send = (message) => {
     if (child?.stdin?.writable) child.stdin.write(JSON.stringify(message) + "\n");
@@ -33,6 +34,7 @@ function register(api) {
       config: api.pluginConfig ?? {},
       agentChat: config.channels?.agent_chat ?? null,
       version: api.runtime?.version ?? null,
+      script: process.argv[1] ?? null,
       pid: process.pid,
       configPath: process.env.OPENCLAW_CONFIG_PATH || join(ctx.stateDir, "openclaw.json"),
       stateDir: ctx.stateDir,
