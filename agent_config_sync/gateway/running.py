@@ -59,8 +59,11 @@ def _defaults_difference(
     managed: tuple[tuple[str, ...], ...],
 ) -> str | None:
     ours, has, others = (_object(part.get("defaults")) for part in (section, running, base))
-    if (default := _marked_default(section)) is not None:  # newer gateways turn the mark into this
-        ours = {**ours, "systemAgent": {"agentId": default}}
+    if (default := _marked_default(section)) is not None:
+        if "list" not in running:  # newer gateways turn the mark into this
+            ours = {**ours, "systemAgent": {"agentId": default}}
+        elif (marked := _marked_default(running)) != default:
+            return f"the default agent is {marked} and should be {default}"
     for path in managed:
         own, other, found = _at(ours, path), _at(others, path), _at(has, path)
         want = [*other, *own] if isinstance(own, list) and isinstance(other, list) else other if own is None else own
