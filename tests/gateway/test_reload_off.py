@@ -11,6 +11,8 @@ from harness import connected
 
 from agent_config_sync.sync.informant import PATIENCE
 
+pytestmark = pytest.mark.gateway_since(2026, 3, 13)  # before, every turn reads the files, reload or not
+
 
 @pytest.fixture(scope="module")
 def shared(deploy: Deploy) -> Deployment:

@@ -146,6 +146,23 @@ async def test_a_refusal_does_not_forget_an_older_debt(start: Start, operator: O
     await second.events.until(Reloaded)
 
 
+async def test_one_signal_is_sent_for_a_burst_of_publishes(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    signals: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: signals.append(number))
+    try:
+        own = {"reload": "signal", "gateway_pid": os.getpid(), "gateway_version": None}
+        running = await start(wait=Published, **own)
+        for number in range(3):
+            await operator.execute("UPDATE agents SET model = $1", f"a/m{number}")
+            await running.events.until(Published)
+        await running.events.until(Reloaded)
+        await running.plugin.stop()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert running.events.count(Reloaded) == len(signals) == 1
+
+
 async def test_an_unwritable_state_directory_costs_no_signal(start: Start, operator: Operator) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     signals: list[int] = []
