@@ -19,7 +19,6 @@ from agent_config_sync.model.site import GatewayVersion, Roster
 DEADLINE = 240
 """Seconds of one test, the start of a gateway included."""
 
-
 NEWEST = ".gateway/2026.9.6"
 """Where `make test-gateway` installs the newest version that is known."""
 
@@ -28,6 +27,10 @@ def chosen() -> Installation:
     """Return the gateway that AGENT_CONFIG_SYNC_TEST_GATEWAY names, else the newest; it may not be there."""
     given = os.environ.get("AGENT_CONFIG_SYNC_TEST_GATEWAY")
     return Installation(Path(given).absolute() if given else Path(__file__).parents[2] / NEWEST)
+
+
+def pytest_report_header() -> str:
+    return f"gateway: OpenClaw {chosen().version}" if chosen().is_complete() else "gateway: none"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -87,12 +90,12 @@ def _no_debugger(debugger_watch: DebuggerWatch) -> Iterator[None]:
 def deploy(
     installation: Installation, server_dsn: str, tmp_path_factory: pytest.TempPathFactory, debugger_watch: DebuggerWatch
 ) -> Iterator[Deploy]:
-    """Start a gateway that lives until the end of the module."""
+    """Start a gateway, of another installation where one is given, that lives until the end of the module."""
     with ExitStack() as stack:
 
-        def deployment(**changes: Any) -> Deployment:
+        def deployment(of: Installation = installation, **changes: Any) -> Deployment:
             home = tmp_path_factory.mktemp("home")
-            return stack.enter_context(deployed(installation, server_dsn, home, **changes))
+            return stack.enter_context(deployed(of, server_dsn, home, **changes))
 
         yield deployment
 
