@@ -132,8 +132,12 @@ class Payment:
     async def _confirm(self, link: Link, prepared: Prepared, informant: Informant) -> None:
         """Report what the asking finds out; ask on while the gateway runs with something else."""
         try:
+            again = prepared.neighbour.method == "touch"
             while (problem := await until_in_force(informant, prepared, self._patience)) is not None:
                 await to_the_end(self._not_applied(link, prepared, problem))
+                if again:  # a gateway that was just starting has missed it
+                    again = False
+                    await to_the_end(self._tell(link, prepared))
             await to_the_end(self._applied(link, prepared))
         except ReloadError:
             await to_the_end(self._offered(link, prepared))

@@ -42,15 +42,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(DEADLINE))
-        since, until = (item.get_closest_marker(name) for name in ("gateway_since", "gateway_until"))
-        if version is not None and (
-            (since is not None and version < GatewayVersion(*since.args))
-            or (until is not None and version > GatewayVersion(*until.args))
-        ):
+        if version is not None and not _is_for(item, version):
             others.append(item)
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
+
+
+def _is_for(item: pytest.Item, version: GatewayVersion) -> bool:
+    since, until, exception = (item.get_closest_marker(f"gateway_{name}") for name in ("since", "until", "except"))
+    return (
+        (since is None or version >= GatewayVersion(*since.args))
+        and (until is None or version <= GatewayVersion(*until.args))
+        and (exception is None or version != GatewayVersion(*exception.args))
+    )
 
 
 @pytest.fixture(scope="session")

