@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find agent_config_sync migrations sql -type f -not -name '*.pyc') pyproject.toml README.md \
 	index.js openclaw.plugin.json package.json
 GATEWAY_VERSION ?= 2026.9.6
+EARLIER_GATEWAY := 2026.7.1
+GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py)
 ARGS ?=
 
+# Install one version of the gateway and run tests on it: $(call on-gateway,VERSION,TESTS)
+on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
+	AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(1) $(BIN)/pytest $(2) $(ARGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint test-gateway test-deploy mutants bench docs format clean
+.PHONY: help demo test coverage lint test-gateway test-gateway-all test-deploy mutants bench docs format clean
 
 help:  ## List the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 demo: $(VENV)/wheel  ## Show the main job: SQL in, a file out (ARGS=--once ends by itself)
 	@$(BIN)/agent-config-sync demo $(ARGS)
@@ -33,9 +39,13 @@ lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and
 	@$(BIN)/lint-imports
 	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 
-test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on a real OpenClaw gateway from npm
-	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
-	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) $(BIN)/pytest tests/gateway $(ARGS)
+test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gateways from npm, two versions
+	@VERSION=$(EARLIER_GATEWAY) tests/gateway/install_gateway.sh
+	@$(call on-gateway,$(GATEWAY_VERSION),tests/gateway)
+	@$(call on-gateway,$(EARLIER_GATEWAY),$(GATEWAY_BRIEFLY))
+
+test-gateway-all: test-gateway  ## Run them on every version that is known
+	@for version in 2026.8.1 2026.7.1 2026.5.12 2026.3.13 2026.2.9; do $(call on-gateway,$$version,tests/gateway) || exit; done
 
 test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with promtool and systemd-analyze
 	@for tool in promtool:prometheus systemd-analyze:systemd; do command -v $${tool%:*} >/dev/null || \

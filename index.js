@@ -29,6 +29,7 @@ function greeting(api, config, stateDir, version) {
     config: entry?.config ?? api.pluginConfig ?? {},
     agentChat: config.channels?.agent_chat ?? null,
     version,
+    script: process.argv[1] ?? null,
     pid: process.pid,
     configPath: process.env.OPENCLAW_CONFIG_PATH || join(stateDir, "openclaw.json"),
     stateDir,
@@ -101,7 +102,8 @@ function register(api) {
   let pause = FIRST_PAUSE;
   let context = null;
 
-  const running = () => api.runtime?.config?.current?.();
+  // Before 2026.5 plugins have loadConfig only: what the gateway runs with, or (2026.2.9) reads anew for every turn.
+  const running = () => api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.();
   const tell = (level, text) => (log[level] ?? log.info).call(log, `[${NAME}] ${text}`);
   const hello = (config = running() ?? context.config ?? {}) =>
     greeting(api, config, context.stateDir, api.runtime?.version ?? null);

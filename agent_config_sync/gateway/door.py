@@ -24,7 +24,9 @@ from pydantic.alias_generators import to_camel
 
 from agent_config_sync import __version__
 from agent_config_sync.errors import ReloadError, SettingsError
+from agent_config_sync.gateway.version import version_of
 from agent_config_sync.logs import json_line, log_line
+from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.settings import unknown_keys
 
 GREETING_DEADLINE = 10.0
@@ -59,6 +61,7 @@ class Greeting(BaseModel):
     config: dict[str, Any] = Field(default_factory=dict)
     agent_chat: dict[str, Any] | None = None
     version: str | None = None
+    script: str | None = None
     pid: int | None = None
     config_path: str | None = None
     state_dir: str | None = None
@@ -242,10 +245,11 @@ def door_settings(greeting: Greeting) -> dict[str, object]:
 
     A database comes from the plugin's config if it names one, else from `channels.agent_chat`. A key that is no setting
     is left out with a warning, because a strict configSchema would turn one typo into an invalid configuration for the
-    whole gateway.
+    whole gateway. Gateways before 2026.5 do not tell plugins their version; then the script that they run tells it.
     """
+    version = GatewayVersion.parse(greeting.version) or (version_of(Path(greeting.script)) if greeting.script else None)
     told: dict[str, object] = {
-        "gateway_version": greeting.version,
+        "gateway_version": str(version) if version is not None else None,
         "gateway_pid": greeting.pid,
         "config_path": greeting.config_path,
         "state_dir": str(Path(greeting.state_dir) / "agent-config-sync") if greeting.state_dir else None,

@@ -1,8 +1,8 @@
 """What each version of the gateway accepts: our own table, in process, microseconds.
 
 The gateway rejects its whole configuration over one unknown key or bad value, so nothing is offered that it would
-refuse. `accepted/VERSION.json` holds the JSON Schema of an agent's entry as that version prints it
-(`openclaw config schema`, recorded by tests/gateway/record_rules.py); its own validator is the oracle in the tests.
+refuse. `accepted/VERSION.json` holds the JSON Schema of an agent's entry as that version gives it itself
+(recorded by tests/gateway/record_rules.py); its own validator is the oracle in the tests.
 """
 
 from __future__ import annotations
@@ -28,37 +28,26 @@ ENTRIES_SINCE = GatewayVersion(2026, 8, 1)
 SIGUSR1_UNTIL = GatewayVersion(2026, 9, 5)
 """The last version that restarts on SIGUSR1; on later ones SIGUSR2 does, and SIGUSR1 opens Node's debugger."""
 
-_ACCEPTED_BY_ALL = frozenset(
-    {
-        "agentDir",
-        "groupChat",
-        "heartbeat",
-        "identity",
-        "model",
-        "name",
-        "sandbox",
-        "skills",
-        "subagents",
-        "tools",
-        "workspace",
-    }
+RECORDED = (
+    GatewayVersion(2026, 2, 9),
+    GatewayVersion(2026, 3, 13),
+    GatewayVersion(2026, 5, 12),
+    GatewayVersion(2026, 7, 1),
+    GatewayVersion(2026, 8, 1),
+    GatewayVersion(2026, 9, 6),
 )
-"""Keys of an agent's entry that every version from 2026.2.9 on takes."""
-
-_RECORDED = {GatewayVersion(2026, 9, 6): ENTRIES_SINCE}
-"""Each recorded version, and the first version that it speaks for."""
+"""The versions whose rules were recorded, oldest first."""
 
 
-class RecordedRules:
-    """Rules by a recorded schema; two of the same version are the same object."""
+class _Recorded:
+    """What one version accepts."""
 
-    def __init__(self, recorded: GatewayVersion, *, only: frozenset[str] | None) -> None:
-        self._recorded = recorded
-        self._only = only
+    def __init__(self, version: GatewayVersion) -> None:
+        self._version = version
 
     @cached_property
     def _accepted(self) -> dict[str, Any]:
-        text = files(__package__).joinpath(f"accepted/{self._recorded}.json").read_text(encoding="utf-8")
+        text = files(__package__).joinpath(f"accepted/{self._version}.json").read_text(encoding="utf-8")
         accepted: dict[str, Any] = json.loads(text)
         return accepted
 
@@ -70,24 +59,54 @@ class RecordedRules:
         return Draft7Validator(self._accepted["agent"])
 
     def takes_agent_key(self, key: str) -> bool:
-        return key in self._accepted["agent"]["properties"] and (self._only is None or key in self._only)
+        return key in self._accepted["agent"]["properties"]
+
+    def agent_key_problem(self, key: str, value: object) -> str | None:
+        for error in self._validator.iter_errors({key: value}):
+            where = ".".join(str(part) for part in error.instance_path)
+            return ascii(f"{where}: {error.message[:160]}")[1:-1]
+        return beyond_schema(key, value, version=self._version, channels=frozenset(self._accepted["channels"]))
+
+
+class RecordedRules:
+    """Rules of a gateway that may be any of some recorded versions: it is given what all of them accept."""
+
+    def __init__(self, recorded: tuple[_Recorded, ...]) -> None:
+        self._recorded = recorded
+
+    def takes_agent_key(self, key: str) -> bool:
+        return all(recorded.takes_agent_key(key) for recorded in self._recorded)
 
     def agent_key_problem(self, key: str, value: object) -> str | None:
         if not self.takes_agent_key(key):
             return "this version of the gateway does not take it"
-        for error in self._validator.iter_errors({key: value}):
-            where = ".".join(str(part) for part in error.instance_path)
-            return ascii(f"{where}: {error.message[:160]}")[1:-1]
-        return beyond_schema(key, value, channels=frozenset(self._accepted["channels"]))
+        problems = (recorded.agent_key_problem(key, value) for recorded in self._recorded)
+        return next((problem for problem in problems if problem is not None), None)
 
 
 @cache
 def rules_for(version: GatewayVersion | None) -> RecordedRules:
-    """Return the rules of a gateway; of an unknown or older one, what every version takes."""
-    for recorded, since in _RECORDED.items():
-        if version is not None and version >= since:
-            return RecordedRules(recorded, only=None)
-    return RecordedRules(max(_RECORDED), only=_ACCEPTED_BY_ALL)
+    """Return the rules of a gateway.
+
+    A recorded version and whatever is newer than all of them speak for themselves. One between two recorded versions
+    is given what both accept: keys come and go, nobody recorded when, and one key too many costs the gateway its whole
+    configuration, one too few only that key. For the same reason an unknown or older one is given what all accept.
+    """
+    return RecordedRules(tuple(_recorded(each) for each in _standing_for(version)))
+
+
+@cache
+def _recorded(version: GatewayVersion) -> _Recorded:
+    return _Recorded(version)
+
+
+def _standing_for(version: GatewayVersion | None) -> tuple[GatewayVersion, ...]:
+    """Return the recorded versions whose rules a gateway of this version is held to."""
+    if version is None or version < RECORDED[0]:
+        return RECORDED
+    before = max(recorded for recorded in RECORDED if recorded <= version)
+    later = tuple(recorded for recorded in RECORDED if recorded > version)
+    return (before,) if before == version else (before, *later[:1])
 
 
 def roster_for(version: GatewayVersion | None) -> Roster:

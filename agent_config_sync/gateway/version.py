@@ -20,10 +20,10 @@ def find_version(told: str | None, process: GatewayProcess | None) -> GatewayVer
         scripts = process.scripts()
     else:
         scripts = [Path(command)] if (command := shutil.which("openclaw")) is not None else []
-    return next((version for script in scripts if (version := _version_of(script)) is not None), None)
+    return next((version for script in scripts if (version := version_of(script)) is not None), None)
 
 
-def _version_of(script: Path) -> GatewayVersion | None:
+def version_of(script: Path) -> GatewayVersion | None:
     """Return the version in the package.json of OpenClaw above a script, through symbolic links."""
     try:
         folders = script.resolve(strict=True).parents

@@ -17,6 +17,12 @@ from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.standing import Standing, about
 from agent_config_sync.sync.worker import in_worker, to_the_end
 
+QUIET = 0.5
+"""Seconds without a publish after which a burst counts as over and its one signal is sent."""
+
+LONGEST_BURST = 5.0
+"""Seconds after which a signal is sent although the burst goes on."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +43,7 @@ class Payment:
         self._patience = patience
         self._told: str | None = None
         self._woken_at: float | None = None
+        self._burst_since: float | None = None
         self._confirming: asyncio.Task[None] | None = None
 
     async def pay(
@@ -65,6 +72,10 @@ class Payment:
             if not self.visiting:
                 await self._settled(link, prepared, "applied" if self._known_to_run(prepared) else "offered")
             return None
+        if fresh and self._more_may_follow(prepared):
+            self.retry_at = time.monotonic() + QUIET
+            await self._standing.say(link, state="pending", error=None, **about(prepared))
+            return None
         if (self._told != prepared.content_hash or ask) and not await self._tell(link, prepared):
             return None
         if self._informant is None:
@@ -86,6 +97,16 @@ class Payment:
             await asyncio.wait([self._confirming])
             self._confirming = None
 
+    def _more_may_follow(self, prepared: Prepared) -> bool:
+        """Return whether to wait for the end of a burst: a signal restarts the gateway, and the next must wait long."""
+        neighbour = prepared.neighbour
+        if neighbour.method != "signal" or neighbour.gateway.process is None or self.visiting:
+            return False
+        now = time.monotonic()
+        if self._burst_since is None:
+            self._burst_since = now
+        return now - self._burst_since < LONGEST_BURST
+
     async def _tell(self, link: Link, prepared: Prepared) -> bool:
         told = await in_worker(self._pipeline.tell, prepared)
         if isinstance(told, Deferred):
@@ -93,7 +114,7 @@ class Payment:
             self._events.emit(ReloadDeferred(told.reason, told.retry_in))
             await self._standing.say(link, state="pending", error=told.reason, **about(prepared))
             return False
-        self._told = prepared.content_hash
+        self._told, self._burst_since = prepared.content_hash, None
         self._events.emit(Reloaded(told.method, prepared.content_hash))
         return True
 
@@ -111,8 +132,12 @@ class Payment:
     async def _confirm(self, link: Link, prepared: Prepared, informant: Informant) -> None:
         """Report what the asking finds out; ask on while the gateway runs with something else."""
         try:
+            again = prepared.neighbour.method == "touch"
             while (problem := await until_in_force(informant, prepared, self._patience)) is not None:
                 await to_the_end(self._not_applied(link, prepared, problem))
+                if again:  # a gateway that was just starting has missed it
+                    again = False
+                    await to_the_end(self._tell(link, prepared))
             await to_the_end(self._applied(link, prepared))
         except ReloadError:
             await to_the_end(self._offered(link, prepared))

@@ -10,31 +10,71 @@ from typing import Any
 
 import pytest
 from gateway.debugger import DebuggerWatch
-from gateway.openclaw import VERSION, Installation
+from gateway.openclaw import Installation
 from gateway.scene import Deploy, Deployment, Scene, deployed
 from harness import connected
+
+from agent_config_sync.model.site import GatewayVersion, Roster
 
 DEADLINE = 240
 """Seconds of one test, the start of a gateway included."""
 
+NEWEST = ".gateway/2026.9.6"
+"""Where `make test-gateway` installs the newest version that is known."""
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+def chosen() -> Installation:
+    """Return the gateway that AGENT_CONFIG_SYNC_TEST_GATEWAY names, else the newest; it may not be there."""
+    given = os.environ.get("AGENT_CONFIG_SYNC_TEST_GATEWAY")
+    return Installation(Path(given).absolute() if given else Path(__file__).parents[2] / NEWEST)
+
+
+def pytest_report_header() -> str:
+    return f"gateway: OpenClaw {chosen().version}" if chosen().is_complete() else "gateway: none"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test a deadline, and leave out those that mean nothing on this version of the gateway."""
+    version = chosen().version if chosen().is_complete() else None
+    others: list[pytest.Item] = []
     for item in items:
-        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(DEADLINE))
+        if version is not None and not _is_for(item, version):
+            others.append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def _is_for(item: pytest.Item, version: GatewayVersion) -> bool:
+    since, until, exception = (item.get_closest_marker(f"gateway_{name}") for name in ("since", "until", "except"))
+    return (
+        (since is None or version >= GatewayVersion(*since.args))
+        and (until is None or version <= GatewayVersion(*until.args))
+        and (exception is None or version != GatewayVersion(*exception.args))
+    )
 
 
 @pytest.fixture(scope="session")
 def installation() -> Installation:
     """The gateway that `make test-gateway` has installed, or another one by AGENT_CONFIG_SYNC_TEST_GATEWAY."""
-    given = os.environ.get("AGENT_CONFIG_SYNC_TEST_GATEWAY")
-    folder = Path(given) if given else Path(__file__).parents[2] / ".gateway" / VERSION
-    if not (folder / "node_modules" / ".bin" / "openclaw").exists():
+    installation = chosen()
+    if not installation.is_complete():
         pytest.fail(
-            f"there is no OpenClaw gateway in {folder}: run `make test-gateway`, which installs it (about a minute), "
-            "or set AGENT_CONFIG_SYNC_TEST_GATEWAY to a folder of tests/gateway/install_gateway.sh"
+            f"there is no OpenClaw gateway in {installation.folder}: run `make test-gateway`, which installs it (about "
+            "a minute), or set AGENT_CONFIG_SYNC_TEST_GATEWAY to a folder of tests/gateway/install_gateway.sh"
         )
-    return Installation(folder.absolute())
+    return installation
+
+
+@pytest.fixture(params=["list", pytest.param("entries", marks=pytest.mark.gateway_since(2026, 8, 1))])
+def roster(request: pytest.FixtureRequest) -> Roster:
+    """Each form of the roster that the gateway takes."""
+    form: Roster = request.param
+    return form
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +95,12 @@ def _no_debugger(debugger_watch: DebuggerWatch) -> Iterator[None]:
 def deploy(
     installation: Installation, server_dsn: str, tmp_path_factory: pytest.TempPathFactory, debugger_watch: DebuggerWatch
 ) -> Iterator[Deploy]:
-    """Start a gateway that lives until the end of the module."""
+    """Start a gateway, of another installation where one is given, that lives until the end of the module."""
     with ExitStack() as stack:
 
-        def deployment(**changes: Any) -> Deployment:
+        def deployment(of: Installation = installation, **changes: Any) -> Deployment:
             home = tmp_path_factory.mktemp("home")
-            return stack.enter_context(deployed(installation, server_dsn, home, **changes))
+            return stack.enter_context(deployed(of, server_dsn, home, **changes))
 
         yield deployment
 

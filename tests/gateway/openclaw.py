@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,12 +22,19 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pytest
+from gateway.debugger import listeners
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from agent_config_sync.model.site import GatewayVersion
 
 Layout: TypeAlias = Literal["section", "root"]
 
-VERSION = "2026.9.6"
-"""What install_gateway.sh installs."""
+VALIDATOR_SINCE = GatewayVersion(2026, 3, 2)
+"""The first version with `openclaw config validate`."""
+
+DEVICES = (GatewayVersion(2026, 3, 0), GatewayVersion(2026, 5, 0))
+"""From the first of these versions until before the second, a client without a device of its own has no rights."""
 
 READY_DEADLINE = 60.0
 """Seconds from the start of a gateway until it says that it is ready; about 8 on two cores."""
@@ -56,6 +65,21 @@ class Installation:
 
     folder: Path
 
+    @property
+    def package(self) -> Path:
+        return self.folder / "node_modules" / "openclaw"
+
+    def is_complete(self) -> bool:
+        return (self.folder / "node_modules" / ".bin" / "openclaw").exists()
+
+    @property
+    def version(self) -> GatewayVersion:
+        version = GatewayVersion.parse(
+            json.loads((self.package / "package.json").read_text(encoding="utf-8"))["version"]
+        )
+        assert version is not None
+        return version
+
     def environment(self, home: Path) -> dict[str, str]:
         """Return the environment of a gateway: nothing of ours but the PATH."""
         programs = self.folder / "node_modules" / ".bin"
@@ -66,28 +90,55 @@ class Installation:
             "XDG_STATE_HOME": str(home / "state"),
         }
 
-    def validate(self, config: Path, home: Path) -> Verdict:
-        """Ask `openclaw config validate` for its verdict on one openclaw.json and what it includes."""
-        ended = subprocess.run(
-            ["openclaw", "config", "validate", "--json"],
-            env={**self.environment(home), "OPENCLAW_CONFIG_PATH": str(config)},
+    def run(self, *words: str, home: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one command of the `openclaw` program, whatever becomes of it."""
+        of_config = {"OPENCLAW_CONFIG_PATH": str(config)} if config is not None else {}
+        return subprocess.run(
+            ["openclaw", *words],
+            env={**self.environment(home), **of_config},
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
+
+    def json(self, *words: str, home: Path, config: Path | None = None) -> dict[str, Any]:
+        """Run one command and return the object that it prints; some versions warn of this and that before it."""
+        ended = self.run(*words, home=home, config=config)
         _, brace, rest = ended.stdout.partition("{")
         if not brace:
-            pytest.fail(f"config validate said nothing: {ended.stdout[-500:]}{ended.stderr[-500:]}")
-        said = json.loads(brace + rest)
-        issues = tuple((str(issue["path"]), str(issue["message"])) for issue in said.get("issues", ()))
-        return Verdict(said["valid"], issues)
+            pytest.fail(f"openclaw {' '.join(words)} said nothing: {ended.stdout[-500:]}{ended.stderr[-500:]}")
+        said: dict[str, Any] = json.loads(brace + rest)
+        return said
+
+    def validate(self, config: Path, home: Path) -> Verdict:
+        """Ask the gateway's own validator for its verdict on one openclaw.json and what it includes.
+
+        Before 2026.3.2 there is no command for it, but every command that reads the configuration names its issues.
+        """
+        if self.version < VALIDATOR_SINCE:
+            ended = self.run("config", "get", "gateway.port", home=home, config=config)
+            issues = re.findall(r"^ +- ([\w.]+): (.*)$", ended.stderr, re.MULTILINE)
+            if ended.returncode != 0 and not issues:
+                pytest.fail(f"config get said nothing of the reason: {ended.stderr[-1000:]}")
+            return Verdict(ended.returncode == 0, tuple(issues))
+        said = self.json("config", "validate", "--json", home=home, config=config)
+        return Verdict(
+            said["valid"], tuple((str(issue["path"]), str(issue["message"])) for issue in said.get("issues", ()))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What a gateway says of itself (RPC config.get): the configuration it runs with, and whether it is the one on
-    disk, which is `valid` or not."""
+    """What a gateway runs with, and whether the configuration on disk is `valid` by its own judgement.
+
+    No version tells it over its RPC: `config.get` says what is on disk (before 2026.8.1), or a `runtimeConfig` that
+    follows the disk long before the gateway has reloaded (2026.9.6: after 0.25 s, the reload takes 0.9). So the probe, a
+    plugin of the tests, asks inside the gateway: the accessor that the gateway's own RPC methods read (2026.5.12 and
+    later), or the configuration that is given to plugins. On 2026.3.13 that is the one of the last reload. 2026.2.9 has
+    no configuration that it runs with: every turn reads the files, and so does the probe. 2026.8.1 and later also have
+    two hashes, equal once what is on disk has been applied.
+    """
 
     agents: Mapping[str, Any]
     valid: bool
@@ -96,13 +147,25 @@ class Effective:
 
     @property
     def entries(self) -> Mapping[str, Any]:
-        entries: Mapping[str, Any] = self.agents.get("entries", {})
-        return entries
+        """The agents by id, in whichever form the version keeps them."""
+        if "list" not in self.agents:
+            entries: Mapping[str, Any] = self.agents.get("entries", {})
+            return entries
+        return {
+            agent["id"]: {key: value for key, value in agent.items() if key not in ("id", "default")}
+            for agent in self.agents["list"]
+        }
 
     @property
     def defaults(self) -> Mapping[str, Any]:
         defaults: Mapping[str, Any] = self.agents.get("defaults", {})
         return defaults
+
+    @property
+    def allowed_models(self) -> list[str]:
+        """The allow-list: a policy where the version has one, else the catalogue itself."""
+        policy: Mapping[str, list[str]] = self.defaults.get("modelPolicy", {})
+        return policy.get("allow") or sorted(self.defaults.get("models", {}))
 
 
 @dataclass(slots=True)
@@ -130,11 +193,12 @@ class Rpc:
 
     async def effective(self) -> Effective:
         answer = await self.ask("config.get")
+        running = await self.ask("probe.running")
         return Effective(
-            answer["runtimeConfig"].get("agents", {}),
+            running.get("agents", {}),
             answer["valid"],
-            answer["appliedConfigHash"],
-            answer["configRevisionHash"],
+            answer.get("appliedConfigHash"),
+            answer.get("configRevisionHash"),
         )
 
 
@@ -169,8 +233,17 @@ class OpenClaw:
     def log_path(self) -> Path:
         return self.home / f"gateway-{self.starts}.log"
 
+    @property
+    def wants_devices(self) -> bool:
+        first, beyond = DEVICES
+        return first <= self.installation.version < beyond
+
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def reloads(self) -> int:
+        """Return how often it has read its configuration anew since it started, by its own log."""
+        return self.log().count("config change detected; evaluating reload")
 
     def set_up(self) -> None:
         """Write the configuration, an empty agents.json and the plugin's three files."""
@@ -180,18 +253,24 @@ class OpenClaw:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        gateway = {
+        gateway: dict[str, Any] = {
             "mode": "local",
             "port": self.port,
             "bind": "loopback",
             "auth": {"mode": "token", "token": TOKEN},
             **self.gateway_config,
         }
-        plugins = {
-            "load": {"paths": [str(door)]},
-            "entries": {"agent_config_sync": {"enabled": True, "config": self.plugin_config}},
+        if self.wants_devices:
+            gateway["controlUi"] = {"dangerouslyDisableDeviceAuth": True}
+        paths, entries = [str(door)], {"agent_config_sync": {"enabled": True, "config": self.plugin_config}}
+        asker = self.home / "probe"
+        shutil.copytree(Path(__file__).with_name("probe"), asker)
+        paths, entries = [*paths, str(asker)], {**entries, "probe": {"enabled": True, "config": {}}}
+        config: dict[str, Any] = {
+            "gateway": gateway,
+            "plugins": {"load": {"paths": paths}, "entries": entries},
+            "logging": {"file": str(self.home / "openclaw.log")},  # else a file below /tmp that outlives the tests
         }
-        config: dict[str, Any] = {"gateway": gateway, "plugins": plugins}
         if self.layout == "section":
             config["agents"] = {"$include": ["./agents.base.json5", "./agents.json"]}
             (self.folder / "agents.base.json5").write_text("{} // the operator's own\n", encoding="utf-8")
@@ -205,7 +284,7 @@ class OpenClaw:
         """Do one pass from the command line."""
         members = {"config_path": str(self.config_path), "gateway": str(self.plugin_config["gateway"]), **settings}
         ended = subprocess.run(
-            [*agent_config_sync(), "sync", *options, "--gateway-version", VERSION],
+            [*agent_config_sync(), "sync", *options, "--gateway-version", str(self.installation.version)],
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.home),
@@ -271,14 +350,23 @@ class OpenClaw:
     def _is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2) as answer:
-                return json.load(answer).get("ready") is True
-        except (OSError, urllib.error.URLError, json.JSONDecodeError):
+                said = answer.read()
+        except (OSError, urllib.error.URLError):
+            return False
+        if said.startswith(b"<"):  # 2026.2.9 answers everything with its web page, once it is up
+            return True
+        try:
+            return json.loads(said).get("ready") is True
+        except json.JSONDecodeError:
             return False
 
     def end(self, number: signal.Signals) -> int:
-        """Send one signal to the gateway's own process and return its status when it has ended."""
+        """End it by one signal and return its status: SIGKILL meets the process that listens (2026.2.9 and 2026.3.13
+        have a launcher before it), any other the one that was started, as a service manager does it.
+        """
         assert self._process is not None
-        self._process.send_signal(number)
+        pids = list(listeners(self.port)) if number == signal.SIGKILL else []
+        os.kill(pids[0] if pids else self._process.pid, number)
         return self._process.wait(EXIT_DEADLINE)
 
     def stop(self) -> None:
@@ -326,16 +414,22 @@ class OpenClaw:
     @contextlib.asynccontextmanager
     async def rpc(self) -> AsyncIterator[Rpc]:
         """Connect as an operator does; every event of the gateway comes beside the answers."""
+        client = {"id": "gateway-client", "version": "0.1", "platform": "linux", "mode": "backend"}
+        origin = None
+        if self.wants_devices:  # only a page of the gateway's own may do without, see `set_up`
+            client |= {"id": "openclaw-control-ui", "mode": "webchat"}
+            origin = Origin(f"http://127.0.0.1:{self.port}")
         greeting = {
             "minProtocol": 3,
             "maxProtocol": 4,
-            "client": {"id": "gateway-client", "version": "0.1", "platform": "linux", "mode": "backend"},
+            "client": client,
             "role": "operator",
             "scopes": ["operator.read", "operator.write", "operator.admin"],
             "caps": [],
             "auth": {"token": TOKEN},
         }
-        async with connect(f"ws://127.0.0.1:{self.port}", max_size=None, ping_interval=None) as connection:
+        address = f"ws://127.0.0.1:{self.port}"
+        async with connect(address, origin=origin, max_size=None, ping_interval=None) as connection:
             challenge = json.loads(await connection.recv())
             assert challenge.get("event") == "connect.challenge", challenge
             rpc = Rpc(connection)

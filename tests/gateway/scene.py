@@ -149,8 +149,12 @@ class Scene:
 
     async def in_force(self, transaction: str, rpc: Rpc) -> Effective:
         """Return what the gateway runs with at the moment when the status says that this transaction is applied."""
-        await until(lambda: self.applied(transaction), "gateway_status says applied", gateway=self.gateway)
+        await self.until_applied(transaction)
         return await rpc.effective()
+
+    async def until_applied(self, transaction: str) -> asyncpg.Record:
+        """Return the status as soon as it says that what this transaction committed is in force."""
+        return await until(lambda: self.applied(transaction), "gateway_status says applied", gateway=self.gateway)
 
     async def applied(self, transaction: str) -> asyncpg.Record | None:
         """Return the status if it says now that what this transaction committed is in force."""

@@ -20,7 +20,8 @@ def shared(deploy: Deploy) -> Deployment:
 
     def without_plugin(gateway: OpenClaw, _: str) -> None:
         def change(config: dict[str, Any]) -> None:
-            del config["plugins"]
+            del config["plugins"]["load"]["paths"][0]
+            del config["plugins"]["entries"]["agent_config_sync"]
 
         gateway.edit_config(change)
 

@@ -7,7 +7,6 @@ import urllib.request
 
 import orjson
 import pytest
-from gateway.openclaw import VERSION
 from gateway.scene import Deploy, Deployment, Scene
 
 
@@ -34,7 +33,7 @@ async def test_a_gateway_that_runs_with_a_change_is_healthy_and_measured(scene: 
     await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'writer'")
     health = orjson.loads(page(port, "health"))
     assert (health["status"], health["state"]) == ("healthy", "applied")
-    assert health["versions"]["gateway_version"] == VERSION
+    assert health["versions"]["gateway_version"] == str(scene.gateway.installation.version)
     assert health["last_published"]["content_hash"] == scene.content_hash()
     assert health["latency_ms"] > 0
     assert b"agent_config_sync_config_last_reload_successful 1.0\n" in page(port, "metrics")

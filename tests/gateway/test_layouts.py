@@ -9,13 +9,24 @@ import pytest
 from gateway.scene import Deploy, Deployment, Scene
 from harness import connected
 
+from agent_config_sync.gateway.rules import roster_for
 
-@pytest.fixture(scope="module", params=["list in a section", "entries at the root"])
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("section", "list"), marks=pytest.mark.gateway_since(2026, 8, 1)),
+        pytest.param(("root", "auto")),
+    ],
+    ids=["list in a section", "root"],
+)
 def shared(deploy: Deploy, request: pytest.FixtureRequest) -> Deployment:
-    """A gateway with another roster, or another layout, than ours; its plugin's config has a typo."""
-    if request.param == "entries at the root":
-        return deploy(layout="root", logLevle="debug")
-    return deploy(roster="list", logLevle="debug")
+    """A gateway with another roster, or another layout, than ours; its plugin's config has a typo.
+
+    It has read the roster at its start: where nothing was below `agents` before, 2026.5.12 does not reload.
+    """
+    layout, roster = request.param
+    return deploy(layout=layout, synced=True, roster=roster, logLevle="debug")
 
 
 @pytest.fixture
@@ -30,7 +41,8 @@ async def scene(shared: Deployment) -> AsyncIterator[Scene]:
 async def test_the_file_has_the_form_that_was_asked_for(scene: Scene) -> None:
     document = orjson.loads(scene.gateway.output.read_bytes())
     if scene.gateway.layout == "root":
-        assert sorted(document["agents"]["entries"]) == ["coder", "lead", "writer"]
+        form = roster_for(scene.gateway.installation.version)
+        assert sorted(document["agents"]) == sorted(["defaults", form] + ["ownership"] * (form == "entries"))
     else:
         assert [agent["id"] for agent in document["list"]] == ["coder", "lead", "writer"]
 
@@ -40,12 +52,11 @@ async def test_a_change_is_in_force_when_the_status_says_applied(scene: Scene) -
         "UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'",
         "DELETE FROM agents WHERE name = 'writer'",
         "INSERT INTO agents (name) VALUES ('analyst')",
-        "UPDATE agent_system_config SET value = '2' WHERE key = 'max_spawn_depth'",
     )
     assert effective.valid
     assert sorted(effective.entries) == ["analyst", "coder", "lead"]
     assert effective.entries["coder"]["model"] == "anthropic/claude-opus-4-6"
-    assert effective.defaults["subagents"]["maxSpawnDepth"] == 2
+    assert "anthropic/claude-opus-4-6" in effective.allowed_models
 
 
 async def test_the_default_agent_of_the_rows_is_the_one_that_the_gateway_reports(scene: Scene) -> None:

@@ -39,12 +39,13 @@ def shared(deploy: Deploy, package: Path) -> Deployment:
         own: dict[str, Any] = {}
 
         def without(config: dict[str, Any]) -> None:
-            own.update(config.pop("plugins")["entries"])
+            del config["plugins"]["load"]["paths"][0]
+            own.update(config["plugins"]["entries"].pop("agent_config_sync"))
 
         gateway.edit_config(without)
         ended = gateway.openclaw("plugins", "install", str(package), "--force", "--accept-capabilities")
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        gateway.edit_config(lambda config: config.setdefault("plugins", {}).setdefault("entries", {}).update(own))
+        gateway.edit_config(lambda config: config["plugins"]["entries"].update(agent_config_sync=own))
 
     return deploy(prepare=install)
 

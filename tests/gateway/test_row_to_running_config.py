@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from gateway.openclaw import VERSION, Effective
+from gateway.openclaw import Effective
 from gateway.scene import Deployment, Scene, until
 from harness import connected
 
-from agent_config_sync.gateway.rules import INCLUDE_LIMIT
+from agent_config_sync.gateway.rules import INCLUDE_LIMIT, roster_for
 
 FALLBACKS = ["anthropic/claude-haiku-4-5", "anthropic/claude-sonnet-4-5"]
 
 TOO_LARGE = f"""
-    UPDATE agents SET settings = jsonb_build_object('params', jsonb_build_object('x', repeat('y', {INCLUDE_LIMIT})))
+    UPDATE agents
+    SET settings = jsonb_build_object('identity', jsonb_build_object('theme', repeat('y', {INCLUDE_LIMIT})))
     WHERE name = 'writer'
 """
 
@@ -35,8 +36,19 @@ async def test_an_updated_model_is_in_force_when_the_status_says_applied(scene: 
     assert effective.entries["lead"]["model"] == {"primary": "anthropic/claude-opus-4-6", "fallbacks": FALLBACKS}
 
 
+@pytest.mark.gateway_since(2026, 3, 13)
+@pytest.mark.gateway_except(2026, 5, 12)  # which reloads no default but the models, unless an agent has changed too
 async def test_an_updated_max_spawn_depth_is_in_force_when_the_status_says_applied(scene: Scene) -> None:
     effective = await scene.change("UPDATE agent_system_config SET value = '2' WHERE key = 'max_spawn_depth'")
+    assert effective.defaults["subagents"]["maxSpawnDepth"] == 2
+
+
+@pytest.mark.gateway_since(2026, 3, 13)
+async def test_an_updated_max_spawn_depth_beside_an_updated_agent_is_in_force(scene: Scene) -> None:
+    effective = await scene.change(
+        "UPDATE agent_system_config SET value = '2' WHERE key = 'max_spawn_depth'",
+        "UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'writer'",
+    )
     assert effective.defaults["subagents"]["maxSpawnDepth"] == 2
 
 
@@ -53,7 +65,7 @@ async def test_a_shortened_list_of_subagents_is_in_force_when_the_status_says_ap
 async def test_the_model_allow_list_holds_the_models_of_the_rows_and_no_others(scene: Scene) -> None:
     effective = await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'")
     models = [FALLBACKS[0], "anthropic/claude-opus-4-5", "anthropic/claude-opus-4-6", FALLBACKS[1]]
-    assert effective.defaults["modelPolicy"]["allow"] == models
+    assert effective.allowed_models == models
     assert sorted(effective.defaults["models"]) == models
 
 
@@ -79,7 +91,11 @@ async def test_a_renamed_agent_is_in_force_under_its_new_name_only(scene: Scene)
 
 
 async def test_settings_of_a_row_are_in_force_when_the_status_says_applied(scene: Scene) -> None:
-    settings = {"tools": {"profile": "minimal"}, "identity": {"name": "Lea"}, "params": {"temperature": 0.25}}
+    settings = {
+        "tools": {"profile": "minimal"},
+        "identity": {"name": "Lea"},
+        "groupChat": {"mentionPatterns": ["@lea"], "historyLimit": 5},
+    }
     effective = await scene.change(f"UPDATE agents SET settings = '{json.dumps(settings)}' WHERE name = 'lead'")
     assert {key: effective.entries["lead"][key] for key in settings} == settings
 
@@ -94,6 +110,8 @@ async def test_a_model_taken_out_of_a_row_is_gone_when_the_status_says_applied(s
     assert "model" not in effective.entries["writer"]
 
 
+@pytest.mark.gateway_since(2026, 3, 13)
+@pytest.mark.gateway_except(2026, 5, 12)  # which reloads no default but the models, unless an agent has changed too
 async def test_a_deleted_max_spawn_depth_is_gone_when_the_status_says_applied(scene: Scene) -> None:
     effective = await scene.change("DELETE FROM agent_system_config WHERE key = 'max_spawn_depth'")
     assert "maxSpawnDepth" not in effective.defaults["subagents"]
@@ -109,7 +127,8 @@ async def test_fallback_models_are_in_force_in_their_new_order_when_the_status_s
 async def test_the_status_names_the_version_the_roster_and_the_hash_of_the_file(scene: Scene) -> None:
     await scene.change("UPDATE agents SET thinking = 'high' WHERE name = 'lead'")
     status = await scene.status()
-    assert (status["gateway_version"], status["roster"], status["error"]) == (VERSION, "entries", None)
+    version = scene.gateway.installation.version
+    assert (status["gateway_version"], status["roster"], status["error"]) == (str(version), roster_for(version), None)
     assert status["content_hash"] == scene.content_hash()
 
 
@@ -132,6 +151,7 @@ async def test_the_status_never_says_applied_before_the_gateway_runs_with_it(sce
     assert (True, False) not in samples
 
 
+@pytest.mark.gateway_since(2026, 8, 1)
 async def test_what_is_said_to_be_applied_is_soon_the_revision_on_disk_by_the_gateways_own_hashes(scene: Scene) -> None:
     await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'writer'")
 
@@ -159,10 +179,21 @@ async def test_the_changes_of_one_transaction_come_into_force_together(scene: Sc
     assert effective.entries["lead"]["subagents"]["allowAgents"] == ["*"]
 
 
+async def test_a_burst_of_200_commits_causes_one_reload_or_two(scene: Scene) -> None:
+    before = scene.gateway.reloads()
+    updates = [f"UPDATE agents SET model = 'anthropic/burst-{number}' WHERE name = 'writer'" for number in range(200)]
+    await scene.operator.execute(";".join(f"BEGIN; {update}; COMMIT" for update in updates[:-1]))
+    effective = await scene.change(updates[-1])
+    assert effective.entries["writer"]["model"] == "anthropic/burst-199"
+    assert 1 <= scene.gateway.reloads() - before <= 2
+
+
 async def test_an_agent_of_the_operators_own_file_stays_beside_those_of_the_rows(scene: Scene) -> None:
     base = scene.gateway.folder / "agents.base.json5"
     before = base.read_text(encoding="utf-8")
-    base.write_text("{entries: {local: {name: 'Local'}}, defaults: {maxConcurrent: 3}}", encoding="utf-8")
+    keyed = roster_for(scene.gateway.installation.version) == "entries"
+    local = "entries: {local: {name: 'Local'}}" if keyed else "list: [{id: 'local', name: 'Local'}]"
+    base.write_text(f"{{{local}, defaults: {{maxConcurrent: 3}}}}", encoding="utf-8")
     try:
         effective = await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'")
     finally:
@@ -171,38 +202,37 @@ async def test_an_agent_of_the_operators_own_file_stays_beside_those_of_the_rows
     assert effective.defaults["maxConcurrent"] == 3
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("model", "anthropic/claude\x01"),
-        ("model", "anthropic/${HOME}"),
-        ("model", " "),
-        ("model", "$include"),
-        ("model", "__proto__"),
-        ("thinking", "insane"),
-        ("fallback_models", '{NULL,""}'),
-        ("allowed_subagents", "{nobody,NULL}"),
-        ("settings", '{"tools": "x"}'),
-        ("settings", '{"heartbeat": {"every": "soon"}}'),
-        ("settings", '{"sandbox": {"docker": {"network": "host"}}}'),
-        ("settings", '{"no such key": 1}'),
-        ("settings", '{"params": {"$include": "/etc/passwd"}}'),
-        ("settings", '{"subagents": {"maxConcurrent": 3}}'),
-    ],
-    ids=str,
-)
-async def test_an_invalid_value_costs_itself_and_never_the_validity_of_the_config(
-    scene: Scene, column: str, value: str
-) -> None:
-    literal = "'" + value.replace("'", "''") + "'"
+INVALID = [
+    ("model", "anthropic/claude\x01"),
+    ("model", "anthropic/${HOME}"),
+    ("model", " "),
+    ("model", "$include"),
+    ("model", "__proto__"),
+    ("thinking", "insane"),
+    ("fallback_models", '{NULL,""}'),
+    ("allowed_subagents", "{nobody,NULL}"),
+    ("settings", '{"tools": "x"}'),
+    ("settings", '{"heartbeat": {"every": "soon"}}'),
+    ("settings", '{"sandbox": {"docker": {"network": "host"}}}'),
+    ("settings", '{"no such key": 1}'),
+    ("settings", '{"params": {"$include": "/etc/passwd"}}'),
+    ("settings", '{"subagents": {"maxConcurrent": 3}}'),
+]
+"""Columns of an agent, and what no gateway takes there."""
+
+
+async def test_an_invalid_value_costs_itself_and_never_the_validity_of_the_config(scene: Scene) -> None:
+    bad = {f"bad-{number}": cell for number, cell in enumerate(INVALID)}
+    literals = {name: "'" + value.replace("'", "''") + "'" for name, (_, value) in bad.items()}
     effective = await scene.change(
-        f"UPDATE agents SET {column} = {literal} WHERE name = 'writer'",
+        *(f"INSERT INTO agents (name, {bad[name][0]}) VALUES ('{name}', {literals[name]})" for name in bad),
         "UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'",
     )
     assert effective.valid
     assert effective.entries["coder"]["model"] == "anthropic/claude-opus-4-6"
-    assert "writer" in effective.entries
-    assert any("agent writer: " in warning for warning in (await scene.status())["warnings"])
+    assert set(bad) <= set(effective.entries)
+    warnings = (await scene.status())["warnings"]
+    assert [name for name in bad if not any(f"agent {name}: " in warning for warning in warnings)] == []
 
 
 async def test_a_file_over_the_include_limit_is_refused_and_the_last_good_one_stays_in_force(scene: Scene) -> None:
@@ -213,14 +243,15 @@ async def test_a_file_over_the_include_limit_is_refused_and_the_last_good_one_st
     assert scene.gateway.output.read_bytes() == before
     effective = await scene.effective()
     assert effective.valid
-    assert "params" not in effective.entries["writer"]
+    assert "identity" not in effective.entries["writer"]
 
 
 async def test_a_refused_change_that_is_taken_back_is_applied_again(scene: Scene) -> None:
     await scene.commit(TOO_LARGE)
     await scene.until_status("refused")
-    effective = await scene.change("""UPDATE agents SET settings = '{"params": {"x": "y"}}' WHERE name = 'writer'""")
-    assert effective.entries["writer"]["params"] == {"x": "y"}
+    settings = '{"identity": {"theme": "calm"}}'
+    effective = await scene.change(f"UPDATE agents SET settings = '{settings}' WHERE name = 'writer'")
+    assert effective.entries["writer"]["identity"] == {"theme": "calm"}
     assert (await scene.status())["error"] is None
 
 

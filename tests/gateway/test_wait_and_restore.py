@@ -7,7 +7,7 @@ import os
 import subprocess
 
 import orjson
-from gateway.openclaw import VERSION, agent_config_sync
+from gateway.openclaw import agent_config_sync
 from gateway.scene import Deployment, Scene, until
 
 STATE = "agent-config-sync"
@@ -25,7 +25,7 @@ async def command(shared: Deployment, *words: str) -> subprocess.CompletedProces
             "AGENT_CONFIG_SYNC_CONFIG_PATH": str(shared.gateway.config_path),
             "AGENT_CONFIG_SYNC_STATE_DIR": str(folder / STATE),
             "AGENT_CONFIG_SYNC_GATEWAY": str(shared.gateway.plugin_config["gateway"]),
-            "AGENT_CONFIG_SYNC_GATEWAY_VERSION": VERSION,
+            "AGENT_CONFIG_SYNC_GATEWAY_VERSION": str(shared.gateway.installation.version),
         },
         capture_output=True,
         text=True,

@@ -146,6 +146,23 @@ async def test_a_refusal_does_not_forget_an_older_debt(start: Start, operator: O
     await second.events.until(Reloaded)
 
 
+async def test_one_signal_is_sent_for_a_burst_of_publishes(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    signals: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: signals.append(number))
+    try:
+        own = {"reload": "signal", "gateway_pid": os.getpid(), "gateway_version": None}
+        running = await start(wait=Published, **own)
+        for number in range(3):
+            await operator.execute("UPDATE agents SET model = $1", f"a/m{number}")
+            await running.events.until(Published)
+        await running.events.until(Reloaded)
+        await running.plugin.stop()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert running.events.count(Reloaded) == len(signals) == 1
+
+
 async def test_an_unwritable_state_directory_costs_no_signal(start: Start, operator: Operator) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     signals: list[int] = []
@@ -208,6 +225,13 @@ async def test_a_gateway_that_runs_with_something_else_is_reported_with_the_diff
     different = await running.events.until(NotApplied)
     assert different.reason == "agent lead is not there yet"
     await eventually(operator, "SELECT state = 'pending' AND error LIKE '%agent lead%' FROM gateway_status")
+
+
+async def test_a_gateway_that_has_missed_a_touch_is_touched_once_more(start: Start, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=Reloaded, informant=Gateway(), gateway_version="2026.7.1")
+    await running.events.until(NotApplied)
+    await running.events.until(Reloaded)
 
 
 async def test_a_gateway_that_cannot_be_asked_is_offered_it(start: Start, operator: Operator) -> None:

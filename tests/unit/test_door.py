@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -169,6 +170,15 @@ def test_what_the_plugin_observed_becomes_settings() -> None:
         "config_path": "/g/o.json",
         "state_dir": "/g/agent-config-sync",
     }
+
+
+def test_a_gateway_that_does_not_tell_its_version_has_the_one_of_the_script_that_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "openclaw", "version": "2026.3.13"}')
+    script = tmp_path / "openclaw.mjs"
+    script.touch()
+    assert settings_of(version="unknown", script=str(script)) == {"gateway_version": "2026.3.13"}
+    assert settings_of(version="2026.9.6", script=str(script)) == {"gateway_version": "2026.9.6"}
+    assert settings_of(version="unknown", script=str(tmp_path / "gone")) == {}
 
 
 CHAT = {"host": "c", "port": 5433, "database": "chat", "user": "u", "password": SECRET, "pollIntervalMs": 1000}

@@ -51,6 +51,64 @@ def test_only_a_version_that_is_known_to_take_a_newer_key_is_given_it(key: str) 
     assert taken == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("version", "taken"),
+    [
+        ("2026.5.12", ["systemPromptOverride", "memorySearch", "models"]),
+        ("2026.6.11", ["memorySearch", "models"]),
+        ("2026.7.1", ["memorySearch", "models", "description"]),
+        ("2026.7.35", ["models", "description"]),
+        ("2026.8.1", ["models", "description", "memory"]),
+        ("2026.9.3", ["models", "description", "memory"]),
+        ("2026.9.6", ["models", "description", "memory", "cwd"]),
+        ("2027.1.1", ["models", "description", "memory", "cwd"]),
+    ],
+)
+def test_a_version_between_two_recorded_ones_is_given_what_both_take(version: str, taken: list[str]) -> None:
+    rules = rules_for(GatewayVersion.parse(version))
+    keys = ["systemPromptOverride", "memorySearch", "models", "description", "memory", "cwd"]
+    assert [key for key in keys if rules.takes_agent_key(key)] == taken
+
+
+def test_a_gateway_older_than_every_recorded_one_is_given_what_all_take() -> None:
+    rules = rules_for(GatewayVersion(2025, 12, 1))
+    assert rules.takes_agent_key("tools")
+    assert not rules.takes_agent_key("memorySearch")
+
+
+BY_VERSION: list[tuple[str, object, str, str]] = [
+    # key, value, a version that refuses it, one that takes it
+    ("heartbeat", {"every": "1h30m"}, "2026.2.9", "2026.3.13"),
+    ("heartbeat", {"target": "owner"}, "2026.7.1", "2026.8.1"),
+    ("heartbeat", {"target": "qa-channel"}, "2026.3.13", "2026.5.12"),
+    ("sandbox", {"docker": {"binds": ["C:/a:/b"]}}, "2026.3.13", "2026.5.12"),
+    ("thinkingDefault", "high", "2026.3.13", "2026.5.12"),
+    ("thinkingDefault", "ultra", "2026.5.12", "2026.7.1"),
+    ("tools", {"loopDetection": {"criticalThreshold": 5}}, "2026.8.1", "2026.7.1"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "refuses", "takes"), BY_VERSION)
+def test_a_value_is_refused_where_the_version_refuses_it_and_only_there(
+    key: str, value: object, refuses: str, takes: str
+) -> None:
+    found = [problem(key, value, GatewayVersion.parse(version)) for version in (refuses, takes)]
+    assert (found[0] is not None, found[1]) == (True, None)
+
+
+@pytest.mark.parametrize(("warning", "critical", "breaker"), [(5, 5, 6), (5, 6, 6), (7.0, 6.0, 8)])
+def test_thresholds_of_loops_must_rise_where_a_version_has_them(warning: float, critical: float, breaker: int) -> None:
+    thresholds = {"warningThreshold": warning, "criticalThreshold": critical, "globalCircuitBreakerThreshold": breaker}
+    found = problem("tools", {"loopDetection": thresholds}, GatewayVersion(2026, 7, 1))
+    assert found is not None
+    assert "must be more than" in found
+
+
+def test_thresholds_of_loops_that_rise_are_accepted() -> None:
+    thresholds = {"warningThreshold": 5, "criticalThreshold": 6, "globalCircuitBreakerThreshold": 7}
+    assert problem("tools", {"loopDetection": thresholds}, GatewayVersion(2026, 7, 1)) is None
+
+
 @pytest.mark.parametrize("key", ["skipBootstrap", "thinking", "nmae", "", "__proto__", "systemPromptOverride"])
 def test_a_key_that_no_agent_has_is_refused(key: str) -> None:
     assert problem(key, "x") == "this version of the gateway does not take it"
