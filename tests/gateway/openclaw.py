@@ -133,8 +133,8 @@ class Effective:
     """What a gateway runs with, and whether the configuration on disk is `valid` by its own judgement.
 
     No version tells it over its RPC: `config.get` says what is on disk (before 2026.8.1), or a `runtimeConfig` that
-    follows the disk long before the gateway has reloaded (2026.9.6: after 0.25 s, the reload takes 0.9). So the probe, a
-    plugin of the tests, asks inside the gateway: the accessor that the gateway's own RPC methods read (2026.5.12 and
+    follows the disk long before the gateway has reloaded (2026.9.6: after 0.25 s; the reload takes 0.9). So a plugin of
+    the tests, the probe, asks inside the gateway: the accessor that the gateway's own RPC methods read (2026.5.12 and
     later), or the configuration that is given to plugins. On 2026.3.13 that is the one of the last reload. 2026.2.9 has
     no configuration that it runs with: every turn reads the files, and so does the probe. 2026.8.1 and later also have
     two hashes, equal once what is on disk has been applied.
