@@ -15,7 +15,7 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 	AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(1) $(BIN)/pytest $(2) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint test-gateway test-gateway-all test-deploy mutants bench docs format clean
+.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy mutants bench bench-applied bench-idle docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -47,6 +47,9 @@ test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gate
 test-gateway-all: test-gateway  ## Run them on every version that is known
 	@for version in 2026.8.1 2026.7.1 2026.5.12 2026.3.13 2026.2.9; do $(call on-gateway,$$version,tests/gateway) || exit; done
 
+test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers of their own; needs pgbouncer
+	@$(BIN)/pytest tests/faults $(ARGS)
+
 test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with promtool and systemd-analyze
 	@for tool in promtool:prometheus systemd-analyze:systemd; do command -v $${tool%:*} >/dev/null || \
 		{ echo "make test-deploy needs $${tool%:*}: apt install $${tool#*:}" >&2; exit 1; }; done
@@ -55,8 +58,14 @@ test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)
 
-bench: $(VENV)/wheel  ## Measure commit to durable file against a bare floor
+bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, and to applied, each against a bare floor
 	@$(BIN)/python benchmarks/commit_to_file.py $(ARGS)
+	@$(MAKE) --no-print-directory bench-applied ARGS=
+
+bench-applied: $(VENV)/wheel $(VENV)/test  ## Measure commit to applied against a bare mv, on a real gateway
+	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
+	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) PYTHONPATH=tests \
+		$(BIN)/python benchmarks/commit_to_applied.py $(ARGS)
 
 bench-idle: $(VENV)/wheel  ## Measure processor and memory while nothing happens, for 10 minutes
 	@$(BIN)/python benchmarks/idle.py $(ARGS)
@@ -70,7 +79,7 @@ format: $(VENV)/lint  ## Format the code
 	@$(BIN)/ruff check --fix .
 
 clean:  ## Remove everything that was made here
-	@rm -rf $(VENV) .gateway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .gateway build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
