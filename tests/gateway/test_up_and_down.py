@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 
 import orjson
@@ -54,12 +55,16 @@ async def test_a_home_goes_up_to_this_version_and_down_again(
         await scene.until_status("applied")
 
         gateway.end(signal.SIGTERM)
+        state = gateway.folder / "state"  # the gateway's own, which a later version converts for good
+        backup = shutil.copytree(state, gateway.home / "backup")
         gateway.installation = installation
         await asyncio.to_thread(gateway.start)
         assert "entries" in await in_force(scene)
 
         gateway.end(signal.SIGTERM)
         gateway.installation = earlier
+        shutil.rmtree(state)
+        backup.rename(state)
         await asyncio.to_thread(gateway.run_sync, "--dsn", shared.dsn)
         await asyncio.to_thread(gateway.start)
         assert "list" in await in_force(scene)

@@ -15,7 +15,7 @@ def shared(deploy: Deploy, request: pytest.FixtureRequest) -> Deployment:
 
 
 async def test_a_change_is_in_force_and_the_debugger_stays_closed(scene: Scene) -> None:
-    effective = await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'writer'")
-    assert effective.valid
-    assert effective.entries["writer"]["model"] == "anthropic/claude-opus-4-6"
-    assert (await scene.status())["gateway_version"] in (None, str(scene.gateway.installation.version))
+    transaction = await scene.commit("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'writer'")
+    status = await scene.until_applied(transaction)
+    assert status["gateway_version"] in (None, str(scene.gateway.installation.version))
+    assert status["content_hash"] == scene.content_hash()
