@@ -71,6 +71,23 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     return ConfigLayout(included_at, base, tuple(sources))
 
 
+def read_effective(config: Path) -> tuple[Mapping[str, Any], tuple[Path, ...]]:
+    """Return the whole configuration as the gateway merges it, our file and all, and the files that it is made of.
+
+    Raises: SettingsError when one of the files is missing or not valid, OSError when it cannot be read.
+    """
+    document = read_json5(config)
+    if not isinstance(document, Mapping):
+        raise SettingsError(f"{config} must hold an object")
+    sources = [config]
+    effective = _expanded(document, config.parent, config, sources)
+    for path in sources[1:]:
+        if not path.exists():
+            raise SettingsError(f"{config} includes {path}, which is not there: write it, or take the include out")
+        read_json5(path)
+    return effective, tuple(sources)
+
+
 def _agents(document: Mapping[str, Any], folder: Path, ours: Path, sources: list[Path]) -> Mapping[str, Any]:
     """Return the `agents` section that a document and the files it includes make without our file."""
     merged: Mapping[str, Any] = {}
