@@ -11,6 +11,7 @@ from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.door import door
 from agent_config_sync.cli.import_ import import_
+from agent_config_sync.cli.install import install
 from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.run import run
 from agent_config_sync.cli.status import status
@@ -42,3 +43,4 @@ def common(
 for command in (run, sync, diff, status, migrate, demo, door):
     app.command()(command)
 app.command("import")(import_)
+app.command(hidden=True)(install)  # install.sh is the way in

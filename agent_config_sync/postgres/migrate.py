@@ -90,7 +90,8 @@ async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> li
                 await connection.execute(query("record_checksum"), migration.name, migration.checksum)
         finally:
             if not connection.is_closed():
-                await connection.execute("ROLLBACK")  # of a file that failed in its middle
+                if connection.is_in_transaction():
+                    await connection.execute("ROLLBACK")  # of a file that failed in its middle
                 await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
     except QUERY_FAILURES as error:
         raise _failure(error) from None
