@@ -47,13 +47,16 @@ while (($#)); do
             exit 0
             ;;
         --dsn | --database | -d)
-            (($# > 1)) && [[ -n "$2" && "$2" != -* ]] || misused "$1 needs a value"
+            if (($# < 2)) || [[ -z "$2" || "$2" == -* ]]; then misused "$1 needs a value"; fi
             options+=("${1/#-d/--database}" "$2")
             shift
             ;;
         --dsn=?* | --database=?*) options+=("$1") ;;
-        --verify-only) mode=verify && options+=("$1") ;;
-        --uninstall) mode=uninstall && options+=("$1") ;;
+        --verify-only | --uninstall)
+            [[ "$mode" == install ]] || misused "--verify-only and --uninstall do not go together"
+            mode="${1#--}"
+            options+=("$1")
+            ;;
         --force | --no-restart | --no-gateway) options+=("$1") ;;
         *) misused "unknown option $1" ;;
     esac
@@ -67,8 +70,9 @@ command="$current/bin/agent-config-sync"
 
 # Print the program and the version of a Python that will do.
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+    local candidate candidates=(python3 python3.14 python3.13 python3.12 python3.11)
+    [[ -z "${PYTHON:-}" ]] || candidates=("$PYTHON")
+    for candidate in "${candidates[@]}"; do
         if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v -- "$candidate"
             return
@@ -113,8 +117,6 @@ make_environment() {
     name="python-$(fingerprint "$source" "$python")"
     environment="$data/$name"
     before="$(readlink -- "$current" || true)"
-    mkdir -p -- "$data"
-    chmod go-w -- "$data"
     if [[ ! -f "$environment/.complete" ]]; then
         printf 'making a Python environment in %s (once, less than a minute)\n' "$environment"
         rm -rf -- "$environment"
@@ -122,7 +124,7 @@ make_environment() {
         "$environment/bin/pip" install --quiet --disable-pip-version-check "$source" ||
             fail "pip could not install agent-config-sync: its words are above; nothing was changed"
         "$environment/bin/agent-config-sync" --version >/dev/null
-        sync -- "$data"
+        sync --file-system -- "$environment"
         touch -- "$environment/.complete"
     fi
     if [[ "$before" != "$name" ]]; then
@@ -143,13 +145,16 @@ remove_environments() {
 
 case "$mode" in
     install)
-        exec 9>>"$(mkdir -p -- "$data" && printf '%s' "$data")/environment.lock"
+        umask g-w,o-w # the gateway loads nothing that others may write
+        mkdir -p -- "$data"
+        chmod go-w -- "$data"
+        exec 9>>"$data/environment.lock"
         flock --wait 600 9 || fail "another install.sh is making the environment in $data"
         make_environment
         exec 9>&-
         exec "$command" install "${options[@]}"
         ;;
-    verify)
+    verify-only)
         if [[ ! -x "$command" ]]; then
             printf 'would    environment    make a Python environment in %s\n' "$data"
             exit 3

@@ -9,6 +9,7 @@ from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, register
@@ -19,15 +20,24 @@ from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.link import Timing, connect
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
+from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
 
 
 def sweep(job: Job) -> None:
-    """Remove what a killed run has left beside the configuration."""
+    """Remove what a killed run has left."""
     places = job.places
     places.candidate.unlink(missing_ok=True)
     for path in (places.config, places.target, places.base, places.candidate, places.record):
         atomic.sweep(path)
+    for name in FILES:
+        atomic.sweep(places.door / name)
+    lock = pass_lock(places.output)
+    if places.output.parent.is_dir() and lock.try_acquire():  # else somebody is writing, and sweeps himself
+        atomic.sweep(places.output)
+        State(places.state, places.output).sweep()
+        lock.release()
 
 
 async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:

@@ -48,8 +48,10 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
     if intake.new:
         scope = f", for {site.gateway} alone" if intake.only_here else ""
         job.say("done", "agents", f"took {', '.join(intake.new)} into the database{scope}")
-    else:
+    elif names:
         job.say("already", "agents", f"the database has all {len(names)} of openclaw.json")
+    else:
+        job.say("already", "agents", "openclaw.json has none for the database")
     return names
 
 
