@@ -69,13 +69,20 @@ def roster_of(section: Mapping[str, Any]) -> dict[str, object]:
     return roster
 
 
+def _said_twice(section: Mapping[str, Any]) -> list[str]:
+    """Return the ids that a list has more than once; the gateway's validator lets them pass."""
+    agents = section.get("list")
+    names = [str(_object(agent).get("id", "")) for agent in (agents if isinstance(agents, list) else ())]
+    return [name for number, name in enumerate(names) if name in names[:number]]
+
+
 def adopt(section: Mapping[str, Any], site: Site) -> Adoption:
     """Return rows for the agents of a section. site: the gateway that they are rendered for, to see what they hold."""
     roster = roster_of(section)
     default = _default_agent(section, roster)
     known = frozenset(roster) | site.base_agents
     agents: dict[str, AdoptedAgent] = {}
-    left_out: dict[str, str] = {}
+    left_out = {name: f"agent {shown(name)}: a second one of this id" for name in _said_twice(section)}
     for name, members in roster.items():
         if not is_agent_id(name):
             left_out[name] = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
 from agent_config_sync.install.candidate import try_out
-from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.install.copies import keep_copy, sweep_copies
 from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
@@ -31,6 +31,8 @@ def sweep(job: Job) -> None:
     places.candidate.unlink(missing_ok=True)
     for path in (places.config, places.target, places.base, places.candidate, places.record):
         atomic.sweep(path)
+    for path in (places.config, places.output, places.base):
+        sweep_copies(path)
     for name in FILES:
         atomic.sweep(places.door / name)
     lock = pass_lock(places.output)
@@ -54,6 +56,8 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     content = document.text.encode()
     if content == found.content:
         _look_at_config(job, found)
+        if not job.options.look and read_record(places.record) is None:
+            _remember(job, found, content, base, held)  # somebody has set it up by hand
         return False
     if job.options.look:
         job.say("would", places.config.name, f"name the plugin and include {places.output.name}")

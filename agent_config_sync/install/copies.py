@@ -9,13 +9,21 @@ from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 
+_MARK = "before-agent-config-sync-"
+
+
+def sweep_copies(path: Path) -> None:
+    """Remove copies that a killed run has begun."""
+    for left in path.parent.glob(f".{path.name}.{_MARK}*.tmp"):
+        left.unlink(missing_ok=True)
+
 
 def keep_copy(path: Path, content: bytes) -> tuple[Path, bool]:
     """Keep a copy of a file beside it, one for each content; return its path, and whether it is new.
 
     Raises: PublishError.
     """
-    prefix = f"{path.name}.before-agent-config-sync-"
+    prefix = f"{path.name}.{_MARK}"
     for known in sorted(path.parent.glob(f"{prefix}*")):
         if known.read_bytes() == content:
             return known, False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,12 +36,29 @@ class Found:
         return section if isinstance(section, Mapping) else {}
 
 
+def _check_user(places: Places) -> None:
+    """Raise RefusedError for a user whose files the gateway could not write, or would not load."""
+    with contextlib.suppress(FileNotFoundError):
+        owner = places.config.parent.stat().st_uid
+        if owner != os.geteuid():
+            name = _name_of(owner)
+            raise RefusedError(f"{places.config.parent} belongs to {name}: run this as that user (sudo -iu {name})")
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
 def find(places: Places, *, mend: bool) -> Found:
     """Read it. mend: put an empty file where openclaw.json includes ours and there is none; a pass replaces it.
 
     Raises: SettingsError, RefusedError, PublishError.
     """
     config = places.config
+    _check_user(places)
     try:
         if not config.exists():
             return Found(None, Json5Text("{}\n"), {}, None)

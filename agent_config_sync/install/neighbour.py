@@ -7,7 +7,7 @@ from typing import Any
 
 from agent_config_sync.gateway.rules import roster_for, rules_for
 from agent_config_sync.gateway.version import find_version
-from agent_config_sync.model.site import Layout, Roster, Site
+from agent_config_sync.model.site import Roster, Site
 from agent_config_sync.settings import Settings
 
 
@@ -21,13 +21,14 @@ def roster_with(settings: Settings, section: Mapping[str, Any]) -> Roster:
     return roster_for(find_version(settings.gateway_version, None))
 
 
-def site_for(settings: Settings, section: Mapping[str, Any], *, layout: Layout = "section") -> Site:
-    """Return what rendering must know of the gateway beside us."""
+def site_for(settings: Settings, section: Mapping[str, Any]) -> Site:
+    """Return what rendering must know of the gateway beside us. section: its whole `agents` section."""
     version = find_version(settings.gateway_version, None)
     return Site(
         gateway=settings.gateway,
         version=version,
         roster=roster_with(settings, section),
-        layout=layout,
+        layout="section",
         rules=rules_for(version),
+        base=section,
     )

@@ -153,12 +153,17 @@ def _with_agents(section: Json5Text, before: Json5Text, held: frozenset[str]) ->
     return section
 
 
+def is_named(effective: Mapping[str, Any], door: str) -> bool:
+    """Return whether the gateway is told to load the plugin's folder."""
+    return door in (_at(effective, _PATHS) or ())
+
+
 def is_registered(effective: Mapping[str, Any], door: str) -> str | None:
     """Return why the gateway would not load the plugin, None if it would."""
     plugins = effective.get("plugins")
     plugins = plugins if isinstance(plugins, Mapping) else {}
     entry = _at(effective, _ENTRY)
-    if door not in (_at(effective, _PATHS) or ()):
+    if not is_named(effective, door):
         return f"plugins.load.paths does not name {door}"
     if not isinstance(entry, Mapping):
         return f"plugins.entries.{PLUGIN} is missing"

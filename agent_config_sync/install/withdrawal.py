@@ -17,7 +17,7 @@ from agent_config_sync.install.copies import keep_copy
 from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
-from agent_config_sync.install.openclaw_json import move_back, unregister
+from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
 from agent_config_sync.install.record import Record, hash_of, read_record
 from agent_config_sync.install.unit import restart_gateway
 from agent_config_sync.publish import atomic
@@ -59,7 +59,9 @@ def remove_shared(job: Job) -> None:
         job.say("note", "plugin", f"{places.door} stays: another gateway loads it")
         return
     shutil.rmtree(places.record.parent, ignore_errors=True)
-    if places.door.exists():
+    if places.config.exists() and is_named(read_effective(places.config)[0], str(places.door)):
+        job.say("note", "plugin", f"{places.door} stays: openclaw.json names it, as it did before")
+    elif places.door.exists():
         shutil.rmtree(places.door)
         job.say("done", "plugin", f"removed {places.door}")
 

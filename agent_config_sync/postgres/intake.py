@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from agent_config_sync.errors import DatabaseError, SchemaError
+from agent_config_sync.errors import DatabaseError, RightsError, SchemaError
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.queries import query
@@ -78,10 +78,12 @@ async def take_in_defaults(
     Raises: DatabaseError.
     """
     with _told():
-        return {
-            key: await connection.fetchval(query("system_config_take"), key, value, replace)
-            for key, value in defaults.items()
-        }
+        records = await connection.fetch(query("system_config"), list(defaults))
+        in_force = {record["key"]: record["value"] for record in records}
+        for key, value in defaults.items():
+            if in_force.get(key) != value:
+                in_force[key] = await connection.fetchval(query("system_config_take"), key, value, replace)
+    return in_force
 
 
 def _columns(row: AgentRow) -> tuple[object, ...]:
@@ -112,6 +114,11 @@ def _told(agent: str | None = None) -> Iterator[None]:
         raise DatabaseError(
             f"agent {agent} cannot be inserted: it breaks {error.constraint_name or 'a constraint'} of table agents; "
             "insert it yourself as that allows"
+        ) from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise RightsError(
+            f"this login may not take agents in ({str(error).splitlines()[0]}): first run `agent-config-sync import` "
+            "here with the login of an operator (GRANT agent_config_operator TO it)"
         ) from None
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None

@@ -37,9 +37,13 @@ tear_down_file() {
     until_true bash -c "! compgen -G '${SERVER_DSN#*host=}'"
 }
 
+# Put the gateway on PATH: its validator is asked then, and its version decides.
+with_gateway() {
+    PATH="$GATEWAY_PROGRAMS:$PATH_WITHOUT_GATEWAY"
+}
+
 # Make a home with the environment in it, and a database.
 set_up() {
-    PATH="$GATEWAY_PROGRAMS:$PATH_WITHOUT_GATEWAY"
     export HOME="$BATS_TEST_TMPDIR/home"
     DATA="$HOME/.local/share/agent-config-sync"
     CONFIG="$HOME/.openclaw/openclaw.json"
@@ -120,7 +124,7 @@ everything() {
 }
 
 assert_valid() {
-    openclaw config validate --json >"$BATS_TEST_TMPDIR/verdict" || {
+    PATH="$GATEWAY_PROGRAMS:$PATH" openclaw config validate --json >"$BATS_TEST_TMPDIR/verdict" || {
         cat "$BATS_TEST_TMPDIR/verdict"
         return 1
     }

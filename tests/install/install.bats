@@ -57,6 +57,7 @@ teardown() { stop_gateway; }
 }
 
 @test "a configuration that the gateway refuses as it is stays as it is" {
+    with_gateway
     mkdir -p "$HOME/.openclaw"
     echo '{nonsense: 1}' >"$CONFIG"
     run install_sh --dsn "$DSN"
@@ -85,6 +86,7 @@ teardown() { stop_gateway; }
 # --- an empty home
 
 @test "an empty home gets a whole configuration, and a second run changes nothing" {
+    with_gateway
     run install_sh --dsn "$DSN"
     [ "$status" -eq 0 ]
     assert_valid
@@ -112,6 +114,7 @@ teardown() { stop_gateway; }
 # --- a home with a person's configuration
 
 @test "the agents go to the database, and the gateway's configuration means what it meant" {
+    with_gateway
     write_config
     before="$(effective ui)"
     run install_sh --dsn "$DSN"
@@ -193,6 +196,7 @@ teardown() { stop_gateway; }
 }
 
 @test "--uninstall gives back what was there, byte for byte" {
+    with_gateway
     write_config
     install_sh --dsn "$DSN"
     run install_sh --uninstall
@@ -222,6 +226,7 @@ teardown() { stop_gateway; }
 }
 
 @test "a link stays a link" {
+    with_gateway
     write_config
     mkdir "$HOME/dotfiles"
     mv "$CONFIG" "$HOME/dotfiles/openclaw.json"
@@ -237,7 +242,7 @@ teardown() { stop_gateway; }
 
 @test "without a gateway on PATH our own rules decide, and it says so" {
     write_config
-    PATH="$PATH_WITHOUT_GATEWAY" run install_sh --dsn "$DSN"
+    run install_sh --dsn "$DSN"
     [ "$status" -eq 0 ]
     [[ "$output" == *"valid by our own rules"* ]]
     assert_valid
@@ -246,7 +251,7 @@ teardown() { stop_gateway; }
 @test "an agent that the database cannot hold stays in the file of its own" {
     mkdir -p "$HOME/.openclaw"
     echo "{agents: {entries: {lead: {}, odd: {model: '\${MODEL}'}}, defaults: {systemAgent: {agentId: 'lead'}}}}" >"$CONFIG"
-    PATH="$PATH_WITHOUT_GATEWAY" run install_sh --dsn "$DSN"
+    run install_sh --dsn "$DSN"
     [ "$status" -eq 0 ]
     [[ "$output" == *"the agent stays in agents.base.json5"* ]]
     grep -q odd "$HOME/.openclaw/agents.base.json5"
@@ -258,12 +263,13 @@ teardown() { stop_gateway; }
     mkdir -p "$HOME/.openclaw"
     echo "{agents: {list: [{id: 'lead'}, {id: 'odd', model: '\${MODEL}'}]}}" >"$CONFIG"
     cp "$CONFIG" "$BATS_TEST_TMPDIR/original"
-    MODEL=a/b run install_sh --dsn "$DSN"
+    run install_sh --dsn "$DSN"
     [ "$status" -eq 1 ]
     [[ "$output" == *"agent odd: model"*"--force"* ]]
     cmp "$CONFIG" "$BATS_TEST_TMPDIR/original"
-    MODEL=a/b run install_sh --dsn "$DSN" --force
+    run install_sh --dsn "$DSN" --force
     [ "$status" -eq 0 ]
+    [ "$(ask "SELECT name, model FROM agents ORDER BY name")" = $'lead None\nodd None' ]
     assert_valid
 }
 
@@ -378,6 +384,7 @@ with_unit() {
 # --- the gateway itself
 
 @test "a gateway that starts after an install runs the plugin, and one that runs takes it by itself" {
+    with_gateway
     write_config
     start_gateway
     run install_sh --dsn "$DSN"

@@ -10,12 +10,11 @@ setup_file() {
     set_up_home "$BATS_FILE_TMPDIR/whole"
     DSN="$(new_database)"
     echo "$DSN" >"$BATS_FILE_TMPDIR/database"
-    PATH="$PATH_WITHOUT_GATEWAY" install_sh --dsn "$DSN"
+    install_sh --dsn "$DSN"
 }
 teardown_file() { tear_down_file; }
 setup() {
     set_up_home "$BATS_TEST_TMPDIR/home"
-    PATH="$PATH_WITHOUT_GATEWAY"
     DSN="$(<"$BATS_FILE_TMPDIR/database")"
 }
 teardown() { stop_gateway; }
@@ -98,7 +97,7 @@ withdraws() {
 # No temporary file and no candidate is left.
 everything_is_swept() {
     find "$HOME" -name '*.tmp' -o -name '*.candidate' >"$BATS_TEST_TMPDIR/left"
-    [ ! -s "$BATS_TEST_TMPDIR/left" ]
+    refute grep . "$BATS_TEST_TMPDIR/left"
 }
 
 reset() {
@@ -148,7 +147,7 @@ reset() {
         strace -qq -o /dev/null -e trace=rename,renameat,renameat2 \
             -e "inject=rename,renameat,renameat2:signal=SIGKILL:when=$number" \
             "$DATA/current/bin/agent-config-sync" install --dsn "$DSN" >/dev/null 2>&1 || true
-        PATH="$GATEWAY_PROGRAMS:$PATH_WITHOUT_GATEWAY"
+        with_gateway
         assert_valid
         if ((number % 2)); then
             start_gateway
