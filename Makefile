@@ -9,7 +9,7 @@ GATEWAY_VERSION ?= 2026.9.6
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-gateway mutants bench docs format clean
+.PHONY: help demo test lint test-gateway test-install mutants bench docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -25,11 +25,17 @@ lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
+	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh' '*.bash' '*.bats')
 
 test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on a real OpenClaw gateway from npm
 	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
 	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) $(BIN)/pytest tests/gateway $(ARGS)
+
+test-install: $(VENV)/wheel  ## Run install.sh as a person does, and kill it at every step (bats, strace, a real OpenClaw)
+	@command -v bats >/dev/null && command -v strace >/dev/null || \
+		{ echo "test-install needs bats and strace: apt install bats strace" >&2; exit 1; }
+	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
+	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) bats $(ARGS) tests/install
 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, Config, Dsn, GatewayVersion, errors_end_the_command, given
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.gateway.include import read_effective
+from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.adoption import Adoption, adopt
 from agent_config_sync.install.intake import Intake, plan_intake, take_in_agents
 from agent_config_sync.install.neighbour import site_for
@@ -31,6 +33,8 @@ def import_(
         settings = load_settings(command_line=given(dsn=dsn, gateway_version=gateway_version), config_file=config)
         set_up_logs(settings.log_level, "text")
         adoption, intake, kept = asyncio.run(_import(settings, replace=replace))
+    if adoption.losses and find_version(settings.gateway_version, None) is None:
+        print("note: the version of the gateway is not known here, --gateway-version names it", file=sys.stderr)
     for name in intake.new:
         print(f"imported: {name}" + (f" (for {settings.gateway} alone)" if intake.only_here else ""))
     for name in intake.replaced:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import FAILED, NOT_YET, Dsn, errors_end_the_command, given
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.gateway.include import read_effective
 from agent_config_sync.install.found import find
 from agent_config_sync.install.installation import join_gateway, missing, prepare_database
 from agent_config_sync.install.job import Job, Options, Outcome
@@ -61,6 +64,14 @@ async def _install(options: Options, command_line: dict[str, object], *, gateway
         return await _steps(places, options, command_line, gateway=gateway)
 
 
+def _effective(places: Places) -> Mapping[str, Any]:
+    """Return the gateway's configuration where it can be read; the database can be prepared without it."""
+    try:
+        return read_effective(places.config)[0]
+    except (SettingsError, OSError):
+        return {}
+
+
 async def _uninstall(options: Options) -> None:
     settings = load_settings(command_line={})
     job = Job(settings, Places.of(settings), options, _told)
@@ -81,13 +92,15 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
         if outcome == "would":
             wanting.append(text)
 
-    found = find(places, mend=gateway and not options.look)
-    settings = find_settings(places.config, found.effective, command_line)
+    found = find(places, mend=not options.look) if gateway else None
+    settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
     job = Job(settings, Places.of(settings), options, say)
+    if found is not None and job.places != places:  # the plugin's config names another output
+        found = find(job.places, mend=not options.look)
     async with open_connection(settings, notices=not options.look, timing=PATIENCE) as connection:
         await prepare_database(job, connection)
         if options.look and wanting:
             return wanting  # nothing else can be looked at without the tables
-        if gateway:
+        if found is not None:
             await join_gateway(job, connection, found)
         return wanting if options.look else await missing(job, connection, gateway=gateway)

@@ -41,12 +41,13 @@ class AdoptedAgent:
 class Adoption:
     """What a configuration's `agents` section becomes.
 
-    agents: by name; left_out: agents that no row can stand for, by id, with the reason; defaults: rows of
-    agent_system_config, key to value.
+    agents: by name; left_out: agents that no row can stand for, by id, with the reason; default: the default agent's
+    id, which may be none of these; defaults: rows of agent_system_config, key to value.
     """
 
     agents: Mapping[str, AdoptedAgent]
     left_out: Mapping[str, str]
+    default: str | None
     defaults: Mapping[str, str]
 
     @property
@@ -76,10 +77,12 @@ def _said_twice(section: Mapping[str, Any]) -> list[str]:
     return [name for number, name in enumerate(names) if name in names[:number]]
 
 
-def adopt(section: Mapping[str, Any], site: Site) -> Adoption:
-    """Return rows for the agents of a section. site: the gateway that they are rendered for, to see what they hold."""
+def adopt(section: Mapping[str, Any], site: Site, *, within: Mapping[str, Any] | None = None) -> Adoption:
+    """Return rows for the agents of a section. site: the gateway that they are rendered for, to see what they hold;
+    within: the whole section that the gateway makes of this one and others, which knows the default agent.
+    """
     roster = roster_of(section)
-    default = _default_agent(section, roster)
+    default = _default_agent(section if within is None else within)
     known = frozenset(roster) | site.base_agents
     agents: dict[str, AdoptedAgent] = {}
     left_out = {name: f"agent {shown(name)}: a second one of this id" for name in _said_twice(section)}
@@ -92,12 +95,20 @@ def adopt(section: Mapping[str, Any], site: Site) -> Adoption:
             left_out[name] = f"agent {name}: it is no object"
         else:
             agents[name] = _adopted(name, members, site, known, is_default=name == default)
-    return Adoption(agents, left_out, _defaults(section))
+    return Adoption(agents, left_out, default, _defaults(section))
 
 
 def _adopted(
     name: str, members: Mapping[str, Any], site: Site, known: frozenset[str], *, is_default: bool
 ) -> AdoptedAgent:
+    entry = render_entry(_row(name, members, is_default=is_default), site, known)
+    held = _members_of(entry)
+    # What the gateway would not be given does not belong into the row either.
+    row = _row(name, held, is_default=is_default)
+    return AdoptedAgent(row, entry, _lost(name, members, held, entry.warnings))
+
+
+def _row(name: str, members: Mapping[str, Any], *, is_default: bool) -> AgentRow:
     model = members.get("model")
     models = model if isinstance(model, Mapping) else {"primary": model}
     subagents = members.get("subagents")
@@ -107,26 +118,18 @@ def _adopted(
         settings["subagents"] = {key: value for key, value in subagents.items() if key != "allowAgents"}
         if not settings["subagents"]:
             del settings["subagents"]
-
-    def row(settings: Mapping[str, Any]) -> AgentRow:
-        return AgentRow(
-            version=name.encode(),
-            name=name,
-            is_default=is_default,
-            scoped=False,
-            instance_type="primary" if is_default else "subagent",
-            model=_text(models.get("primary")),
-            fallback_models=_texts(models.get("fallbacks")),
-            thinking=_text(members.get("thinkingDefault")),
-            allowed_subagents=allowed,
-            settings=json.dumps(settings) if settings else None,
-        )
-
-    entry = render_entry(row(settings), site, known)
-    held = _members_of(entry)
-    # What the gateway would not be given does not belong into the row either.
-    settings = {key: value for key, value in settings.items() if key in held}
-    return AdoptedAgent(row(settings), entry, _lost(name, members, held, entry.warnings))
+    return AgentRow(
+        version=name.encode(),
+        name=name,
+        is_default=is_default,
+        scoped=False,
+        instance_type="primary" if is_default else "subagent",
+        model=_text(models.get("primary")),
+        fallback_models=_texts(models.get("fallbacks")),
+        thinking=_text(members.get("thinkingDefault")),
+        allowed_subagents=allowed,
+        settings=json.dumps(settings) if settings else None,
+    )
 
 
 def _lost(name: str, members: Mapping[str, Any], held: Mapping[str, Any], warnings: tuple[str, ...]) -> tuple[str, ...]:
@@ -168,8 +171,9 @@ def _members_of(entry: Entry) -> dict[str, Any]:
     return members
 
 
-def _default_agent(section: Mapping[str, Any], roster: Mapping[str, object]) -> str | None:
+def _default_agent(section: Mapping[str, Any]) -> str | None:
     """Return the default agent: the marked one, the owner of what is addressed to nobody, else the list's first."""
+    roster = roster_of(section)
     marked = [name for name, members in roster.items() if _object(members).get("default") is True]
     owner = _object(_object(section.get("defaults")).get("systemAgent")).get("agentId")
     if marked:

@@ -73,6 +73,7 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
             places.record.unlink()
         raise
     like = job.like_config()
+    found.check_unchanged(places)
     atomic.replace(places.target, content, gate=Gate(), like=like)
     job.say("done", places.config.name, f"it names the plugin and includes {places.output.name}; {verdict}")
     if like.mode & 0o077 and _holds_password(config):
@@ -134,6 +135,7 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
     if known is None or base is not None:
         record = Record(
             config=str(places.config),
+            output=str(places.output),
             backup=backup,
             moved=base is not None,
             held=held,

@@ -35,6 +35,12 @@ class Found:
         section = self.effective.get("agents")
         return section if isinstance(section, Mapping) else {}
 
+    def check_unchanged(self, places: Places) -> None:
+        """Raise RefusedError if somebody, such as the gateway itself, has written openclaw.json since."""
+        now = places.target.read_bytes() if places.target.exists() else None
+        if now != self.content:
+            raise RefusedError(f"{places.config} was changed by somebody meanwhile: run this again")
+
 
 def _check_user(places: Places) -> None:
     """Raise RefusedError for a user whose files the gateway could not write, or would not load."""

@@ -48,10 +48,10 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     """
     if not job.options.look:
         sweep(job)
-    held = await take_in_roster(job, connection, found)
-    await _write_agents(job, found)
+    roster = await take_in_roster(job, connection, found)
+    await _write_agents(job, found, roster.default)
     _write_door(job)
-    changed = await write_config(job, found, held)
+    changed = await write_config(job, found, roster.names)
     if not job.options.look:
         restart_gateway(job, found, changed=changed)
 
@@ -74,8 +74,11 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
     return seen
 
 
-async def _write_agents(job: Job, found: Found) -> None:
-    """Write agents.json as the gateway's process will, before anything includes it."""
+async def _write_agents(job: Job, found: Found, default: str | None) -> None:
+    """Write agents.json as the gateway's process will, before anything includes it. default: the default agent so far.
+
+    Raises: RefusedError when the file may not be replaced, or another agent would become the default.
+    """
     changes: dict[str, object] = {"roster": roster_with(job.settings, found.agents), "state_dir": job.places.state}
     if found.included_at is None:
         changes |= {"layout": "section", "reload": "none"}  # the gateway reads it together with the new openclaw.json
@@ -85,6 +88,11 @@ async def _write_agents(job: Job, found: Found) -> None:
         job.say("would", name, "write what the database says")
         return
     prepared = await plugin.sync.preview()
+    if default not in (None, prepared.default) and not job.options.force:
+        raise RefusedError(
+            f"{default} is the default agent, and by the database {prepared.default} would be: set agents.is_default "
+            "there, or let the database win with --force"
+        )
     size = f"{len(prepared.snapshot.agents)} agents"
     if not prepared.changed:
         job.say("already", name, f"it holds what the database says ({size})")

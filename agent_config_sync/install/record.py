@@ -15,13 +15,15 @@ from agent_config_sync.publish.gate import Gate
 class Record(BaseModel):
     """One gateway's installation.
 
-    config: openclaw.json; backup: its copy from before the first change, None where there was none; moved: its `agents`
-    went to the operator's own file; held: agents that went to the database; config_hash, base_hash: of what we wrote.
+    config: openclaw.json; output: our agents.json; backup: a copy of openclaw.json from before the first change, None
+    where there was none; moved: its `agents` went to the operator's own file; held: agents that went to the database;
+    config_hash, base_hash: of what we wrote.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     config: str
+    output: str
     backup: str | None
     moved: bool
     held: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -20,20 +21,29 @@ from agent_config_sync.install.record import read_record
 _WAY_OUT = "Change it there, or leave it out with --force (the backup keeps it)"
 
 
-async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> tuple[str, ...]:
-    """Take them in, unless they come from the database already; return the names of those that it has now.
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The agents of the configuration that the database has now, and the default agent, where it is one of them."""
+
+    names: tuple[str, ...] = ()
+    default: str | None = None
+
+
+async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> Roster:
+    """Take them in, unless they come from the database already.
 
     Raises: SyncError when an agent would be lost or become another one; the database is as it was then.
     """
     if found.included_at is not None and read_record(job.places.record) is not None:
         job.say("already", "agents", f"openclaw.json includes {job.places.output.name}")
-        return ()
+        return Roster()
     adoption = _adoption(job, found)
     names = tuple(adoption.agents)
+    roster = Roster(names, adoption.default if adoption.default in names else None)
     if job.options.look:
         if names:
             job.say("would", "agents", f"take {', '.join(names)} into the database")
-        return names
+        return roster
     site = site_for(job.settings, found.agents)
     account = job.settings.account
     intake = await plan_intake(connection, adoption, site, account=account, replace=False)
@@ -52,7 +62,7 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
         job.say("already", "agents", f"the database has all {len(names)} of openclaw.json")
     else:
         job.say("already", "agents", "openclaw.json has none for the database")
-    return names
+    return roster
 
 
 def _adoption(job: Job, found: Found) -> Adoption:
@@ -63,7 +73,7 @@ def _adoption(job: Job, found: Found) -> Adoption:
     one would become it.
     """
     section = _section(job, found)
-    adoption = adopt(section, site_for(job.settings, found.agents))
+    adoption = adopt(section, site_for(job.settings, found.agents), within=found.agents)
     as_a_list = roster_of({"list": found.agents.get("list")})
     elsewhere = [name for name in as_a_list if name not in roster_of(section)]
     if elsewhere and found.included_at is None:
@@ -72,18 +82,22 @@ def _adoption(job: Job, found: Found) -> Adoption:
             "cannot be merged: move them into openclaw.json and run this again"
         )
     as_a_whole = "list" in section or found.included_at is not None
-    default = next((agent for agent in adoption.agents.values() if agent.row.is_default), None)
-    losses = adoption.losses if as_a_whole else [*default.lost] if default is not None else []
+    losses = adoption.losses if as_a_whole else []
+    if adoption.whole and adoption.default is not None and adoption.default not in adoption.whole:
+        losses = [
+            *losses,
+            f"{adoption.default} is the default agent, and one of {', '.join(sorted(adoption.whole))} would be",
+        ]
     if losses and not job.options.force:
         raise RefusedError(f"the database cannot hold all that openclaw.json says: {'; '.join(losses)}. {_WAY_OUT}")
     if as_a_whole:
-        for line in losses:
+        for line in adoption.losses:
             job.say("note", "agents", f"{line}; the backup keeps it")
         return adoption
     for line in adoption.losses:
         job.say("note", "agents", f"{line}; the agent stays in {job.places.base.name}")
     whole = {name: agent for name, agent in adoption.agents.items() if name in adoption.whole}
-    return Adoption(whole, {}, adoption.defaults)
+    return Adoption(whole, {}, adoption.default, adoption.defaults)
 
 
 def _section(job: Job, found: Found) -> Mapping[str, Any]:

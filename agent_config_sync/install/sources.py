@@ -76,8 +76,9 @@ def plugin_settings(config: Path, effective: Mapping[str, Any], settings: Settin
     if not wanted:
         wanted = {key: os.environ[name] for key, name in _LIBPQ.items() if os.environ.get(name)}
     if any(told.get(key) for key in _DATABASE):
+        given = any(getattr(settings, key) is not None for key in _DATABASE)
         known = Settings.model_validate({key: told[key] for key in _DATABASE if told.get(key)})
-        if _place(known) != _place(settings):
+        if given and _place(known) != _place(settings):
             raise RefusedError(
                 f"the config of {PLUGIN} in openclaw.json names another database than the one given here: "
                 "change it there, or give none here"

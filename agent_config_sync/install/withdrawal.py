@@ -6,7 +6,9 @@ First openclaw.json, by one rename; only then what it no longer names. So this t
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from agent_config_sync.errors import RefusedError
@@ -33,16 +35,16 @@ async def withdraw(job: Job) -> None:
 
     Raises: SyncError that says what stands in the way; openclaw.json is as it was then, or as it was before us.
     """
-    places = job.places
-    record = read_record(places.record)
+    record = read_record(job.places.record)
     if record is None:
-        job.say("already", places.config.name, "nothing of ours is recorded for it")
+        job.say("already", job.places.config.name, "nothing of ours is recorded for it")
         return
+    job = replace(job, places=replace(job.places, output=Path(record.output)))
+    places = job.places
     sweep(job)
     included = _restore(job, record)
-    for path in (places.output, places.base):
-        if path in included:
-            job.say("note", path.name, f"it stays: {places.config.name} includes it")
+    for path in included:
+        job.say("note", path.name, f"it stays: {places.config.name} includes it")
     if places.output not in included:
         await _remove_output(job)
     if places.base not in included and record.moved:
@@ -66,12 +68,12 @@ def remove_shared(job: Job) -> None:
         job.say("done", "plugin", f"removed {places.door}")
 
 
-def _restore(job: Job, record: Record) -> tuple[Path, ...]:
-    """Put openclaw.json back; return the files that it includes now."""
+def _restore(job: Job, record: Record) -> list[Path]:
+    """Put openclaw.json back; return those of our files that it includes nevertheless."""
     places = job.places
     if not places.config.exists():
-        return ()
-    found = find(places, mend=False)
+        return []
+    found = find(places, mend=True)
     assert found.content is not None  # it exists
     before = Path(record.backup).read_bytes() if record.backup is not None and Path(record.backup).exists() else None
     if record.backup is not None and before is None:
@@ -80,23 +82,29 @@ def _restore(job: Job, record: Record) -> tuple[Path, ...]:
     base_untouched = base is None or hash_of(base) == record.base_hash
     if hash_of(found.content) == record.config_hash and base_untouched:
         if before is None:
+            found.check_unchanged(places)
             places.target.unlink()
             job.say("done", places.config.name, "removed it: there was none")
             restart_gateway(job, found, changed=True)
-            return ()
+            return []
         content, how = before, "byte for byte what it was"
     else:
         content, how = _cut_out(job, record, found.document, before, None if base_untouched else base), "without us"
     if content == found.content:
         job.say("already", places.config.name, "it says nothing of us")
-        return read_effective(places.config)[1]
+        return _included(job, read_effective(places.config)[1])
     verdict, sources = try_out(job, content)
     if content != before:
         keep_copy(places.config, found.content)
+    found.check_unchanged(places)
     atomic.replace(places.target, content, gate=Gate(), like=job.like_config())
     job.say("done", places.config.name, f"{how}; {verdict}")
     restart_gateway(job, found, changed=True)
-    return sources
+    return _included(job, sources)
+
+
+def _included(job: Job, sources: tuple[Path, ...]) -> list[Path]:
+    return [path for path in (job.places.output, job.places.base) if Path(os.path.realpath(path)) in sources]
 
 
 def _cut_out(job: Job, record: Record, now: Json5Text, before: bytes | None, base: bytes | None) -> bytes:

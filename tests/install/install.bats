@@ -17,8 +17,9 @@ teardown() { stop_gateway; }
 }
 
 @test "a wrong option is named, and nothing is done" {
-    for words in "--what" "--dsn" "--dsn --force" "--database" "--verify-only --uninstall"; do
-        run install_sh $words
+    for line in "--what" "--dsn" "--dsn --force" "--database" "--verify-only --uninstall"; do
+        read -ra words <<<"$line"
+        run install_sh "${words[@]}"
         [ "$status" -eq 2 ]
         [[ "$output" == "install.sh: "*"--help lists the options)" ]]
     done
@@ -307,7 +308,9 @@ END
 
 @test "an agents.json that is included already keeps its place, and its agents go to the database" {
     mkdir -p "$HOME/.openclaw"
-    echo '{"$include": "./agents.json", "gateway": {"mode": "local"}}' >"$CONFIG"
+    cat >"$CONFIG" <<'END'
+{"$include": "./agents.json", "gateway": {"mode": "local"}}
+END
     echo '{"agents": {"list": [{"id": "old", "default": true, "model": "a/b"}]}}' >"$HOME/.openclaw/agents.json"
     cp "$CONFIG" "$BATS_TEST_TMPDIR/original"
     run install_sh --dsn "$DSN"

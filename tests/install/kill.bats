@@ -113,21 +113,19 @@ reset() {
 
 @test "killed at every fsync, an installation completes in the next run" {
     killed_at_every completes fsync all --dsn "$DSN"
-    reset
-    killed_at_every completes fsync main --dsn "$DSN"
 }
 
 @test "killed while it takes agents into the database, it takes them all or none, and then all" {
-    DSN="$(new_database)"
+    other="$(new_database)"
     for number in $(seq 1 3 60); do
         status=0
         strace -f -qq -o /dev/null -e trace=sendto -e "inject=sendto:signal=SIGKILL:when=$number" \
-            "$DATA/current/bin/agent-config-sync" install --dsn "$DSN" >/dev/null 2>&1 || status=$?
+            "$DATA/current/bin/agent-config-sync" install --dsn "$other" >/dev/null 2>&1 || status=$?
         assert_old_or_new
         ((status == 137)) || break
     done
     ((status == 0))
-    [ "$(ask "SELECT count(*) FROM agents")" = 2 ]
+    [ "$(DSN="$other" ask "SELECT count(*) FROM agents")" = 2 ]
     assert_whole
 }
 
@@ -140,7 +138,7 @@ reset() {
 }
 
 @test "a gateway that starts after a killed run starts, whichever configuration it finds" {
-    for number in 8 9 10 11 12; do
+    for number in 4 6 7 8; do # before the record, the file of the operator's own, the candidate, openclaw.json
         reset
         sed -i "s/18789/$(free_port)/" "$CONFIG"
         cp -p "$CONFIG" "$BATS_TEST_TMPDIR/original"
@@ -149,10 +147,8 @@ reset() {
             "$DATA/current/bin/agent-config-sync" install --dsn "$DSN" >/dev/null 2>&1 || true
         with_gateway
         assert_valid
-        if ((number % 2)); then
-            start_gateway
-            stop_gateway
-        fi
+        start_gateway
+        stop_gateway
         PATH="$PATH_WITHOUT_GATEWAY"
     done
 }

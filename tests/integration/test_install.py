@@ -205,7 +205,80 @@ def test_a_default_agent_that_the_database_cannot_hold_is_a_stop(home: Home) -> 
     home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'a'}}}}")
     ended = home.install()
     assert ended.status == 1
-    assert "agent a: nonsense was left out" in ended.err
+    assert "a is the default agent, and one of b would be" in ended.err
+
+
+def test_a_default_agent_of_another_file_is_a_stop(home: Home) -> None:
+    home.write("{agents: {$include: './team.json5', entries: {b: {}}, defaults: {systemAgent: {agentId: 'a'}}}}")
+    home.config.with_name("team.json5").write_text("{entries: {a: {}}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "a is the default agent, and one of b would be" in ended.err
+
+
+def test_another_default_agent_of_the_databases_is_a_stop_until_it_may_win(home: Home, empty_database: str) -> None:
+    home.write(CONFIG)
+    home.install("--no-gateway")
+    _as_owner(empty_database, "INSERT INTO agents (name, is_default) VALUES ('alpha', true)")
+    ended = home.install()
+    assert ended.status == 1
+    assert "lead is the default agent, and by the database alpha would be" in ended.err
+    assert home.config.read_text() == CONFIG
+    assert home.install("--force").status == 0
+
+
+def test_agents_of_another_file_may_be_named_by_those_that_move(home: Home) -> None:
+    home.write("{agents: {$include: './team.json5', entries: {b: {subagents: {allowAgents: ['a']}}}}}")
+    home.config.with_name("team.json5").write_text("{entries: {a: {}}}")
+    assert home.install().status == 0
+    assert json.loads(home.output.read_bytes())["entries"]["b"] == {"subagents": {"allowAgents": ["a"]}}
+    assert pyjson5.decode(home.base.read_text()) == {"$include": "./team.json5"}
+
+
+def test_what_libpq_is_told_is_enough(home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _, folder = empty_database.partition("?host=")
+    monkeypatch.setenv("PGHOST", folder)
+    monkeypatch.setenv("PGUSER", "postgres")
+    monkeypatch.setenv("PGDATABASE", path.rpartition("/")[2])
+    assert CliRunner().invoke(app, ["install"]).exit_code == 0
+    assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["host"] == folder
+
+
+def test_a_home_behind_a_link_is_a_home(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.folder.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(home.folder)
+    monkeypatch.setenv("HOME", str(tmp_path / "link"))
+    home.write("{agents: {$include: './agents.json'}}")
+    home.output.write_text("{}")
+    assert home.install().status == 0
+    assert "it stays" in home.uninstall().out
+    assert home.output.exists()
+
+
+def test_another_name_of_our_file_is_kept(home: Home) -> None:
+    config = {"outputPath": str(home.config.with_name("ours.json"))}
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": config}}}}))
+    text = home.config.read_text()
+    assert home.install().status == 0
+    assert home.says()["agents"] == {"$include": ["./agents.base.json5", "./ours.json"]}
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == text
+    assert not home.config.with_name("ours.json").exists()
+
+
+def test_what_the_gateway_writes_meanwhile_is_not_lost(home: Home) -> None:
+    home.program("openclaw", VALIDATOR.replace("a log line'", f"a log line'; echo // gateway >>{home.config}"))
+    home.write(CONFIG)
+    ended = home.install()
+    assert ended.status == 1
+    assert "was changed by somebody meanwhile: run this again" in ended.err
+    assert home.config.read_text() == CONFIG + "// gateway\n"
+
+
+def test_the_database_can_be_prepared_beside_a_broken_configuration(home: Home) -> None:
+    home.write("{")
+    assert home.install("--no-gateway").status == 0
 
 
 def test_an_agents_json_of_somebody_elses_is_copied_before_it_is_replaced(home: Home) -> None:

@@ -87,7 +87,7 @@ def test_a_model_without_fallbacks_is_a_plain_one() -> None:
 def test_subagents_are_split_between_their_column_and_the_settings() -> None:
     found = adopted({"coder": {"subagents": {"allowAgents": ["b", "a", "b"], "model": "a/b"}}, "a": {}, "b": {}})
     taken = found.agents["coder"]
-    assert taken.row.allowed_subagents == ("b", "a", "b")
+    assert taken.row.allowed_subagents == ("a", "b")
     assert orjson.loads(taken.row.settings or "") == {"subagents": {"model": "a/b"}}
 
 
@@ -148,6 +148,11 @@ def test_what_the_database_cannot_hold_is_named_with_the_reason(members: dict[st
     found = adopted({"coder": members})
     assert any(line.startswith("agent coder: ") and reason in line for line in found.losses), found.losses
     assert found.whole == frozenset()
+
+
+def test_what_is_lost_is_not_in_the_row_either() -> None:
+    taken = row({"model": {"primary": "${MODEL}", "fallbacks": ["a/b"]}, "thinkingDefault": "absurd", "nonsense": 1})
+    assert (taken.model, taken.fallback_models, taken.thinking, taken.settings) == (None, None, None, None)
 
 
 def test_a_key_that_is_lost_costs_no_other() -> None:
