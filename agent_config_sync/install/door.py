@@ -12,6 +12,8 @@ from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.resources import resource
 
+_WRITABLE = stat.S_IWGRP | stat.S_IWOTH
+
 FILES = ("index.js", "openclaw.plugin.json", "package.json")
 
 
@@ -25,8 +27,10 @@ def door_problem(folder: Path) -> str | None:
             status = path.stat()
         except OSError:
             return f"{path} is missing"
-        if stat.S_IMODE(status.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_mode & _WRITABLE:
             return f"others may write {path}"
+        if status.st_uid not in (0, os.geteuid()):
+            return f"{path} belongs to another user"
         if path != folder and path.read_bytes() != resource(path.name).read_bytes():
             return f"{path} is of another version"
     return None
@@ -40,7 +44,9 @@ def write_door(folder: Path) -> None:
     ours = Ownership(0o644, os.geteuid(), os.getegid())
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        folder.chmod(0o755)
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & _WRITABLE:
+            folder.chmod(mode & ~_WRITABLE)
     except OSError as error:
         raise PublishError(f"{folder} cannot be written: {error.strerror}") from None
     for name in FILES:

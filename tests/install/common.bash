@@ -117,10 +117,11 @@ free_port() {
     "$REPOSITORY/.venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# Print name, mode, time and content of all files of the home but the locks and our own copies, to compare.
+# Print name, mode, time and content of all files of the home, to compare; but not of locks, and not of the state that
+# some versions' validator keeps.
 everything() {
-    find "$HOME" -name '*.lock' -prune -o \( -type f -o -type l \) -printf '%p %m %T@ %l ' -exec sha256sum {} \; |
-        LC_ALL=C sort
+    find "$HOME" \( -name '*.lock' -o -path "$HOME/.openclaw/state" \) -prune \
+        -o -type l -printf '%p %T@ %l\n' -o -type f -printf '%p %m %T@ ' -exec sha256sum {} \; | LC_ALL=C sort
 }
 
 assert_valid() {

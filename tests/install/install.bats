@@ -63,7 +63,7 @@ teardown() { stop_gateway; }
     echo '{nonsense: 1}' >"$CONFIG"
     run install_sh --dsn "$DSN"
     [ "$status" -eq 1 ]
-    [[ "$output" == *"refuses openclaw.json as it is"*nonsense* ]]
+    [[ "$output" == *"refuses openclaw.json as it is, correct it first: "* ]]
     [ "$(<"$CONFIG")" = '{nonsense: 1}' ]
     [ ! -e "$HOME/.openclaw/agents.base.json5" ]
 }
@@ -205,7 +205,7 @@ teardown() { stop_gateway; }
     cmp "$CONFIG" "$BATS_TEST_TMPDIR/original"
     [ "$(stat -c %a "$CONFIG")" = 600 ]
     ls -A "$HOME/.openclaw" >"$BATS_TEST_TMPDIR/left"
-    refute grep -vxE 'openclaw.json(.before-agent-config-sync-.*)?|more.json5' "$BATS_TEST_TMPDIR/left"
+    refute grep -vxE 'openclaw.json(.before-agent-config-sync-.*)?|more.json5|state' "$BATS_TEST_TMPDIR/left"
     [ ! -e "$DATA" ]
     [ "$(ask "SELECT count(*) FROM agents")" = 2 ]
 }
