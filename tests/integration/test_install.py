@@ -15,6 +15,7 @@ from integration.test_command_line import Ended
 from typer.testing import CliRunner
 
 from agent_config_sync.cli.main import app
+from agent_config_sync.errors import UnreachableError
 from agent_config_sync.publish.lock import lifetime_lock
 
 CONFIG = """\
@@ -274,6 +275,101 @@ def test_what_the_gateway_writes_meanwhile_is_not_lost(home: Home) -> None:
     assert ended.status == 1
     assert "was changed by somebody meanwhile: run this again" in ended.err
     assert home.config.read_text() == CONFIG + "// gateway\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("('lead', 'x/y', NULL, true)", "says something else"),
+        ("('lead', 'a/b', '{elsewhere}', true)", "is not for this gateway"),
+        ("('lead', 'a/b', NULL, false)", "is not the default agent"),
+    ],
+)
+def test_another_agent_of_the_same_name_is_a_stop_until_it_may_win(
+    row: str, reason: str, home: Home, empty_database: str
+) -> None:
+    home.write(CONFIG)
+    home.install("--no-gateway")
+    _as_owner(empty_database, f"INSERT INTO agents (name, model, gateways, is_default) VALUES {row}")
+    ended = home.install()
+    assert ended.status == 1
+    assert f"agent lead: the database has one of this name that {reason}" in ended.err
+    assert home.config.read_text() == CONFIG
+    forced = home.install("--force")
+    assert forced.status == 0
+    assert reason in forced.out
+    assert "; the database wins" in forced.out
+
+
+def test_an_agent_that_cannot_be_held_stays_in_the_operators_own_file(home: Home) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
+    ended = home.install()
+    assert ended.status == 0
+    assert "the agent stays in agents.base.json5" in ended.out
+    assert pyjson5.decode(home.base.read_text())["entries"] == {"a": {"nonsense": 1}}
+
+
+def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
+    home.write("{agents: {list: [{id: 'a', nonsense: 1}]}}")
+    ended = home.install("--force")
+    assert ended.status == 0
+    assert "agent a: nonsense was left out" in ended.out
+
+
+def test_a_password_is_written_only_where_it_is_needed(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = empty_database.replace("postgres@", "postgres:hunter2@")
+    assert home.install("--dsn", secret).status == 0
+    assert "hunter2" not in home.config.read_text()
+    home.uninstall()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise UnreachableError("no password was given")
+
+    monkeypatch.setattr("agent_config_sync.install.config_file.connect", refuse)
+    home.write("{}")
+    home.config.chmod(0o644)
+    ended = home.install("--dsn", secret)
+    assert ended.status == 0
+    assert "hunter2" in home.config.read_text()
+    assert "others may read it, and it holds a password now" in ended.out
+
+
+def test_a_plugin_that_would_not_come_up_is_named(home: Home) -> None:
+    home.install()
+    text = home.config.read_text()
+    for old, new, reason in (
+        ('"enabled": true', '"enabled": false', "enabled is not true: set it"),
+        ("bin/agent-config-sync", "bin/gone", "bin/gone cannot be run"),
+    ):
+        home.config.write_text(text.replace(old, new))
+        ended = home.install("--verify-only")
+        assert ended.status == 1
+        assert reason in ended.err
+
+
+def test_what_nobody_installed_is_not_taken_away(home: Home) -> None:
+    home.write(CONFIG)
+    assert "nothing of ours is recorded" in home.uninstall().out
+    assert home.config.read_text() == CONFIG
+
+
+def test_the_plugin_stays_for_the_other_gateway_of_this_user(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.install()
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.folder / "other" / "openclaw.json"))
+    home.install()
+    assert "stays: another gateway loads it" in home.uninstall().out
+    monkeypatch.delenv("OPENCLAW_CONFIG_PATH")
+    home.uninstall()
+    assert not home.data.joinpath("door").exists()
+
+
+def test_the_plugin_stays_where_the_configuration_names_it_as_before(home: Home) -> None:
+    home.write(json.dumps({"plugins": {"load": {"paths": [str(home.data / "door")]}}}))
+    home.install()
+    assert "openclaw.json names it, as it did before" in home.uninstall().out
+    assert home.data.joinpath("door", "index.js").exists()
 
 
 def test_the_database_can_be_prepared_beside_a_broken_configuration(home: Home) -> None:
