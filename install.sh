@@ -108,17 +108,25 @@ fingerprint() {
     } | sha256sum | cut -c 1-16
 }
 
-# Make the environment under its own name, then let `current` lead to it by one rename. The one before is kept: a process
-# may be running in it.
-make_environment() {
-    local source python name environment before
+# Print one step, as the steps in Python do.
+say() {
+    printf '%-8s %-14s %s\n' "$1" environment "$2"
+}
+
+# Find out what the environment is to be made of, what it is called, and which one is there.
+look() {
     python="$(find_python)"
     source="$(find_source)"
     name="python-$(fingerprint "$source" "$python")"
     environment="$data/$name"
     before="$(readlink -- "$current" || true)"
+}
+
+# Make the environment under its own name, then let `current` lead to it by one rename. The one before is kept: a process
+# may be running in it.
+make_environment() {
     if [[ ! -f "$environment/.complete" ]]; then
-        printf 'making a Python environment in %s (once, less than a minute)\n' "$environment"
+        printf 'making a Python environment in %s (once, less than a minute)\n' "$environment" >&2
         rm -rf -- "$environment"
         "$python" -m venv -- "$environment"
         "$environment/bin/pip" install --quiet --disable-pip-version-check "$source" ||
@@ -132,6 +140,9 @@ make_environment() {
         mv -T -- "$data/.current.$$" "$current"
         [[ -z "$before" ]] || options+=(--renewed)
         remove_environments "$name" "$before"
+        say "done" "$current leads to $name"
+    else
+        say already "$current leads to $name"
     fi
 }
 
@@ -150,27 +161,34 @@ case "$mode" in
         chmod go-w -- "$data"
         exec 9>>"$data/environment.lock"
         flock --wait 600 9 || fail "another install.sh is making the environment in $data"
+        look
         make_environment
         exec 9>&-
         exec "$command" install "${options[@]}"
         ;;
     verify-only)
-        if [[ ! -x "$command" ]]; then
-            printf 'would    environment    make a Python environment in %s\n' "$data"
-            exit 3
+        look
+        status=0
+        if [[ "$before" == "$name" && -f "$environment/.complete" ]]; then
+            say already "$current leads to $name"
+        else
+            say would "make $environment"
+            status=3
         fi
-        exec "$command" install "${options[@]}"
+        [[ -x "$command" ]] || exit "$status"
+        "$command" install "${options[@]}" || exit
+        exit "$status"
         ;;
     uninstall)
         if [[ ! -x "$command" ]]; then
             [[ ! -d "$data/gateways" ]] || fail "the Python environment in $data is gone: run this without --uninstall first"
-            printf 'already  environment    nothing is installed in %s\n' "$data"
+            say already "nothing is installed in $data"
             exit 0
         fi
         "$command" install "${options[@]}"
         if [[ ! -d "$data/gateways" ]]; then
             rm -rf -- "$data"
-            printf 'done     environment    removed %s\n' "$data"
+            say "done" "removed $data"
         fi
         ;;
 esac

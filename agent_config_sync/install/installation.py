@@ -48,10 +48,10 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     """
     if not job.options.look:
         sweep(job)
-    roster = await take_in_roster(job, connection, found)
-    await _write_agents(job, found, roster.default)
+    taken = await take_in_roster(job, connection, found)
+    await _write_agents(job, found, taken.default)
     _write_door(job)
-    changed = await write_config(job, found, roster.names)
+    changed = await write_config(job, found, taken.names)
     if not job.options.look:
         restart_gateway(job, found, changed=changed)
 

@@ -37,15 +37,10 @@ class Job:
 
     def like_config(self) -> Ownership:
         """Return owner and mode of a new file: those of openclaw.json, else private to the owner of the folder."""
-        return like_config(self.places)
-
-
-def like_config(places: Places) -> Ownership:
-    """Return owner and mode of a new file: those of openclaw.json, else private to the owner of the folder."""
-    known = Ownership.of(places.target)
-    if known is not None:
-        return known
-    folder = places.config.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat()
-    return Ownership(0o600, status.st_uid, status.st_gid)
+        known = Ownership.of(self.places.target)
+        if known is not None:
+            return known
+        folder = self.places.config.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        return Ownership(0o600, status.st_uid, status.st_gid)

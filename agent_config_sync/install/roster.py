@@ -22,28 +22,28 @@ _WAY_OUT = "Change it there, or leave it out with --force (the backup keeps it)"
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class TakenIn:
     """The agents of the configuration that the database has now, and the default agent, where it is one of them."""
 
     names: tuple[str, ...] = ()
     default: str | None = None
 
 
-async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> Roster:
+async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> TakenIn:
     """Take them in, unless they come from the database already.
 
     Raises: SyncError when an agent would be lost or become another one; the database is as it was then.
     """
     if found.included_at is not None and read_record(job.places.record) is not None:
         job.say("already", "agents", f"openclaw.json includes {job.places.output.name}")
-        return Roster()
+        return TakenIn()
     adoption = _adoption(job, found)
     names = tuple(adoption.agents)
-    roster = Roster(names, adoption.default if adoption.default in names else None)
+    taken = TakenIn(names, adoption.default if adoption.default in names else None)
     if job.options.look:
         if names:
             job.say("would", "agents", f"take {', '.join(names)} into the database")
-        return roster
+        return taken
     site = site_for(job.settings, found.agents)
     account = job.settings.account
     intake = await plan_intake(connection, adoption, site, account=account, replace=False)
@@ -62,7 +62,7 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
         job.say("already", "agents", f"the database has all {len(names)} of openclaw.json")
     else:
         job.say("already", "agents", "openclaw.json has none for the database")
-    return roster
+    return taken
 
 
 def _adoption(job: Job, found: Found) -> Adoption:

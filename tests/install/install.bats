@@ -182,6 +182,17 @@ teardown() { stop_gateway; }
     [ ! -e "$DATA" ]
 }
 
+@test "--verify-only names an environment of another version" {
+    install_sh --dsn "$DSN"
+    mkdir "$BATS_TEST_TMPDIR/newer"
+    cp "$PACKAGE"/* "$BATS_TEST_TMPDIR/newer"
+    echo >>"$BATS_TEST_TMPDIR"/newer/*.whl
+    run "$BATS_TEST_TMPDIR/newer/install.sh" --verify-only
+    [ "$status" -eq 3 ]
+    [[ "${lines[0]}" == "would    environment "* ]]
+    [[ "$output" == *"verified: "* ]]
+}
+
 @test "--verify-only names what somebody has broken" {
     write_config
     install_sh --dsn "$DSN"
