@@ -15,7 +15,8 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 	AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(1) $(BIN)/pytest $(2) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy mutants bench bench-applied bench-idle docs format clean
+.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy test-install mutants bench \
+	bench-applied bench-idle docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -37,7 +38,7 @@ lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
+	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh' '*.bash' '*.bats')
 
 test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gateways from npm, two versions
 	@VERSION=$(EARLIER_GATEWAY) tests/gateway/install_gateway.sh
@@ -54,6 +55,12 @@ test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with
 	@for tool in promtool:prometheus systemd-analyze:systemd; do command -v $${tool%:*} >/dev/null || \
 		{ echo "make test-deploy needs $${tool%:*}: apt install $${tool#*:}" >&2; exit 1; }; done
 	@$(BIN)/pytest tests/deploy $(ARGS)
+
+test-install: $(VENV)/wheel  ## Run install.sh as a person does, and kill it at every step (bats, strace, a real OpenClaw)
+	@command -v bats >/dev/null && command -v strace >/dev/null || \
+		{ echo "test-install needs bats and strace: apt install bats strace" >&2; exit 1; }
+	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
+	@AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(GATEWAY_VERSION) bats $(ARGS) tests/install
 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)

@@ -13,6 +13,8 @@ from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.doctor import doctor
 from agent_config_sync.cli.door import door
 from agent_config_sync.cli.history import history, restore, resume
+from agent_config_sync.cli.import_ import import_
+from agent_config_sync.cli.install import install
 from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.options import errors_end_the_command, take_greeting
 from agent_config_sync.cli.run import run
@@ -51,3 +53,5 @@ def common(
 
 for command in (run, sync, diff, status, wait, doctor, history, restore, resume, migrate, demo, door):
     app.command()(command)
+app.command("import")(import_)
+app.command(hidden=True)(install)  # install.sh is the way in

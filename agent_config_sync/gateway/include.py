@@ -88,6 +88,23 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     return ConfigLayout(included_at, tuple(layers[:under]), tuple(layers[under:]), tuple(reader.sources))
 
 
+def read_effective(config: Path) -> tuple[Mapping[str, Any], tuple[Path, ...]]:
+    """Return the whole configuration as the gateway merges it, our file and all, and the files that it is made of.
+
+    Raises: SettingsError when one of the files is missing or not valid, OSError when it cannot be read.
+    """
+    document = read_json5(config)
+    if not isinstance(document, Mapping):
+        raise SettingsError(f"{config} must hold an object")
+    reader = _Reader(_real(config), [config])
+    effective: Mapping[str, Any] = reader.whole(document, config.parent)
+    for path in reader.sources[1:]:
+        if not path.exists():
+            raise SettingsError(f"{config} includes {path}, which is not there: write it, or take the include out")
+        read_json5(path)
+    return effective, tuple(reader.sources)
+
+
 @dataclass(slots=True)
 class _Reader:
     """Walks through openclaw.json and what it includes, in the order in which the gateway merges: the included files
@@ -114,16 +131,16 @@ class _Reader:
                 yield "section"
             else:
                 yield from self._section(self._members(included), included)
-        own = {key: self._whole(value, path.parent) for key, value in section.items() if key != _INCLUDE}
+        own = {key: self.whole(value, path.parent) for key, value in section.items() if key != _INCLUDE}
         if own:
             yield Layer(path, own)
 
-    def _whole(self, value: Any, folder: Path) -> Any:
+    def whole(self, value: Any, folder: Path) -> Any:
         """Return a value with the files that its objects include, at every level."""
         if not isinstance(value, Mapping):
             return value
-        parts = [self._whole(self._members(path), path.parent) for path in _included(value, folder)]
-        parts.append({key: self._whole(inner, folder) for key, inner in value.items() if key != _INCLUDE})
+        parts = [self.whole(self._members(path), path.parent) for path in _included(value, folder)]
+        parts.append({key: self.whole(inner, folder) for key, inner in value.items() if key != _INCLUDE})
         return merged(parts)
 
     def _members(self, path: Path) -> Mapping[str, Any]:

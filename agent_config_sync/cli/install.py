@@ -1,0 +1,106 @@
+"""`agent-config-sync install`: what install.sh hands over to, once there is a Python environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from agent_config_sync.cli.database import open_connection
+from agent_config_sync.cli.options import FAILED, NOT_YET, Dsn, errors_end_the_command, given
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.gateway.include import read_effective
+from agent_config_sync.install.found import find
+from agent_config_sync.install.installation import join_gateway, missing, prepare_database
+from agent_config_sync.install.job import Job, Options, Outcome
+from agent_config_sync.install.places import Places
+from agent_config_sync.install.sources import find_settings
+from agent_config_sync.install.withdrawal import remove_shared, withdraw
+from agent_config_sync.logs import set_up_logs
+from agent_config_sync.postgres.migrate import PATIENCE
+from agent_config_sync.publish.lock import FileLock
+from agent_config_sync.settings import load_settings
+
+LOCK_DEADLINE = 60.0
+"""Seconds to wait for another installation of this user."""
+
+
+def install(
+    dsn: Dsn = None,
+    database: Annotated[str | None, typer.Option("--database", help="Another database name.")] = None,
+    verify_only: Annotated[bool, typer.Option("--verify-only", help="Look at everything; change nothing.")] = False,
+    uninstall: Annotated[
+        bool, typer.Option("--uninstall", help="Put back what was there; the database stays.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on where something would be left out.")] = False,
+    no_restart: Annotated[bool, typer.Option("--no-restart", help="Never restart the gateway.")] = False,
+    no_gateway: Annotated[bool, typer.Option("--no-gateway", help="Only the database.")] = False,
+    renewed: Annotated[bool, typer.Option("--renewed", hidden=True)] = False,
+) -> None:
+    """Put agent-config-sync beside the gateway of this user; install.sh makes the Python environment first."""
+    options = Options(look=verify_only, force=force, restart=not no_restart, renewed=renewed)
+    with errors_end_the_command():
+        set_up_logs("error", "text")  # what a pass has to tell is told as its step
+        if uninstall:
+            asyncio.run(_uninstall(options))
+            return
+        said = asyncio.run(_install(options, given(dsn=dsn, database=database), gateway=not no_gateway))
+    if said and verify_only:
+        raise typer.Exit(NOT_YET)
+    if said:
+        print("\n".join(f"not so: {line}" for line in said))
+        raise typer.Exit(FAILED)
+    print(f"verified: {'the database is' if no_gateway else 'database, files and gateway configuration are'} as said")
+
+
+async def _install(options: Options, command_line: dict[str, object], *, gateway: bool) -> list[str]:
+    """Do it, and return what is not as it should be."""
+    places = Places.of(load_settings(command_line={}))
+    if options.look:
+        return await _steps(places, options, command_line, gateway=gateway)
+    async with FileLock(places.lock).held(LOCK_DEADLINE):
+        return await _steps(places, options, command_line, gateway=gateway)
+
+
+def _effective(places: Places) -> Mapping[str, Any]:
+    """Return the gateway's configuration where it can be read; the database can be prepared without it."""
+    try:
+        return read_effective(places.config)[0]
+    except (SettingsError, OSError):
+        return {}
+
+
+async def _uninstall(options: Options) -> None:
+    settings = load_settings(command_line={})
+    job = Job(settings, Places.of(settings), options, _told)
+    async with FileLock(job.places.lock).held(LOCK_DEADLINE):
+        await withdraw(job)
+        remove_shared(job)
+
+
+def _told(outcome: Outcome, step: str, text: str) -> None:
+    print(f"{outcome:<8} {step:<14} {text}", flush=True)
+
+
+async def _steps(places: Places, options: Options, command_line: dict[str, object], *, gateway: bool) -> list[str]:
+    wanting: list[str] = []
+
+    def say(outcome: Outcome, step: str, text: str) -> None:
+        _told(outcome, step, text)
+        if outcome == "would":
+            wanting.append(text)
+
+    found = find(places, mend=not options.look) if gateway else None
+    settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
+    job = Job(settings, Places.of(settings), options, say)
+    if found is not None and job.places != places:  # the plugin's config names another output
+        found = find(job.places, mend=not options.look)
+    async with open_connection(settings, notices=not options.look, timing=PATIENCE) as connection:
+        await prepare_database(job, connection)
+        if options.look and wanting:
+            return wanting  # nothing else can be looked at without the tables
+        if found is not None:
+            await join_gateway(job, connection, found)
+        return wanting if options.look else await missing(job, connection, gateway=gateway)

@@ -1,0 +1,149 @@
+"""Change openclaw.json: a copy and a record first, then one rename of a text that the gateway has taken."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+
+from agent_config_sync.errors import RefusedError, SyncError
+from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.install.candidate import try_out
+from agent_config_sync.install.copies import keep_copy, sweep_copies
+from agent_config_sync.install.door import FILES
+from agent_config_sync.install.found import Found
+from agent_config_sync.install.job import Job
+from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, register
+from agent_config_sync.install.record import Record, hash_of, read_record, write_record
+from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
+from agent_config_sync.install.validator import validate
+from agent_config_sync.plugin import server_of
+from agent_config_sync.postgres.link import Timing, connect
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.gate import Gate
+from agent_config_sync.publish.lock import pass_lock
+from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
+
+
+def sweep(job: Job) -> None:
+    """Remove what a killed run has left."""
+    places = job.places
+    places.candidate.unlink(missing_ok=True)
+    for path in (places.config, places.target, places.base, places.candidate, places.record):
+        atomic.sweep(path)
+    for path in (places.config, places.output, places.base):
+        sweep_copies(path)
+    for name in FILES:
+        atomic.sweep(places.door / name)
+    lock = pass_lock(places.output)
+    if places.output.parent.is_dir() and lock.try_acquire():  # else somebody is writing, and sweeps himself
+        atomic.sweep(places.output)
+        State(places.state, places.output).sweep()
+        lock.release()
+
+
+async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
+    """Let openclaw.json include our file and name the plugin; return whether it was changed.
+
+    held: agents that the database has now. Raises: SyncError; openclaw.json is as it was then.
+    """
+    places = job.places
+    document, base = found.document, None
+    if found.included_at is None:
+        document, base = move_section(document, held, output=places.output_name())
+    config = {"command": str(places.command), **plugin_settings(places.config, found.effective, await _bare(job))}
+    document = register(document, found.effective, Registration(str(places.door), config))
+    content = document.text.encode()
+    if content == found.content:
+        _look_at_config(job, found)
+        if not job.options.look and read_record(places.record) is None:
+            _remember(job, found, content, base, held)  # somebody has set it up by hand
+        return False
+    if job.options.look:
+        job.say("would", places.config.name, f"name the plugin and include {places.output.name}")
+        return False
+    _remember(job, found, content, base, held)
+    try:
+        if base is not None:
+            atomic.replace(places.base, base.encode(), gate=Gate(), like=job.like_config())
+        verdict, _ = try_out(job, content)
+    except SyncError:
+        if base is not None:
+            places.base.unlink(missing_ok=True)
+            places.record.unlink()
+        raise
+    like = job.like_config()
+    found.check_unchanged(places)
+    atomic.replace(places.target, content, gate=Gate(), like=like)
+    job.say("done", places.config.name, f"it names the plugin and includes {places.output.name}; {verdict}")
+    if like.mode & 0o077 and _holds_password(config):
+        job.say(
+            "note", places.config.name, f"others may read it, and it holds a password now: chmod 600 {places.config}"
+        )
+    return True
+
+
+def _look_at_config(job: Job, found: Found) -> None:
+    """Say that openclaw.json is as it should be.
+
+    Raises: RefusedError when a gateway would not start the plugin with it.
+    """
+    places = job.places
+    problem = is_registered(found.effective, str(places.door)) or validate(places.config).problem
+    command = plugin_config(found.effective).get("command")
+    program = str(command[0] if isinstance(command, list) and command else command)
+    if problem is None and shutil.which(program) is None:
+        problem = f"its command {program} cannot be run"
+    if problem is not None:
+        raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
+    job.say("already", places.config.name, f"it names the plugin and includes {places.output.name}")
+
+
+def _holds_password(config: Mapping[str, object]) -> bool:
+    written = Settings.model_validate({key: value for key, value in config.items() if key in ("dsn", "password")})
+    return written != without_password(written)
+
+
+async def _bare(job: Job) -> Settings:
+    """Return the settings without a password where the login works without: openclaw.json need not hold one then."""
+    bare = without_password(job.settings)
+    if bare == job.settings:
+        return bare
+    try:
+        connection = await connect(server_of(bare), application_name="agent-config-sync", timing=Timing())
+    except SyncError:
+        return job.settings
+    connection.terminate()
+    return bare
+
+
+def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tuple[str, ...]) -> None:
+    """Keep a copy of openclaw.json, and a record of what is about to be done to it."""
+    places = job.places
+    known = read_record(places.record)
+    if base is not None and places.base.exists():
+        standing = places.base.read_bytes()
+        ours = known is not None and known.base_hash == hash_of(standing)
+        if not ours and read_json5(places.base) != {}:
+            raise RefusedError(f"{places.base} is there already and is not ours: move it away")
+    backup = None
+    if found.content is not None:
+        copy, new = keep_copy(places.config, found.content)
+        backup = str(copy)
+        if new:
+            job.say("done", "backup", backup)
+    if known is None or base is not None:
+        record = Record(
+            config=str(places.config),
+            output=str(places.output),
+            backup=backup,
+            moved=base is not None,
+            held=held,
+            config_hash=hash_of(content),
+            base_hash=hash_of(base.encode()) if base is not None else None,
+        )
+    else:
+        # The way back leads to the first copy, and byte for byte only while nobody else has changed anything.
+        untouched = found.content is not None and known.config_hash == hash_of(found.content)
+        record = known.model_copy(update={"config_hash": hash_of(content) if untouched else ""})
+    write_record(places.record, record)

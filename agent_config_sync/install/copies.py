@@ -1,0 +1,34 @@
+"""Copies of the operator's files from before we changed them: named with the time, kept for ever."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.atomic import Ownership
+from agent_config_sync.publish.gate import Gate
+
+_MARK = "before-agent-config-sync-"
+
+
+def sweep_copies(path: Path) -> None:
+    """Remove copies that a killed run has begun."""
+    for left in path.parent.glob(f".{path.name}.{_MARK}*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def keep_copy(path: Path, content: bytes) -> tuple[Path, bool]:
+    """Keep a copy of a file beside it, one for each content; return its path, and whether it is new.
+
+    Raises: PublishError.
+    """
+    prefix = f"{path.name}.{_MARK}"
+    for known in sorted(path.parent.glob(f"{prefix}*")):
+        if known.read_bytes() == content:
+            return known, False
+    copy = path.with_name(prefix + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    while copy.exists():  # two within a second
+        copy = copy.with_name(copy.name + "+")
+    atomic.replace(copy, content, gate=Gate(), like=Ownership.of(path.resolve()))
+    return copy, True

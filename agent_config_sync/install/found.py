@@ -1,0 +1,81 @@
+"""The gateway's configuration as an installation finds it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.gateway.include import read_effective, read_json5, read_layout
+from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.places import Places
+from agent_config_sync.model.site import Layout
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.atomic import Ownership
+from agent_config_sync.publish.gate import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """openclaw.json. content: None where there is none yet; effective: with all that it includes; included_at: how it
+    includes our file."""
+
+    content: bytes | None
+    document: Json5Text
+    effective: Mapping[str, Any]
+    included_at: Layout | None
+
+    @property
+    def agents(self) -> Mapping[str, Any]:
+        """The whole `agents` section."""
+        section = self.effective.get("agents")
+        return section if isinstance(section, Mapping) else {}
+
+    def check_unchanged(self, places: Places) -> None:
+        """Raise RefusedError if somebody, such as the gateway itself, has written openclaw.json since."""
+        now = places.target.read_bytes() if places.target.exists() else None
+        if now != self.content:
+            raise RefusedError(f"{places.config} was changed by somebody meanwhile: run this again")
+
+
+def _check_user(places: Places) -> None:
+    """Raise RefusedError for a user whose files the gateway could not write, or would not load."""
+    with contextlib.suppress(FileNotFoundError):
+        owner = places.config.parent.stat().st_uid
+        if owner != os.geteuid():
+            name = _name_of(owner)
+            raise RefusedError(f"{places.config.parent} belongs to {name}: run this as that user (sudo -iu {name})")
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def find(places: Places, *, mend: bool) -> Found:
+    """Read it. mend: put an empty file where openclaw.json includes ours and there is none; a pass replaces it.
+
+    Raises: SettingsError, RefusedError, PublishError.
+    """
+    config = places.config
+    _check_user(places)
+    try:
+        if not config.exists():
+            return Found(None, Json5Text("{}\n"), {}, None)
+        read_json5(config)  # says at which line it is not valid
+        included_at = read_layout(config, places.output).included_at
+        if mend and included_at is not None and not places.output.exists():
+            atomic.replace(places.output, b"{}\n", gate=Gate(), like=Ownership.of(places.target))
+        effective, _ = read_effective(config)
+        content = config.read_bytes()
+        return Found(content, Json5Text(content.decode()), effective, included_at)
+    except OSError as error:
+        raise RefusedError(f"{config} cannot be read ({error.strerror}): let this user read it") from None
+    except ValueError as error:
+        raise RefusedError(f"{config} cannot be edited: it is {error}") from None

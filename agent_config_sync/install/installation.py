@@ -1,0 +1,125 @@
+"""Put agent-config-sync beside a gateway, step by step.
+
+Each step looks first and does only what is missing, so the whole can be run again and may be killed anywhere:
+agents.json, the operator's own file and the door stand before openclaw.json names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import asyncpg
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.events import Event, Refused
+from agent_config_sync.install.config_file import sweep, write_config
+from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.install.door import door_problem, write_door
+from agent_config_sync.install.found import Found, find
+from agent_config_sync.install.job import Job, Options, Outcome
+from agent_config_sync.install.neighbour import roster_with
+from agent_config_sync.install.record import read_record
+from agent_config_sync.install.roster import take_in_roster
+from agent_config_sync.install.unit import restart_gateway
+from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.postgres.migrate import migrate, pending
+
+
+async def prepare_database(job: Job, connection: asyncpg.Connection) -> None:
+    """Apply the migrations and starting values that are pending.
+
+    Raises: DatabaseError.
+    """
+    where = server_of(job.settings).name
+    names = ", ".join(migration.name for migration in await pending(connection))
+    if not names:
+        job.say("already", "database", f"{where} has all tables")
+    elif job.options.look:
+        job.say("would", "database", f"apply {names} to {where}")
+    else:
+        await migrate(connection)
+        job.say("done", "database", f"applied {names} to {where}")
+
+
+async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -> None:
+    """Do everything beside the gateway; the database is ready.
+
+    Raises: SyncError that says what stands in the way; openclaw.json is as it was then, or whole.
+    """
+    if not job.options.look:
+        sweep(job)
+    taken = await take_in_roster(job, connection, found)
+    await _write_agents(job, found, taken.default)
+    _write_door(job)
+    changed = await write_config(job, found, taken.names)
+    if not job.options.look:
+        restart_gateway(job, found, changed=changed)
+
+
+async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) -> list[str]:
+    """Look at everything once more; return what is not as it should be.
+
+    Raises: SyncError.
+    """
+    seen: list[str] = []
+
+    def hear(outcome: Outcome, step: str, text: str) -> None:
+        if outcome == "would":
+            seen.append(f"{step}: {text}")
+
+    look = replace(job, options=Options(look=True), say=hear)
+    await prepare_database(look, connection)
+    if gateway:
+        await join_gateway(look, connection, find(job.places, mend=False))
+    return seen
+
+
+async def _write_agents(job: Job, found: Found, default: str | None) -> None:
+    """Write agents.json as the gateway's process will, before anything includes it. default: the default agent so far.
+
+    Raises: RefusedError when the file may not be replaced, or another agent would become the default.
+    """
+    changes: dict[str, object] = {"roster": roster_with(job.settings, found.agents), "state_dir": job.places.state}
+    if found.included_at is None:
+        changes |= {"layout": "section", "reload": "none"}  # the gateway reads it together with the new openclaw.json
+    plugin = Plugin(job.settings.model_copy(update=changes))
+    name = job.places.output.name
+    if job.options.look and found.included_at is None:
+        job.say("would", name, "write what the database says")
+        return
+    prepared = await plugin.sync.preview()
+    if default not in (None, prepared.default) and not job.options.force:
+        raise RefusedError(
+            f"{default} is the default agent, and by the database {prepared.default} would be: set agents.is_default "
+            "there, or let the database win with --force"
+        )
+    size = f"{len(prepared.snapshot.agents)} agents"
+    if not prepared.changed:
+        job.say("already", name, f"it holds what the database says ({size})")
+        return
+    if job.options.look:
+        job.say("would", name, f"write what the database says now ({size})")
+        return
+    if prepared.before is not None and read_record(job.places.record) is None:
+        copy, _ = keep_copy(job.places.output, prepared.before.content)
+        job.say("done", "backup", str(copy))
+    seen: list[Event] = []
+    plugin.events.subscribe(seen.append)
+    await plugin.sync.once()
+    for event in seen:
+        if isinstance(event, Refused):
+            raise RefusedError(f"{job.places.output} was not written: {event.reason}")
+    for warning in prepared.warnings[len(prepared.neighbour.warnings) :]:
+        job.say("note", name, warning)
+    job.say("done", name, f"wrote {job.places.output} ({size})")
+
+
+def _write_door(job: Job) -> None:
+    problem = door_problem(job.places.door)
+    if problem is None:
+        job.say("already", "plugin", f"it is in {job.places.door}")
+    elif job.options.look:
+        job.say("would", "plugin", f"write it: {problem}")
+    else:
+        write_door(job.places.door)
+        job.say("done", "plugin", f"wrote it to {job.places.door}")

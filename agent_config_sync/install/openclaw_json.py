@@ -1,0 +1,196 @@
+"""What we change in openclaw.json, and how it is taken back: texts in, texts out.
+
+The `agents` section moves, text and comments and all, to a file of the operator's own that is included before ours, so
+that the database wins and the gateway can still write the rest of its configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.install.json5_text import Json5Text, Key
+
+PLUGIN = "agent_config_sync"
+BASE = "agents.base.json5"
+"""The operator's own part of the `agents` section."""
+
+_PATHS = ("plugins", "load", "paths")
+_ALLOW = ("plugins", "allow")
+_ENTRY = ("plugins", "entries", PLUGIN)
+_HEADER = """\
+// The `agents` section of openclaw.json. What the database says comes from agents.json, which is included after this
+// file and wins.
+"""
+
+
+def include_of(output: str) -> str:
+    """Return the `agents` member's text. output: our file as openclaw.json names it."""
+    return f'{{ "$include": ["./{BASE}", "./{output}"] }}'
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the gateway must know of the plugin. door: the folder that it loads; config: the plugin's own settings."""
+
+    door: str
+    config: Mapping[str, object]
+
+
+def own_section(document: Json5Text) -> Mapping[str, Any]:
+    """Return the `agents` section as it stands in this text.
+
+    Raises: RefusedError when it is no object.
+    """
+    value = document.value
+    section = value.get("agents", {}) if isinstance(value, Mapping) else None
+    if not isinstance(section, Mapping):
+        raise RefusedError("openclaw.json and its `agents` must be objects: correct them there")
+    return section
+
+
+def move_section(document: Json5Text, held: Iterable[str], *, output: str) -> tuple[Json5Text, str]:
+    """Return openclaw.json with our include, and the text of the operator's own file.
+
+    held: agents that the database has now, whose entries do not move. A list never moves: two files' lists would be
+    concatenated, and `list` beside `entries` is refused.
+    """
+    node = document.find("agents")
+    if node is None:
+        return document.insert((), f'"agents": {include_of(output)}'), _HEADER + "{}\n"
+    section = Json5Text(document.text_of(node)).without((), {"list"})
+    gone: set[Key] = set(held)
+    entries = section.find("entries")
+    if entries is not None and all(part.key in gone for part in entries.parts):
+        section = section.without((), {"entries"})  # an empty one is refused
+    else:
+        section = section.without(("entries",), gone)
+    return document.replace(node, include_of(output)), f"{_HEADER}{section.text}\n"
+
+
+def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registration) -> Json5Text:
+    """Return openclaw.json with the plugin in it. effective: the configuration with all that it includes; what it says
+    already stays as it says it.
+    """
+    if wanted.door not in (_at(effective, _PATHS) or ()):
+        document = document.append(_PATHS, wanted.door)
+    allowed = _at(effective, _ALLOW)
+    if allowed and PLUGIN not in allowed:
+        document = document.append(_ALLOW, PLUGIN)
+    entry = _at(effective, _ENTRY)
+    if not isinstance(entry, Mapping):
+        return document.put(_ENTRY, {"enabled": True, "config": dict(wanted.config)})
+    if "enabled" not in entry:
+        document = document.put((*_ENTRY, "enabled"), value=True)
+    config = entry.get("config")
+    for key, value in wanted.config.items():
+        if key not in (config if isinstance(config, Mapping) else {}):
+            document = document.put((*_ENTRY, "config", key), value)
+    return document
+
+
+def unregister(document: Json5Text, before: Json5Text, door: str) -> Json5Text:
+    """Return openclaw.json without the plugin, but with what it said of it `before`."""
+    for path, added in ((_PATHS, door), (_ALLOW, PLUGIN)):
+        items = _at(document.value, path) or []
+        if added not in (_at(before.value, path) or ()):
+            document = document.without(path, {number for number, item in enumerate(items) if item == added})
+    earlier, now = before.find(*_ENTRY), document.find(*_ENTRY)
+    if earlier is None:
+        document = document.without(_ENTRY[:-1], {PLUGIN})
+    elif now is not None:
+        document = document.replace(now, before.text_of(earlier))
+    ours: tuple[tuple[str, ...], ...] = (_PATHS, _ALLOW, _ENTRY[:-1], _PATHS[:-1], _PATHS[:-2])
+    for container in ours:
+        node = document.find(*container)
+        if node is not None and not node.parts and before.find(*container) is None:
+            document = document.without(container[:-1], {container[-1]})
+    return document
+
+
+def move_back(
+    document: Json5Text, before: Json5Text, base: str | None, held: Iterable[str], *, output: str
+) -> Json5Text:
+    """Return openclaw.json with its `agents` section where it was.
+
+    before: openclaw.json as it was; base: the operator's own file where he has changed it, None where it is as it was
+    written; held: agents that went to the database.
+
+    Raises: RefusedError when something stands beside our include, which would be lost.
+    """
+    node = document.find("agents")
+    if node is None or f"./{output}" not in _include_names(document):
+        return document  # the operator, or the gateway, has replaced the include since
+    if document.value != {**_members(document), "agents": Json5Text(include_of(output)).value}:
+        raise RefusedError(
+            f"agents in openclaw.json has got members of its own beside the include: move them to {BASE} and run this "
+            "again"
+        )
+    earlier = before.find("agents")
+    if base is None:
+        if earlier is None:
+            return document.without((), {"agents"})
+        return document.replace(node, before.text_of(earlier))
+    section = Json5Text(Json5Text(base).text_of(Json5Text(base).root))
+    if earlier is not None:
+        section = _with_agents(section, Json5Text(before.text_of(earlier)), frozenset(held))
+    return document.replace(node, section.text)
+
+
+def _with_agents(section: Json5Text, before: Json5Text, held: frozenset[str]) -> Json5Text:
+    """Put the agents that went to the database back into a section, as they were written."""
+    for part in before.root.parts:
+        if part.key == "list" and section.find("list") is None:
+            section = section.insert((), before.text[part.start : part.value.end])
+        elif part.key == "entries":
+            if section.find("entries") is None:
+                section = section.put(("entries",), {})
+            for entry in part.value.parts:
+                if entry.key in held and section.find("entries", entry.key) is None:
+                    section = section.insert(("entries",), before.text[entry.start : entry.value.end])
+    return section
+
+
+def is_named(effective: Mapping[str, Any], door: str) -> bool:
+    """Return whether the gateway is told to load the plugin's folder."""
+    return door in (_at(effective, _PATHS) or ())
+
+
+def is_registered(effective: Mapping[str, Any], door: str) -> str | None:
+    """Return why the gateway would not load the plugin, None if it would."""
+    plugins = effective.get("plugins")
+    plugins = plugins if isinstance(plugins, Mapping) else {}
+    entry = _at(effective, _ENTRY)
+    if not is_named(effective, door):
+        return f"plugins.load.paths does not name {door}"
+    if not isinstance(entry, Mapping):
+        return f"plugins.entries.{PLUGIN} is missing"
+    if entry.get("enabled") is not True:
+        return f"plugins.entries.{PLUGIN}.enabled is not true: set it"
+    if plugins.get("enabled") is False:
+        return "plugins.enabled is false: set it to true"
+    if PLUGIN in (plugins.get("deny") or ()):
+        return f"plugins.deny names {PLUGIN}: take it out there"
+    if plugins.get("allow") and PLUGIN not in plugins["allow"]:
+        return f"plugins.allow does not name {PLUGIN}: add it there"
+    return None
+
+
+def _include_names(document: Json5Text) -> list[object]:
+    names = _at(document.value, ("agents", "$include"))
+    return names if isinstance(names, list) else [names]
+
+
+def _members(document: Json5Text) -> dict[str, Any]:
+    assert isinstance(document.value, Mapping)  # it has an `agents`
+    return dict(document.value)
+
+
+def _at(tree: object, path: Iterable[str]) -> Any:
+    for key in path:
+        if not isinstance(tree, Mapping):
+            return None
+        tree = tree.get(key)
+    return tree

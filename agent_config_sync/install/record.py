@@ -1,0 +1,57 @@
+"""What an installation has done to one gateway, so that it can be undone: written before the first change."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.gate import Gate
+
+
+class Record(BaseModel):
+    """One gateway's installation.
+
+    config: openclaw.json; output: our agents.json; backup: a copy of openclaw.json from before the first change, None
+    where there was none; moved: its `agents` went to the operator's own file; held: agents that went to the database;
+    config_hash, base_hash: of what we wrote.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    config: str
+    output: str
+    backup: str | None
+    moved: bool
+    held: tuple[str, ...] = ()
+    config_hash: str
+    base_hash: str | None = None
+
+
+def hash_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_record(path: Path) -> Record | None:
+    """Return the record, None where nothing is installed.
+
+    Raises: PublishError, RefusedError when it is broken.
+    """
+    content = atomic.read(path)
+    if content is None:
+        return None
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError:
+        raise RefusedError(f"{path} is broken: compare openclaw.json with its backup and remove that file") from None
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write it, durably.
+
+    Raises: PublishError.
+    """
+    atomic.replace(path, record.model_dump_json(indent=2).encode() + b"\n", gate=Gate(), like=None)

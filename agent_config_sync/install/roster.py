@@ -1,0 +1,110 @@
+"""Take the agents of the configuration into the database, before ours stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.install.adoption import Adoption, adopt, roster_of
+from agent_config_sync.install.found import Found
+from agent_config_sync.install.intake import plan_intake, take_in_agents
+from agent_config_sync.install.job import Job
+from agent_config_sync.install.neighbour import site_for
+from agent_config_sync.install.openclaw_json import own_section
+from agent_config_sync.install.record import read_record
+
+_WAY_OUT = "Change it there, or leave it out with --force (the backup keeps it)"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """The agents of the configuration that the database has now, and the default agent, where it is one of them."""
+
+    names: tuple[str, ...] = ()
+    default: str | None = None
+
+
+async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> TakenIn:
+    """Take them in, unless they come from the database already.
+
+    Raises: SyncError when an agent would be lost or become another one; the database is as it was then.
+    """
+    if found.included_at is not None and read_record(job.places.record) is not None:
+        job.say("already", "agents", f"openclaw.json includes {job.places.output.name}")
+        return TakenIn()
+    adoption = _adoption(job, found)
+    names = tuple(adoption.agents)
+    taken = TakenIn(names, adoption.default if adoption.default in names else None)
+    if job.options.look:
+        if names:
+            job.say("would", "agents", f"take {', '.join(names)} into the database")
+        return taken
+    site = site_for(job.settings, found.agents)
+    account = job.settings.account
+    intake = await plan_intake(connection, adoption, site, account=account, replace=False)
+    if intake.kept and not job.options.force:
+        raise RefusedError(
+            f"{'; '.join(intake.kept)}. Rename one of the two, or let the database win with --force "
+            "(the backup keeps what openclaw.json says)"
+        )
+    kept = await take_in_agents(connection, intake, adoption, site, account=account, replace=False)
+    for line in (*intake.kept, *kept):
+        job.say("note", "agents", f"{line}; the database wins")
+    if intake.new:
+        scope = f", for {site.gateway} alone" if intake.only_here else ""
+        job.say("done", "agents", f"took {', '.join(intake.new)} into the database{scope}")
+    elif names:
+        job.say("already", "agents", f"the database has all {len(names)} of openclaw.json")
+    else:
+        job.say("already", "agents", "openclaw.json has none for the database")
+    return taken
+
+
+def _adoption(job: Job, found: Found) -> Adoption:
+    """Return the agents that go to the database.
+
+    A list goes as a whole: lists of two files would be concatenated, and beside `entries` one is refused. Of entries
+    those stay in the operator's own file that the database cannot hold; but then not the default agent, because another
+    one would become it.
+    """
+    section = _section(job, found)
+    adoption = adopt(section, site_for(job.settings, found.agents), within=found.agents)
+    as_a_list = roster_of({"list": found.agents.get("list")})
+    elsewhere = [name for name in as_a_list if name not in roster_of(section)]
+    if elsewhere and found.included_at is None:
+        raise RefusedError(
+            f"the agents {', '.join(elsewhere)} come as a list from a file that openclaw.json includes, and two lists "
+            "cannot be merged: move them into openclaw.json and run this again"
+        )
+    as_a_whole = "list" in section or found.included_at is not None
+    losses = adoption.losses if as_a_whole else []
+    if adoption.whole and adoption.default is not None and adoption.default not in adoption.whole:
+        losses = [
+            *losses,
+            f"{adoption.default} is the default agent, and one of {', '.join(sorted(adoption.whole))} would be",
+        ]
+    if losses and not job.options.force:
+        raise RefusedError(f"the database cannot hold all that openclaw.json says: {'; '.join(losses)}. {_WAY_OUT}")
+    if as_a_whole:
+        for line in adoption.losses:
+            job.say("note", "agents", f"{line}; the backup keeps it")
+        return adoption
+    for line in adoption.losses:
+        job.say("note", "agents", f"{line}; the agent stays in {job.places.base.name}")
+    whole = {name: agent for name, agent in adoption.agents.items() if name in adoption.whole}
+    return Adoption(whole, {}, adoption.default, adoption.defaults)
+
+
+def _section(job: Job, found: Found) -> Mapping[str, Any]:
+    """Return the section that ours will stand for: the operator's, or that of somebody else's agents.json."""
+    if found.included_at is None:
+        return own_section(found.document)
+    document = read_json5(job.places.output)
+    if found.included_at == "root":
+        document = document.get("agents") if isinstance(document, Mapping) else None
+    return document if isinstance(document, Mapping) else {}

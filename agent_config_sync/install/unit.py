@@ -1,0 +1,48 @@
+"""The gateway's systemd unit, where it has one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.install.found import Found
+from agent_config_sync.install.job import Job
+
+UNIT = "openclaw-gateway"
+
+_STAYS_AS_IT_IS = ("off", "hot")
+"""Reload modes in which a gateway takes no new plugin by itself."""
+
+
+def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
+    """Restart the unit, if the gateway would not take by itself what is new.
+
+    Raises: RefusedError when that fails.
+    """
+    gateway = found.effective.get("gateway")
+    reload = gateway.get("reload") if isinstance(gateway, Mapping) else None
+    mode = reload.get("mode") if isinstance(reload, Mapping) else None
+    needed = job.options.renewed or (changed and mode in _STAYS_AS_IT_IS)
+    if not (needed or changed):
+        return
+    if not needed:
+        job.say("note", "restart", "not needed: a gateway that runs takes the change by itself")
+    elif _systemctl("is-active", "--quiet", UNIT) != 0:
+        job.say("note", "restart", "restart the gateway, if it runs")
+    elif not job.options.restart:
+        job.say("note", "restart", f"when you like: systemctl --user restart {UNIT}")
+    elif _systemctl("restart", UNIT) != 0:
+        raise RefusedError(f"everything is in place, but `systemctl --user restart {UNIT}` failed: restart it yourself")
+    else:
+        job.say("done", "restart", f"restarted {UNIT}")
+
+
+def _systemctl(*words: str) -> int:
+    program = shutil.which("systemctl")
+    if program is None:
+        return 1
+    command = [program, "--user", *words]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603
+    return ended.returncode

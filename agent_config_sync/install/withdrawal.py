@@ -1,0 +1,136 @@
+"""Take agent-config-sync away from a gateway: what was there is there again; the database stays.
+
+First openclaw.json, by one rename; only then what it no longer names. So this too may be killed anywhere and run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from agent_config_sync.errors import RefusedError
+from agent_config_sync.gateway.include import read_effective, read_json5
+from agent_config_sync.install.candidate import try_out
+from agent_config_sync.install.config_file import sweep
+from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.install.found import find
+from agent_config_sync.install.job import Job
+from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
+from agent_config_sync.install.record import Record, hash_of, read_record
+from agent_config_sync.install.unit import restart_gateway
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.gate import Gate
+from agent_config_sync.publish.lock import lifetime_lock, pass_lock
+
+PATIENCE = 30.0
+"""Seconds for the gateway to stop the process that writes agents.json; it takes one or two."""
+
+
+async def withdraw(job: Job) -> None:
+    """Take it away from this gateway.
+
+    Raises: SyncError that says what stands in the way; openclaw.json is as it was then, or as it was before us.
+    """
+    record = read_record(job.places.record)
+    if record is None:
+        job.say("already", job.places.config.name, "nothing of ours is recorded for it")
+        return
+    job = replace(job, places=replace(job.places, output=Path(record.output)))
+    places = job.places
+    sweep(job)
+    included = _restore(job, record)
+    for path in included:
+        job.say("note", path.name, f"it stays: {places.config.name} includes it")
+    if places.output not in included:
+        await _remove_output(job)
+    if places.base not in included and record.moved:
+        _remove_base(job, record)
+    shutil.rmtree(places.state, ignore_errors=True)
+    places.record.unlink(missing_ok=True)
+    job.say("done", "files", "removed ours; the database stays as it is")
+
+
+def remove_shared(job: Job) -> None:
+    """Remove the plugin's folder, if no other gateway of this user has it."""
+    places = job.places
+    if places.record.parent.is_dir() and any(places.record.parent.glob("*.json")):
+        job.say("note", "plugin", f"{places.door} stays: another gateway loads it")
+        return
+    shutil.rmtree(places.record.parent, ignore_errors=True)
+    if places.config.exists() and is_named(read_effective(places.config)[0], str(places.door)):
+        job.say("note", "plugin", f"{places.door} stays: openclaw.json names it, as it did before")
+    elif places.door.exists():
+        shutil.rmtree(places.door)
+        job.say("done", "plugin", f"removed {places.door}")
+
+
+def _restore(job: Job, record: Record) -> list[Path]:
+    """Put openclaw.json back; return those of our files that it includes nevertheless."""
+    places = job.places
+    if not places.config.exists():
+        return []
+    found = find(places, mend=True)
+    assert found.content is not None  # it exists
+    before = Path(record.backup).read_bytes() if record.backup is not None and Path(record.backup).exists() else None
+    if record.backup is not None and before is None:
+        raise RefusedError(f"the copy {record.backup} is gone: without it nobody knows what openclaw.json said")
+    base = places.base.read_bytes() if places.base.exists() else None
+    base_untouched = base is None or hash_of(base) == record.base_hash
+    if hash_of(found.content) == record.config_hash and base_untouched:
+        if before is None:
+            found.check_unchanged(places)
+            places.target.unlink()
+            job.say("done", places.config.name, "removed it: there was none")
+            restart_gateway(job, found, changed=True)
+            return []
+        content, how = before, "byte for byte what it was"
+    else:
+        content, how = _cut_out(job, record, found.document, before, None if base_untouched else base), "without us"
+    if content == found.content:
+        job.say("already", places.config.name, "it says nothing of us")
+        return _included(job, read_effective(places.config)[1])
+    verdict, sources = try_out(job, content)
+    if content != before:
+        keep_copy(places.config, found.content)
+    found.check_unchanged(places)
+    atomic.replace(places.target, content, gate=Gate(), like=job.like_config())
+    job.say("done", places.config.name, f"{how}; {verdict}")
+    restart_gateway(job, found, changed=True)
+    return _included(job, sources)
+
+
+def _included(job: Job, sources: tuple[Path, ...]) -> list[Path]:
+    return [path for path in (job.places.output, job.places.base) if Path(os.path.realpath(path)) in sources]
+
+
+def _cut_out(job: Job, record: Record, now: Json5Text, before: bytes | None, base: bytes | None) -> bytes:
+    """Return openclaw.json as it is now, without what is ours. base: the operator's own file, where he changed it."""
+    earlier = Json5Text(before.decode() if before is not None else "{}\n")
+    if record.moved:
+        own = base.decode() if base is not None else None
+        now = move_back(now, earlier, own, record.held, output=job.places.output_name())
+    return unregister(now, earlier, str(job.places.door)).text.encode()
+
+
+async def _remove_output(job: Job) -> None:
+    """Remove agents.json once nobody writes it any more."""
+    output = job.places.output
+    lock = lifetime_lock(output)
+    async with lock.held(PATIENCE), pass_lock(output).held(PATIENCE):
+        output.unlink(missing_ok=True)
+    for path in (lock.path, pass_lock(output).path):
+        path.unlink(missing_ok=True)
+
+
+def _remove_base(job: Job, record: Record) -> None:
+    base = job.places.base
+    with contextlib.suppress(FileNotFoundError):
+        content = base.read_bytes()
+        if hash_of(content) != record.base_hash and read_json5(base) != {}:
+            copy, _ = keep_copy(base, content)
+            job.say("note", base.name, f"you have changed it: what it says is in openclaw.json, and a copy in {copy}")
+        base.unlink()

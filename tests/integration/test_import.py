@@ -1,0 +1,218 @@
+"""`import`: the agents of an existing openclaw.json, into the database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from commands import Ended, command
+from harness import Operator, connected
+
+CONFIG = """\
+// my gateway
+{
+  agents: {
+    defaults: { subagents: { maxSpawnDepth: 2 } },
+    entries: {
+      lead: { model: { primary: "a/b", fallbacks: ["c/d"] }, subagents: { allowAgents: ["coder"] } },
+      coder: { model: "a/b", tools: { profile: "coding" }, thinkingDefault: "high" }, // writes
+    },
+  },
+}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "openclaw.json"
+    path.write_text(CONFIG)
+    return path
+
+
+async def imported(database: str, config: Path, *words: str) -> Ended:
+    return await command(
+        "import",
+        "--dsn",
+        database,
+        "--gateway-version",
+        "2026.9.6",
+        *words,
+        AGENT_CONFIG_SYNC_CONFIG_PATH=str(config),
+        AGENT_CONFIG_SYNC_GATEWAY="here",
+    )
+
+
+async def columns(operator: Operator, name: str) -> dict[str, Any]:
+    record = await operator.fetchrow("SELECT * FROM agents WHERE name = $1", name)
+    assert record is not None
+    return {key: value for key, value in record.items() if value is not None}
+
+
+async def test_every_agent_becomes_a_row(database: str, operator: Operator, config: Path) -> None:
+    ended = await imported(database, config)
+    assert ended == Ended(0, "imported: lead\nimported: coder\n", "")
+    lead, coder = await columns(operator, "lead"), await columns(operator, "coder")
+    assert (lead["model"], lead["fallback_models"], lead["allowed_subagents"]) == ("a/b", ["c/d"], ["coder"])
+    assert (coder["thinking"], json.loads(coder["settings"])) == ("high", {"tools": {"profile": "coding"}})
+
+
+async def test_the_files_stay_as_they_are(database: str, config: Path) -> None:
+    before = config.stat()
+    await imported(database, config)
+    assert config.stat().st_mtime_ns == before.st_mtime_ns
+    assert sorted(path.name for path in config.parent.iterdir() if path.name != "home") == ["openclaw.json"]
+
+
+async def test_a_second_import_finds_everything_there(database: str, config: Path) -> None:
+    await imported(database, config)
+    assert await imported(database, config) == Ended(0, "already there: lead\nalready there: coder\n", "")
+
+
+async def test_a_value_of_the_file_beats_the_starting_value(database: str, operator: Operator, config: Path) -> None:
+    await imported(database, config)
+    assert await operator.fetchval("SELECT value FROM agent_system_config WHERE key = 'max_spawn_depth'") == "2"
+
+
+async def test_a_value_that_somebody_chose_is_kept_and_named(database: str, operator: Operator, config: Path) -> None:
+    await operator.execute("UPDATE agent_system_config SET value = '4'")
+    ended = await imported(database, config)
+    assert ended.status == 3
+    assert "left out: agent_system_config max_spawn_depth: the database has 4, not 2" in ended.out
+    assert (await imported(database, config, "--replace")).status == 0
+    assert await operator.fetchval("SELECT value FROM agent_system_config") == "2"
+
+
+async def test_an_agent_that_is_there_is_kept_and_named(database: str, operator: Operator, config: Path) -> None:
+    await operator.execute("INSERT INTO agents (name, model) VALUES ('coder', 'mine/mine')")
+    ended = await imported(database, config)
+    assert ended.status == 3
+    assert "left out: agent coder: the database has one of this name that says something else" in ended.out
+    assert (await columns(operator, "coder"))["model"] == "mine/mine"
+
+
+async def test_replace_lets_the_file_win(database: str, operator: Operator, config: Path) -> None:
+    await operator.execute("INSERT INTO agents (name, model, status) VALUES ('coder', 'mine/mine', 'retired')")
+    ended = await imported(database, config, "--replace")
+    assert (ended.status, ended.out) == (0, "imported: lead\nreplaced: coder\n")
+    coder = await columns(operator, "coder")
+    assert (coder["model"], coder["status"]) == ("a/b", "active")
+
+
+async def test_beside_other_gateways_the_agents_are_for_this_one_alone(
+    database: str, operator: Operator, config: Path
+) -> None:
+    await operator.execute(
+        "INSERT INTO gateway_status (gateway, plugin_version, state, resync_interval)"
+        " VALUES ('other', '0', 'offered', '1m')"
+    )
+    ended = await imported(database, config)
+    assert "imported: lead (for here alone)" in ended.out
+    assert (await columns(operator, "lead"))["gateways"] == ["here"]
+
+
+async def test_what_cannot_be_held_is_named_and_the_rest_is_imported(
+    database: str, operator: Operator, config: Path
+) -> None:
+    config.write_text("{agents: {entries: {Main: {}, coder: {model: '${MODEL}', workspace: '~/x'}}}}")
+    ended = await imported(database, config)
+    assert ended.status == 3
+    assert "left out: agent Main: a name has" in ended.out
+    assert "left out: agent coder: model '${MODEL}' was left out" in ended.out
+    assert json.loads((await columns(operator, "coder"))["settings"]) == {"workspace": "~/x"}
+
+
+async def test_the_agents_of_included_files_are_imported(database: str, config: Path) -> None:
+    config.write_text('{"$include": "./team.json5", agents: {"$include": "./one.json"}}')
+    config.with_name("team.json5").write_text("{agents: {entries: {writer: {}}}}")
+    config.with_name("one.json").write_text('{"entries": {"coder": {}}}')
+    assert (await imported(database, config)).out == "imported: writer\nimported: coder\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('{agents: {"$include": "./gone.json"}}', "gone.json, which is not there"),
+        ('{agents: {"$include": "./broken.json"}}', "broken.json is not valid JSON5"),
+        ("{agents: []}", "must be an object"),
+        ("[]", "must hold an object"),
+    ],
+)
+async def test_a_broken_configuration_is_one_line_with_the_way_out(
+    text: str, hint: str, database: str, operator: Operator, config: Path
+) -> None:
+    config.write_text(text)
+    config.with_name("broken.json").write_text("{")
+    ended = await imported(database, config)
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert hint in ended.err
+    assert await operator.fetchval("SELECT count(*) FROM agents") == 0
+
+
+async def test_a_missing_configuration_is_one_line_with_the_way_out(database: str, config: Path) -> None:
+    config.unlink()
+    ended = await imported(database, config)
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "OPENCLAW_CONFIG_PATH" in ended.err
+
+
+async def test_a_configuration_without_agents_says_so(database: str, config: Path) -> None:
+    config.write_text("{}")
+    assert await imported(database, config) == Ended(0, f"{config} has no agents\n", "")
+
+
+async def test_a_column_of_the_tables_own_that_may_not_be_empty_is_named(
+    database: str, operator: Operator, config: Path
+) -> None:
+    await operator.execute("ALTER TABLE agents ADD COLUMN access_method varchar(50) NOT NULL")
+    ended = await imported(database, config)
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "ALTER TABLE agents ALTER COLUMN access_method SET DEFAULT" in ended.err
+
+
+async def test_a_constraint_of_the_tables_own_is_named_and_nothing_is_imported(
+    database: str, operator: Operator, config: Path
+) -> None:
+    await operator.execute("ALTER TABLE agents ADD CONSTRAINT no_high CHECK (thinking IS DISTINCT FROM 'high')")
+    ended = await imported(database, config)
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "agent coder cannot be inserted: it breaks no_high" in ended.err
+    assert await operator.fetchval("SELECT count(*) FROM agents") == 0
+
+
+@pytest.mark.parametrize("version", ["2026.9.6", "2026.7.1"])
+async def test_a_diff_after_an_import_into_an_empty_database_shows_nothing(
+    version: str, database: str, operator: Operator, config: Path
+) -> None:
+    await operator.execute("""
+        INSERT INTO agents (name, instance_type, is_default, model, fallback_models, allowed_subagents, thinking,
+                            settings)
+        VALUES ('lead', 'primary', true, 'a/b', '{c/d}', '{coder,*}', NULL, '{"subagents": {"model": "c/d"}}'),
+               ('coder', 'subagent', false, 'a/b', NULL, NULL, 'high', '{"tools": {"profile": "coding"}}'),
+               ('peer', 'peer', false, 'x/y', NULL, NULL, NULL, NULL)
+    """)
+    config.write_text('{"agents": {"$include": ["./agents.json"]}}')
+    config.with_name("agents.json").write_text("{}")
+    around = {"AGENT_CONFIG_SYNC_CONFIG_PATH": str(config)}
+    words = ["--dsn", database, "--gateway-version", version]
+    assert (await command("sync", *words, **around)).status == 0
+    await operator.execute("TRUNCATE agents")
+    assert (await command("import", *words, **around)).status == 0
+    assert await command("diff", *words, **around) == Ended(0, "", "")
+
+
+async def test_an_import_into_an_agents_table_of_somebody_elses(empty_database: str, config: Path) -> None:
+    """Key `name`, an own id, narrow types: as an earlier system made it."""
+    async with connected(empty_database) as owner:
+        await owner.execute(
+            "CREATE TABLE agents (id serial PRIMARY KEY, name varchar(100) NOT NULL UNIQUE, model varchar(100),"
+            " fallback_models text[], thinking varchar(20), is_default boolean NOT NULL DEFAULT false,"
+            " status varchar(20))"
+        )
+    assert (await command("migrate", "--dsn", empty_database)).status == 0
+    assert (await imported(empty_database, config)).status == 0
+    async with connected(empty_database) as owner:
+        found: list[asyncpg.Record] = await owner.fetch("SELECT name, model FROM agents ORDER BY name")
+    assert [tuple(record) for record in found] == [("coder", "a/b"), ("lead", "a/b")]

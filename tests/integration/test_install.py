@@ -1,0 +1,519 @@
+"""`install`, the steps behind install.sh, without its Python environment; tests/install runs the whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pyjson5
+import pytest
+from commands import Ended
+from typer.testing import CliRunner
+
+from agent_config_sync.cli.main import app
+from agent_config_sync.errors import UnreachableError
+from agent_config_sync.publish.lock import lifetime_lock
+
+CONFIG = """\
+// my gateway
+{
+  ui: { seamColor: '#ff8800' },
+  agents: { // hello
+    defaults: { subagents: { maxSpawnDepth: 2 } },
+    list: [{ id: 'lead', model: 'a/b' }, { id: 'coder', tools: { profile: 'coding' } }],
+  },
+}
+"""
+
+VALIDATOR = """\
+#!/bin/sh
+echo 'a log line'
+if grep -q REFUSED "$OPENCLAW_CONFIG_PATH" "$(dirname "$OPENCLAW_CONFIG_PATH")"/agents.base.json5; then
+    echo '{"valid": false, "issues": [{"path": "ui.x", "message": "Unrecognized key"}]}'; exit 1
+fi
+echo '{"valid": true}'
+"""
+
+
+class Home:
+    """A person's home: install into it, and look at what came of it."""
+
+    def __init__(self, folder: Path, dsn: str) -> None:
+        self.folder = folder / "home"
+        self.config = self.folder / ".openclaw" / "openclaw.json"
+        self.base = self.config.with_name("agents.base.json5")
+        self.output = self.config.with_name("agents.json")
+        self.data = self.folder / ".local" / "share" / "agent-config-sync"
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        self._dsn = dsn
+
+    def write(self, text: str) -> None:
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(text)
+
+    def program(self, name: str, text: str) -> None:
+        (self.programs / name).write_text(text)
+        (self.programs / name).chmod(0o755)
+
+    def install(self, *words: str) -> Ended:
+        found = CliRunner().invoke(app, ["install", "--dsn", self._dsn, *words])
+        assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+        return Ended(found.exit_code, found.stdout, found.stderr)
+
+    def uninstall(self) -> Ended:
+        return self.install("--uninstall")
+
+    def says(self) -> Any:
+        return pyjson5.decode(self.config.read_text())
+
+    @property
+    def record(self) -> Path:
+        (record,) = (self.data / "gateways").glob("*.json")
+        return record
+
+
+@pytest.fixture
+def home(tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> Home:
+    made = Home(tmp_path, empty_database)
+    monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    return made
+
+
+def test_an_empty_home_gets_a_configuration_and_loses_it_again(home: Home) -> None:
+    assert home.install().status == 0
+    assert home.says()["agents"] == {"$include": ["./agents.base.json5", "./agents.json"]}
+    assert home.config.stat().st_mode & 0o777 == 0o600
+    assert home.uninstall().status == 0
+    assert list(home.config.parent.iterdir()) == []
+    assert not home.data.joinpath("door").exists()
+
+
+def test_agents_go_to_the_database_and_from_there_into_our_file(home: Home) -> None:
+    home.write(CONFIG)
+    assert home.install("--no-restart").status == 0
+    assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["coder", "lead"]
+    assert pyjson5.decode(home.base.read_text()) == {"defaults": {"subagents": {"maxSpawnDepth": 2}}}
+
+
+def test_looking_says_what_would_be_done_and_does_nothing(home: Home) -> None:
+    home.write(CONFIG)
+    first = home.install("--verify-only")
+    assert (first.status, first.out.split()[:2]) == (3, ["would", "database"])
+    home.install("--no-gateway")
+    second = home.install("--verify-only")
+    assert second.status == 3
+    assert [line.split()[1] for line in second.out.splitlines()] == [
+        "database", "agents", "agents.json", "plugin", "openclaw.json",
+    ]  # fmt: skip
+    assert home.config.read_text() == CONFIG
+    home.install()
+    assert home.install("--verify-only").status == 0
+
+
+def test_a_row_that_came_since_is_written_by_the_next_run(home: Home, empty_database: str) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.output.write_text("{}")
+    assert "would    agents.json" in home.install("--verify-only").out
+    assert home.install().status == 0
+    assert b"lead" in home.output.read_bytes()
+
+
+def test_our_file_that_is_gone_while_it_is_included_comes_back(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.output.unlink()
+    assert home.install().status == 0
+    assert b"lead" in home.output.read_bytes()
+
+
+def test_what_the_validator_refuses_is_not_published(home: Home) -> None:
+    home.program("openclaw", VALIDATOR)
+    home.write(CONFIG.replace("// hello", "// REFUSED, but only where it moves to"))
+    text = home.config.read_text()
+    ended = home.install()
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "refuses openclaw.json as it is, correct it first: ui.x: Unrecognized key" in ended.err
+    assert home.config.read_text() == text
+    assert not home.base.exists()
+    assert list((home.data / "gateways").iterdir()) == []
+
+
+def test_the_validator_is_asked_and_its_verdict_told(home: Home) -> None:
+    home.program("openclaw", VALIDATOR)
+    assert "valid, says the gateway's own validator" in home.install().out
+
+
+def test_a_gateway_without_a_validator_is_as_none(home: Home) -> None:
+    home.program("openclaw", "#!/bin/sh\necho 'unknown command'\nexit 1\n")
+    assert "valid by our own rules" in home.install().out
+
+
+def test_a_file_of_the_operators_that_has_our_name_is_a_stop(home: Home) -> None:
+    home.write(CONFIG)
+    home.base.write_text("{mine: 1}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "is there already and is not ours" in ended.err
+    assert (home.config.read_text(), home.base.read_text()) == (CONFIG, "{mine: 1}")
+
+
+def test_a_file_of_our_name_that_holds_nothing_is_no_stop(home: Home) -> None:
+    home.write(CONFIG)
+    home.base.write_text("{} // as the manual way has it")
+    assert home.install().status == 0
+
+
+def test_an_output_that_the_gateway_cannot_include_is_a_stop(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_OUTPUT_PATH", str(home.folder / "agents.json"))
+    ended = home.install()
+    assert ended.status == 1
+    assert "unset output_path" in ended.err
+    assert not home.config.exists()
+
+
+def test_another_users_gateway_is_a_stop(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write(CONFIG)
+    uid = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: uid + 4711)
+    ended = home.install()
+    assert ended.status == 1
+    assert "run this as that user" in ended.err
+
+
+def test_a_list_in_an_included_file_is_a_stop(home: Home) -> None:
+    home.write("{$include: './team.json5'}")
+    home.config.with_name("team.json5").write_text("{agents: {list: [{id: 'a'}]}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "the agents a come as a list from a file" in ended.err
+
+
+def test_a_second_agent_of_one_id_is_a_stop(home: Home) -> None:
+    home.write("{agents: {list: [{id: 'a'}, {id: 'a', model: 'x/y'}]}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "agent a: a second one of this id" in ended.err
+
+
+def test_a_default_agent_that_the_database_cannot_hold_is_a_stop(home: Home) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'a'}}}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "a is the default agent, and one of b would be" in ended.err
+
+
+def test_a_default_agent_of_another_file_is_a_stop(home: Home) -> None:
+    home.write("{agents: {$include: './team.json5', entries: {b: {}}, defaults: {systemAgent: {agentId: 'a'}}}}")
+    home.config.with_name("team.json5").write_text("{entries: {a: {}}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "a is the default agent, and one of b would be" in ended.err
+
+
+def test_another_default_agent_of_the_databases_is_a_stop_until_it_may_win(home: Home, empty_database: str) -> None:
+    home.write(CONFIG)
+    home.install("--no-gateway")
+    _as_owner(empty_database, "INSERT INTO agents (name, is_default) VALUES ('alpha', true)")
+    ended = home.install()
+    assert ended.status == 1
+    assert "lead is the default agent, and by the database alpha would be" in ended.err
+    assert home.config.read_text() == CONFIG
+    assert home.install("--force").status == 0
+
+
+def test_agents_of_another_file_may_be_named_by_those_that_move(home: Home) -> None:
+    home.write("{agents: {$include: './team.json5', entries: {b: {subagents: {allowAgents: ['a']}}}}}")
+    home.config.with_name("team.json5").write_text("{entries: {a: {}}}")
+    assert home.install().status == 0
+    assert json.loads(home.output.read_bytes())["entries"]["b"] == {"subagents": {"allowAgents": ["a"]}}
+    assert pyjson5.decode(home.base.read_text()) == {"$include": "./team.json5"}
+
+
+def test_what_libpq_is_told_is_enough(home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _, folder = empty_database.partition("?host=")
+    monkeypatch.setenv("PGHOST", folder)
+    monkeypatch.setenv("PGUSER", "postgres")
+    monkeypatch.setenv("PGDATABASE", path.rpartition("/")[2])
+    assert CliRunner().invoke(app, ["install"]).exit_code == 0
+    assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["host"] == folder
+
+
+def test_a_home_behind_a_link_is_a_home(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.folder.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(home.folder)
+    monkeypatch.setenv("HOME", str(tmp_path / "link"))
+    home.write("{agents: {$include: './agents.json'}}")
+    home.output.write_text("{}")
+    assert home.install().status == 0
+    assert "it stays" in home.uninstall().out
+    assert home.output.exists()
+
+
+def test_another_name_of_our_file_is_kept(home: Home) -> None:
+    config = {"outputPath": str(home.config.with_name("ours.json"))}
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": config}}}}))
+    text = home.config.read_text()
+    assert home.install().status == 0
+    assert home.says()["agents"] == {"$include": ["./agents.base.json5", "./ours.json"]}
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == text
+    assert not home.config.with_name("ours.json").exists()
+
+
+def test_what_the_gateway_writes_meanwhile_is_not_lost(home: Home) -> None:
+    home.program("openclaw", VALIDATOR.replace("a log line'", f"a log line'; echo // gateway >>{home.config}"))
+    home.write(CONFIG)
+    ended = home.install()
+    assert ended.status == 1
+    assert "was changed by somebody meanwhile: run this again" in ended.err
+    assert home.config.read_text() == CONFIG + "// gateway\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("('lead', 'x/y', NULL, true)", "says something else"),
+        ("('lead', 'a/b', '{elsewhere}', true)", "is not for this gateway"),
+        ("('lead', 'a/b', NULL, false)", "is not the default agent"),
+    ],
+)
+def test_another_agent_of_the_same_name_is_a_stop_until_it_may_win(
+    row: str, reason: str, home: Home, empty_database: str
+) -> None:
+    home.write(CONFIG)
+    home.install("--no-gateway")
+    _as_owner(empty_database, f"INSERT INTO agents (name, model, gateways, is_default) VALUES {row}")
+    ended = home.install()
+    assert ended.status == 1
+    assert f"agent lead: the database has one of this name that {reason}" in ended.err
+    assert home.config.read_text() == CONFIG
+    forced = home.install("--force")
+    assert forced.status == 0
+    assert reason in forced.out
+    assert "; the database wins" in forced.out
+
+
+def test_an_agent_that_cannot_be_held_stays_in_the_operators_own_file(home: Home) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
+    ended = home.install()
+    assert ended.status == 0
+    assert "the agent stays in agents.base.json5" in ended.out
+    assert pyjson5.decode(home.base.read_text())["entries"] == {"a": {"nonsense": 1}}
+
+
+def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
+    home.write("{agents: {list: [{id: 'a', nonsense: 1}]}}")
+    ended = home.install("--force")
+    assert ended.status == 0
+    assert "agent a: nonsense was left out" in ended.out
+
+
+def test_a_password_is_written_only_where_it_is_needed(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = empty_database.replace("postgres@", "postgres:hunter2@")
+    assert home.install("--dsn", secret).status == 0
+    assert "hunter2" not in home.config.read_text()
+    home.uninstall()
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise UnreachableError("no password was given")
+
+    monkeypatch.setattr("agent_config_sync.install.config_file.connect", refuse)
+    home.write("{}")
+    home.config.chmod(0o644)
+    ended = home.install("--dsn", secret)
+    assert ended.status == 0
+    assert "hunter2" in home.config.read_text()
+    assert "others may read it, and it holds a password now" in ended.out
+
+
+def test_a_plugin_that_would_not_come_up_is_named(home: Home) -> None:
+    home.install()
+    text = home.config.read_text()
+    for old, new, reason in (
+        ('"enabled": true', '"enabled": false', "enabled is not true: set it"),
+        ("bin/agent-config-sync", "bin/gone", "bin/gone cannot be run"),
+    ):
+        home.config.write_text(text.replace(old, new))
+        ended = home.install("--verify-only")
+        assert ended.status == 1
+        assert reason in ended.err
+
+
+def test_what_nobody_installed_is_not_taken_away(home: Home) -> None:
+    home.write(CONFIG)
+    assert "nothing of ours is recorded" in home.uninstall().out
+    assert home.config.read_text() == CONFIG
+
+
+def test_the_plugin_stays_for_the_other_gateway_of_this_user(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.install()
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.folder / "other" / "openclaw.json"))
+    home.install()
+    assert "stays: another gateway loads it" in home.uninstall().out
+    monkeypatch.delenv("OPENCLAW_CONFIG_PATH")
+    home.uninstall()
+    assert not home.data.joinpath("door").exists()
+
+
+def test_the_plugin_stays_where_the_configuration_names_it_as_before(home: Home) -> None:
+    home.write(json.dumps({"plugins": {"load": {"paths": [str(home.data / "door")]}}}))
+    home.install()
+    assert "openclaw.json names it, as it did before" in home.uninstall().out
+    assert home.data.joinpath("door", "index.js").exists()
+
+
+def test_the_database_can_be_prepared_beside_a_broken_configuration(home: Home) -> None:
+    home.write("{")
+    assert home.install("--no-gateway").status == 0
+
+
+def test_an_agents_json_of_somebody_elses_is_copied_before_it_is_replaced(home: Home) -> None:
+    home.write("{agents: {$include: './agents.json'}}")
+    old = '{"list": [{"id": "old", "model": "a/b"}]}'
+    home.output.write_text(old)
+    assert home.install().status == 0
+    (copy,) = home.config.parent.glob("agents.json.before-*")
+    assert copy.read_text() == old
+    assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["old"]
+    ended = home.uninstall()
+    assert ended.status == 0
+    assert "it stays: openclaw.json includes it" in ended.out
+    assert home.output.exists()
+
+
+def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    text = home.config.read_text()
+    home.record.unlink()  # as if nobody had run install.sh
+    assert home.install().status == 0
+    assert home.config.read_text() == text
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == text
+
+
+def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(home.config.read_text().replace("#ff8800", "#000000"))
+    home.base.write_text("{defaults: {subagents: {maxSpawnDepth: 3}}}")
+    assert home.uninstall().status == 0
+    assert home.says() == {
+        "ui": {"seamColor": "#000000"},
+        "agents": {
+            "defaults": {"subagents": {"maxSpawnDepth": 3}},
+            "list": [{"id": "lead", "model": "a/b"}, {"id": "coder", "tools": {"profile": "coding"}}],
+        },
+    }
+    assert not home.base.exists()
+    assert list(home.config.parent.glob("agents.base.json5.before-*"))
+
+
+def test_a_copy_that_is_gone_is_a_stop_for_the_way_back(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    text = home.config.read_text()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    ended = home.uninstall()
+    assert ended.status == 1
+    assert "is gone" in ended.err
+    assert home.config.read_text() == text
+
+
+def test_a_broken_record_is_a_stop_with_the_way_out(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.write_text("{")
+    for ended in (home.install(), home.uninstall()):
+        assert ended.status == 1
+        assert "is broken: compare openclaw.json with its backup" in ended.err
+
+
+def test_a_process_that_still_writes_keeps_its_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent_config_sync.install.withdrawal.PATIENCE", 0.2)
+    home.write(CONFIG)
+    home.install()
+    lock = lifetime_lock(home.output)
+    assert lock.try_acquire()
+    ended = home.uninstall()
+    assert ended.status == 1
+    assert "is held by" in ended.err
+    assert home.config.read_text() == CONFIG
+    assert home.output.exists()
+    lock.release()
+    assert home.uninstall().status == 0
+    assert not home.output.exists()
+
+
+def test_a_second_change_does_not_lose_the_way_back_to_the_first_copy(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    door = home.data / "door"
+    home.config.write_text(home.config.read_text().replace(str(door), "/elsewhere"))
+    assert home.install().status == 0  # the person's own path stays
+    assert home.says()["plugins"]["load"]["paths"] == ["/elsewhere", str(door)]
+    assert home.uninstall().status == 0
+    assert home.says()["agents"] == pyjson5.decode(CONFIG)["agents"]
+    assert home.says()["plugins"]["load"]["paths"] == ["/elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "words", "expected"),
+    [
+        ("off", 0, (), "restarted openclaw-gateway"),
+        ("off", 0, ("--no-restart",), "when you like: systemctl --user restart"),
+        ("off", 3, (), "restart the gateway, if it runs"),
+        ("hybrid", 0, (), "not needed"),
+        ("hybrid", 0, ("--renewed",), "restarted openclaw-gateway"),
+    ],
+)
+def test_the_gateways_unit_is_restarted_where_that_is_needed(
+    mode: str, status: int, words: tuple[str, ...], expected: str, home: Home
+) -> None:
+    home.program("systemctl", f"#!/bin/sh\nexit {status}\n")
+    home.write(f"{{gateway: {{reload: {{mode: '{mode}'}}}}}}")
+    ended = home.install(*words)
+    assert ended.status == 0
+    assert expected in ended.out
+
+
+def test_a_restart_that_fails_is_told(home: Home) -> None:
+    home.program("systemctl", '#!/bin/sh\n[ "$2" = is-active ]\n')
+    home.write("{gateway: {reload: {mode: 'off'}}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "everything is in place" in ended.err
+
+
+def test_a_login_that_may_only_read_is_told_who_may_write(home: Home, empty_database: str) -> None:
+    home.write(CONFIG)
+    assert home.install("--no-gateway").status == 0
+    reader = f"reader_{os.getpid()}"
+    _as_owner(empty_database, f"CREATE ROLE {reader} LOGIN IN ROLE agent_config_reader")
+    try:
+        ended = home.install("--dsn", empty_database.replace("postgres@", f"{reader}@"))
+        assert (ended.status, ended.err.count("\n")) == (1, 1)
+        assert "GRANT agent_config_operator" in ended.err
+        assert home.config.read_text() == CONFIG
+    finally:
+        _as_owner(empty_database, f"DROP ROLE {reader}")
+
+
+def _as_owner(dsn: str, statement: str) -> None:
+    async def execute() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(execute())

@@ -1,0 +1,130 @@
+"""install/sources.py: which database, and what the plugin is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_config_sync.errors import RefusedError, SettingsError
+from agent_config_sync.install.openclaw_json import PLUGIN
+from agent_config_sync.install.sources import find_settings, plugin_settings, without_password
+from agent_config_sync.settings import Settings
+
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "openclaw.json"
+
+
+def saying(**plugin: Any) -> Mapping[str, Any]:
+    return {"plugins": {"entries": {PLUGIN: {"config": plugin}}}}
+
+
+def keywords(config: Path, effective: Mapping[str, Any], **command_line: object) -> dict[str, Any]:
+    return find_settings(config, effective, command_line).database_keywords()
+
+
+# --- which database
+
+
+def test_the_command_line_comes_first(config: Path) -> None:
+    assert keywords(config, saying(dsn="postgresql:///one"), dsn="postgresql:///two") == {"dsn": "postgresql:///two"}
+
+
+def test_the_plugins_config_comes_before_everything_else_in_openclaw_json(config: Path) -> None:
+    effective = {**saying(host="one"), "channels": {"agent_chat": {"host": "two"}}}
+    assert keywords(config, effective) == {"host": "one"}
+
+
+def test_agent_chat_comes_before_postgres_json(config: Path) -> None:
+    config.with_name("postgres.json").write_text('{"host": "three"}')
+    assert keywords(config, {"channels": {"agent_chat": {"host": "two"}}}) == {"host": "two"}
+
+
+def test_postgres_json_comes_last_and_its_empty_values_are_none(config: Path) -> None:
+    config.with_name("postgres.json").write_text('{"host": "three", "port": 5433, "password": "", "user": null}')
+    assert keywords(config, {}) == {"host": "three", "port": 5433}
+
+
+def test_what_libpq_is_told_beats_postgres_json(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.with_name("postgres.json").write_text('{"host": "three", "database": "ops"}')
+    monkeypatch.setenv("PGHOST", "four")
+    assert keywords(config, {}) == {"database": "ops"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_postgres_json_is_named(text: str, config: Path) -> None:
+    config.with_name("postgres.json").write_text(text)
+    with pytest.raises(SettingsError, match=r"postgres\.json"):
+        find_settings(config, {}, {})
+
+
+def test_a_database_name_alone_changes_nothing_else(config: Path) -> None:
+    found = keywords(config, saying(dsn="postgresql://me@there/one"), database="two")
+    assert found == {"dsn": "postgresql://me@there/one", "database": "two"}
+
+
+def test_an_unknown_setting_of_the_plugin_does_no_harm(config: Path) -> None:
+    assert keywords(config, saying(host="one", hots="two")) == {"host": "one"}
+
+
+def test_a_password_in_the_environment_is_one_that_the_gateway_must_be_told(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    assert keywords(config, saying(host="one")) == {"host": "one", "password": SECRET}
+
+
+# --- what the plugin is told
+
+
+def test_what_was_given_here_is_told(config: Path) -> None:
+    settings = find_settings(config, {}, {"dsn": "postgresql:///ops", "database": "two"})
+    assert plugin_settings(config, {}, settings) == {"dsn": "postgresql:///ops", "database": "two"}
+
+
+def test_what_it_says_already_is_not_told_again(config: Path) -> None:
+    effective = saying(dsn="postgresql:///ops")
+    settings = find_settings(config, effective, {"dsn": "postgresql:///ops"})
+    assert plugin_settings(config, effective, settings) == {}
+
+
+def test_what_libpq_was_told_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "there")
+    monkeypatch.setenv("PGDATABASE", "ops")
+    assert plugin_settings(config, {}, find_settings(config, {}, {})) == {"host": "there", "database": "ops"}
+
+
+def test_the_name_of_the_gateway_is_told_where_the_environment_gives_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY", "box")
+    assert plugin_settings(config, {}, find_settings(config, {}, {"dsn": "postgresql:///x"}))["gateway"] == "box"
+
+
+def test_another_database_than_it_says_is_refused(config: Path) -> None:
+    effective = saying(dsn=f"postgresql://me:{SECRET}@there/one")
+    settings = find_settings(config, effective, {"dsn": "postgresql://me@there/two"})
+    with pytest.raises(RefusedError, match="names another database") as caught:
+        plugin_settings(config, effective, settings)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "bare"),
+    [
+        (f"postgresql://me:{SECRET}@there/ops", "postgresql://me@there/ops"),
+        (f"postgresql://:{SECRET}@there/ops", "postgresql://@there/ops"),
+        ("postgresql://me@there:5432/ops", "postgresql://me@there:5432/ops"),
+        ("postgresql://there:5432/ops?application_name=a:b@c", "postgresql://there:5432/ops?application_name=a:b@c"),
+    ],
+)
+def test_a_dsn_without_its_password_is_otherwise_the_same(dsn: str, bare: str) -> None:
+    stripped = without_password(Settings.model_validate({"dsn": dsn})).dsn
+    assert stripped is not None
+    assert stripped.get_secret_value() == bare
