@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from agent_config_sync.doctor.finding import Finding, edit, of_error
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.gateway.layout_watch import look_at_layout
 from agent_config_sync.gateway.rules import ENTRIES_SINCE
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
+from agent_config_sync.gateway.validator import validate
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
 
@@ -20,6 +22,8 @@ def examine_gateway(settings: Settings, state: State) -> tuple[Neighbour | None,
     except RefusedError as error:
         return None, (of_error("config_unreadable", error),)
     findings = [of_error("config_unreadable", Exception(warning)) for warning in neighbour.warnings]
+    if not findings:
+        findings += _verdict(settings.config_path)
     return neighbour, (*findings, *_form(settings, neighbour), *_method(settings, neighbour))
 
 
@@ -29,6 +33,14 @@ def examine_layout(settings: Settings, neighbour: Neighbour, content: bytes) -> 
         return ()
     found = look_at_layout(settings.config_path, settings.output, neighbour.layout, content, neighbour.site.layout)
     return tuple(Finding(finding.kind, finding.what, edit(finding.fix)) for finding in found)
+
+
+def _verdict(config: Path) -> Iterator[Finding]:
+    """Ask the gateway itself, where its program is on PATH."""
+    verdict = validate(config) if config.exists() else None
+    if verdict is not None and verdict.problem is not None:
+        what = f"the gateway's own validator refuses {config}: {verdict.problem}"
+        yield Finding("config_invalid", what, edit("correct it there; until then the gateway reloads nothing"))
 
 
 def _form(settings: Settings, neighbour: Neighbour) -> Iterator[Finding]:

@@ -143,12 +143,7 @@ def _lost(name: str, members: Mapping[str, Any], held: Mapping[str, Any], warnin
 
 
 def _names(key: str, warning: str) -> bool:
-    columns = {
-        "model": ("model", "fallback_models"),
-        "subagents": ("allowed_subagents",),
-        "thinkingDefault": ("thinking",),
-    }
-    return any(f" {column} " in warning for column in columns.get(key, ())) or f"settings.{shown(key)}" in warning
+    return any(f" {column} " in warning for column in _COLUMNS.get(key, ())) or f"settings.{shown(key)}" in warning
 
 
 def _normal(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.gateway.include import read_effective
+from agent_config_sync.gateway.validator import validate
 from agent_config_sync.install.job import Job
-from agent_config_sync.install.validator import validate
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 

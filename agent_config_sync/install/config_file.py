@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.gateway.validator import validate
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.copies import keep_copy, sweep_copies
 from agent_config_sync.install.door import FILES
@@ -15,7 +16,6 @@ from agent_config_sync.install.job import Job
 from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, register
 from agent_config_sync.install.record import Record, hash_of, read_record, write_record
 from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
-from agent_config_sync.install.validator import validate
 from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.link import Timing, connect
 from agent_config_sync.publish import atomic

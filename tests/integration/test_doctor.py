@@ -262,6 +262,18 @@ async def test_a_configuration_that_cannot_be_read_is_found(settings: Settings) 
     assert await examine(settings) == ()
 
 
+async def test_a_configuration_that_the_gateway_itself_refuses_is_found(settings: Settings, tmp_path: Path) -> None:
+    verdict = tmp_path / "verdict.json"
+    program = tmp_path / "openclaw"
+    program.write_text(f'#!/bin/sh\nwhile read -r line; do echo "$line"; done < {verdict}\n')
+    program.chmod(0o755)
+    verdict.write_text('{"valid": false, "issues": [{"path": "gateway.prot", "message": "Unrecognized key"}]}\n')
+    finding = await only(settings)
+    assert (finding.name, "gateway.prot: Unrecognized key" in finding.what) == ("config_invalid", True)
+    verdict.write_text('{"valid": true}\n')
+    assert await examine(settings) == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "name", "cured"),
     [

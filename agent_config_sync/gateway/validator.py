@@ -29,7 +29,7 @@ def validate(config: Path) -> Verdict:
     if program is None:
         return Verdict(asked=False)
     try:
-        ended = subprocess.run(  # noqa: S603 - the gateway's own program, as the person's PATH has it
+        ended = subprocess.run(
             [program, "config", "validate", "--json"],
             env={**os.environ, "OPENCLAW_CONFIG_PATH": str(config)},
             stdin=subprocess.DEVNULL,
