@@ -24,6 +24,7 @@ KEPT = 10
 """Sets that are kept."""
 
 _NAME = re.compile(r"(\d{6,18})\.set", re.ASCII)
+_HALF = re.compile(r"\.(\d{6,18})\.set\..*\.tmp", re.ASCII)
 
 
 class History:
@@ -81,7 +82,6 @@ class History:
             layout=site.layout,
         )
         path = self._path(published.number)
-        atomic.sweep(path)  # what a process left that was killed while it kept this number
         # The gate may have closed: this records what has happened and touches nobody's file.
         atomic.replace(path, published.model_dump_json().encode() + b"\n" + content, gate=Gate(), like=None)
         self._newest = (published.number, content_hash)
@@ -89,11 +89,19 @@ class History:
             with contextlib.suppress(OSError):
                 self._path(old).unlink()
 
+    def sweep(self) -> None:
+        """Remove what a killed process left; the pass lock must be held."""
+        for number in self._named(_HALF):
+            atomic.sweep(self._path(number))
+
     def _numbers(self) -> list[int]:
+        return sorted(self._named(_NAME))
+
+    def _named(self, pattern: re.Pattern[str]) -> set[int]:
         try:
-            return sorted(int(found[1]) for path in self.folder.iterdir() if (found := _NAME.fullmatch(path.name)))
+            return {int(found[1]) for path in self.folder.iterdir() if (found := pattern.fullmatch(path.name))}
         except OSError:
-            return []
+            return set()
 
     def _read(self, number: int) -> tuple[PublishedSet | None, bytes]:
         try:

@@ -50,6 +50,11 @@ class State:
         self.remembered = Remembered()
         self.refresh()
 
+    @property
+    def history_folder(self) -> Path:
+        """Where the last published sets of this output are kept."""
+        return self.path.with_suffix(".history")
+
     def refresh(self) -> None:
         """Read what another process (`sync` beside `run`) may have saved; call it with the pass lock held."""
         try:

@@ -52,8 +52,8 @@ def _listed(config: Path, openclaw: str) -> Iterator[str]:
             timeout=DEADLINE,
             env={**os.environ, "OPENCLAW_CONFIG_PATH": str(config)},
         ).stdout
-        models = orjson.loads(said[said.index(b"{") :]).get("models")
-        for model in models:
+        models = _member(orjson.loads(said[said.index(b"{") :]), "models")
+        for model in models if isinstance(models, list) else ():
             if isinstance(key := _member(model, "key"), str) and "/" in key:
                 yield key
 

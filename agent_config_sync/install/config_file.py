@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
 from agent_config_sync.gateway.validator import validate
+from agent_config_sync.history import History
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.copies import keep_copy, sweep_copies
 from agent_config_sync.install.door import FILES
@@ -38,7 +39,9 @@ def sweep(job: Job) -> None:
     lock = pass_lock(places.output)
     if places.output.parent.is_dir() and lock.try_acquire():  # else somebody is writing, and sweeps himself
         atomic.sweep(places.output)
-        State(places.state, places.output).sweep()
+        state = State(places.state, places.output)
+        state.sweep()
+        History(state.history_folder).sweep()
         lock.release()
 
 

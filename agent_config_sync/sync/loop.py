@@ -372,8 +372,7 @@ class ConfigSync:
         assert self._reader is not None
         pipeline.state.refresh()
         if not self._swept:
-            pipeline.output.sweep()
-            pipeline.state.sweep()
+            pipeline.sweep()
             self._swept = True
         held = pipeline.state.remembered.held
         prepared = pipeline.prepare(snapshot) if held is None else pipeline.held(snapshot, held)

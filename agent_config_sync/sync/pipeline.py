@@ -46,13 +46,19 @@ class Pipeline:
     def __init__(self, settings: Settings, surroundings: Surroundings, events: Events, gate: Gate) -> None:
         self.output = Output(settings.output, sibling=settings.config_path, gate=gate)
         self.state = State(settings.state_dir, settings.output)
-        self.history = History(self.state.path.with_suffix(".history"))
+        self.history = History(self.state.history_folder)
         self._settings = settings
         self._surroundings = surroundings
         self._events = events
         self._gate = gate
         self._agents_json = AgentsJson()
         self._not_kept: str | None = None
+
+    def sweep(self) -> None:
+        """Remove what a killed process left."""
+        self.output.sweep()
+        self.state.sweep()
+        self.history.sweep()
 
     def prepare(self, snapshot: Snapshot) -> Prepared:
         """Render and check.

@@ -44,7 +44,7 @@ teardown() { stop_gateway; }
     write_config
     run install_sh --dsn "postgresql://me:hunter2@127.0.0.1:1/ops"
     [ "$status" -eq 1 ]
-    [[ "${lines[0]}" == "agent-config-sync: "*"is it running there?" ]]
+    [[ "${lines[-1]}" == "agent-config-sync: "*"is it running there?" ]]
     [[ "$output" != *hunter2* ]]
     cmp "$CONFIG" "$BATS_TEST_TMPDIR/original"
 }

@@ -170,3 +170,15 @@ def test_a_set_for_another_gateway_says_what_is_different(history: History, now:
 def test_a_set_for_this_gateway_fits(history: History) -> None:
     keep(history, b"A")
     assert history.sets()[0].misfit(site()) is None
+
+
+def test_what_a_killed_process_left_half_written_is_swept(history: History) -> None:
+    keep(history, b"one")
+    (history.folder / ".000002.set.0123456789ab.tmp").write_bytes(b"half")
+    history.sweep()
+    assert [path.name for path in history.folder.iterdir()] == ["000001.set"]
+
+
+def test_a_history_that_is_not_there_is_swept_too(history: History) -> None:
+    history.sweep()
+    assert history.sets() == []
