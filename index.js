@@ -7,7 +7,7 @@
 
 import { spawn } from "node:child_process";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 const ID = "agent_config_sync";
 const NAME = "agent-config-sync";
@@ -76,12 +76,13 @@ function registerCommands(api) {
         .allowUnknownOption()
         .helpOption(false)
         .action(async (words) => {
-          const path = process.env.OPENCLAW_CONFIG_PATH || join(homedir(), ".openclaw", "openclaw.json");
-          const hello = greeting(api, config ?? api.config ?? {}, process.env.OPENCLAW_STATE_DIR || dirname(path), null);
-          hello.configPath = path;
+          const home = process.env.OPENCLAW_HOME || homedir(); // as the gateway finds its state
+          const stateDir = process.env.OPENCLAW_STATE_DIR || join(home, ".openclaw");
+          const hello = greeting(api, config ?? api.config ?? {}, stateDir, null);
           hello.pid = hello.token = null; // of the gateway, which this process is not
           try {
-            process.exitCode = Number((await ask(hello, words, ["inherit", "inherit"])).status) || 0;
+            const { status } = await ask(hello, words, ["inherit", "inherit"]);
+            process.exitCode = typeof status === "number" ? status : 1; // else the signal that ended it
           } catch (error) {
             console.error(`${NAME}: ${error.message}`);
             process.exitCode = 1;
@@ -101,12 +102,21 @@ function register(api) {
   let again;
   let pause = FIRST_PAUSE;
   let context = null;
+  let last = {};
 
-  // Before 2026.5 plugins have loadConfig only: what the gateway runs with, or (2026.2.9) reads anew for every turn.
-  const running = () => api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.();
+  // Before 2026.5 plugins have loadConfig only: what the gateway runs with, or (2026.2.9) reads anew for every turn; it
+  // may raise over a broken file, and what is raised in a timer ends the gateway.
+  const running = () => {
+    try {
+      return api.runtime?.config?.current?.() ?? api.runtime?.config?.loadConfig?.();
+    } catch {}
+  };
   const tell = (level, text) => (log[level] ?? log.info).call(log, `[${NAME}] ${text}`);
-  const hello = (config = running() ?? context.config ?? {}) =>
-    greeting(api, config, context.stateDir, api.runtime?.version ?? null);
+  // An empty configuration is one that could not be read (2026.2.9); the last good one still names the database.
+  const hello = (config = running()) => {
+    if (config && Object.keys(config).length > 0) last = config;
+    return greeting(api, last, context.stateDir, api.runtime?.version ?? null);
+  };
 
   const send = (message) => {
     if (child?.stdin?.writable) child.stdin.write(line(message));

@@ -7,19 +7,28 @@ last confirmed (A, then B, then A again while B's reload is under way): it must 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent_config_sync.errors import PublishError
+from agent_config_sync.errors import LockedError, PublishError
 from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.model.site import Layout
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.publish.gate import Gate
+from agent_config_sync.publish.lock import FileLock
+
+LOCK_DEADLINE = 5.0
+"""Seconds to wait for another process that saves; it takes milliseconds."""
+
+LOCK_POLL = 0.005
 
 
 class Remembered(BaseModel):
@@ -85,10 +94,6 @@ class State:
 
         Raises: PublishError.
         """
-        self.refresh()
-        updated = self.remembered.model_copy(update={**changes, "output": self._output})
-        if updated == self.remembered:
-            return
         directory = self.path.parent
         try:
             if not directory.is_dir():
@@ -98,10 +103,36 @@ class State:
             raise PublishError(
                 f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"
             ) from None
+        with self._alone():
+            self._save(changes)
+
+    def _save(self, changes: dict[str, object]) -> None:
+        self.refresh()
+        updated = self.remembered.model_copy(update={**changes, "output": self._output})
+        if updated == self.remembered:
+            return
         document = orjson.dumps(updated.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         # The state may be saved after the gate has closed: it records what has happened and touches nobody's file.
         self._seen = atomic.replace(self.path, document + b"\n", gate=Gate(), like=None)
         self.remembered = updated
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other process save between our reading and our writing; what is confirmed is saved without the pass
+        lock, beside a `restore` that holds it.
+
+        Raises: LockedError.
+        """
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        give_up = time.monotonic() + LOCK_DEADLINE
+        while not lock.try_acquire():
+            if time.monotonic() >= give_up:
+                raise LockedError(f"{lock.path} is held by {lock.holder()}: end that process")
+            time.sleep(LOCK_POLL)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def sweep(self) -> None:
         """Remove what a killed process left; the pass lock must be held."""

@@ -92,6 +92,20 @@ BEGIN
     END LOOP;
 END $$;
 
+-- A status table that somebody has taken a column from: 0001 speaks of each of them.
+ALTER TABLE IF EXISTS gateway_status
+    ADD COLUMN IF NOT EXISTS host            text,
+    ADD COLUMN IF NOT EXISTS gateway_version text,
+    ADD COLUMN IF NOT EXISTS plugin_version  text             NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS roster          text,
+    ADD COLUMN IF NOT EXISTS error           text,
+    ADD COLUMN IF NOT EXISTS warnings        text[]           NOT NULL DEFAULT '{}',
+    ADD COLUMN IF NOT EXISTS content_hash    text,
+    ADD COLUMN IF NOT EXISTS latency_ms      double precision,
+    ADD COLUMN IF NOT EXISTS resync_interval interval         NOT NULL DEFAULT '60 s',
+    ADD COLUMN IF NOT EXISTS changed_at      timestamptz      NOT NULL DEFAULT now(),
+    ADD COLUMN IF NOT EXISTS seen_at         timestamptz      NOT NULL DEFAULT now();
+
 CREATE TABLE IF NOT EXISTS agent_config_migrations (
     name       text        PRIMARY KEY,
     checksum   text,                               -- SHA-256 of the file; null when psql applied it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import orjson
 import typer
@@ -15,6 +15,7 @@ from agent_config_sync.cli.options import (
     Dsn,
     GatewayVersion,
     Output,
+    as_typed,
     errors_end_the_command,
     given,
     settings_of,
@@ -36,7 +37,7 @@ def doctor(
     with errors_end_the_command():
         settings = settings_of(options, config)
         set_up_logs("error", "text")
-        findings = asyncio.run(examine(settings))
+        findings = tuple(_typed(finding) for finding in asyncio.run(examine(settings)))
     if as_json:
         members = {"sound": not findings, "findings": [asdict(finding) for finding in findings]}
         print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
@@ -46,6 +47,13 @@ def doctor(
         print(f"sound: gateway {settings.gateway}, {settings.output}")
     if findings:
         raise typer.Exit(NOT_YET)
+
+
+def _typed(finding: Finding) -> Finding:
+    """Return the finding with its command as this person types it: the gateway's program has other settings."""
+    if finding.cure.kind != "run" or not finding.cure.text.startswith("agent-config-sync "):
+        return finding
+    return replace(finding, cure=replace(finding.cure, text=as_typed(finding.cure.text)))
 
 
 def _lines(findings: tuple[Finding, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -71,7 +72,13 @@ def resume(
 ) -> None:
     """End what `restore` began: publish what the database says, now and from now on."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
-    _pass_again(options, config, as_json=as_json, do=ConfigSync.resume)
+    _pass_again(options, config, as_json=as_json, do=_resume)
+
+
+async def _resume(sync: ConfigSync) -> None:
+    if not sync.holds:
+        print("note: no set was held in place here; state_dir must be the one that run has", file=sys.stderr)
+    await sync.resume()
 
 
 def _pass_again(

@@ -51,6 +51,11 @@ def take_greeting(line: bytes) -> None:
     _greeted.set(door_settings(Greeting.read(line)))
 
 
+def as_typed(command: str) -> str:
+    """Return a command of ours as the person types it who has typed this one."""
+    return f"openclaw {command}" if _greeted.get() is not None else command
+
+
 def settings_of(options: Mapping[str, object], config_file: str | None) -> Settings:
     """Return the settings of a command from all their sources.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from agent_config_sync.doctor.finding import Finding, identifier, of_error, run, sql
+from agent_config_sync.doctor.finding import Finding, edit, forget_status, identifier, of_error, run, sql
 from agent_config_sync.errors import (
     LoginError,
     PoolerError,
@@ -64,7 +64,7 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
             Finding(
                 "status_of_another_login",
                 f"the status of {gateway} is written by login {reporter}, and this one is {state.login}",
-                run("status", "--forget", gateway),
+                forget_status(account, gateway),
             )
         )
     return tuple(findings)
@@ -104,11 +104,14 @@ def _rights(state: SchemaState) -> Iterator[Finding]:
     rest = len(state.missing_rights) - 1
     right = f"{privilege} on {table}" + (f" ({column})" if column else "") + (f" and {rest} more" if rest else "")
     what = f"login {state.login} lacks the right of {right}"
-    cure = (
-        run("migrate", "--repair")
-        if state.is_reader
-        else sql(f"GRANT agent_config_reader TO {identifier(state.login)};")
-    )
+    if not state.has_role:  # the migration lacked CREATEROLE and has said so
+        cure = edit(
+            "let an administrator CREATE ROLE agent_config_reader NOLOGIN, then agent-config-sync migrate --repair"
+        )
+    elif state.is_reader:
+        cure = run("migrate", "--repair")
+    else:
+        cure = sql(f"GRANT agent_config_reader TO {identifier(state.login)};")
     yield Finding("rights_missing", what, cure)
 
 

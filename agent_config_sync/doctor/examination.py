@@ -12,16 +12,35 @@ from agent_config_sync.doctor.output import examine_output
 from agent_config_sync.doctor.roster import examine_roster
 from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.gateway.catalog import known_models
+from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.postgres.link import Timing, connect
+from agent_config_sync.postgres.schema import active_agents
+from agent_config_sync.publish import atomic
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
+
+_UNREADABLE = frozenset(
+    {
+        "column_missing",
+        "database_unreachable",
+        "login_refused",
+        "notifications_lost",
+        "pooler",
+        "replica",
+        "rights_missing",
+        "settings_invalid",
+        "table_missing",
+    }
+)
+"""Findings with which no snapshot can be taken."""
 
 
 async def examine(settings: Settings) -> tuple[Finding, ...]:
     """Return everything that is wrong, nothing changed."""
     state = State(settings.state_dir, settings.output)
     findings = [*await examine_database(server_of(settings), account=settings.account, gateway=settings.gateway)]
-    readable = not findings
+    readable = not any(finding.name in _UNREADABLE for finding in findings)
     findings += examine_output(settings)
     neighbour, found = examine_gateway(settings, state)
     findings += found
@@ -30,7 +49,17 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
         findings.append(Finding("held", what, run("resume")))
     if readable and neighbour is not None:
         findings += await _examine_rows(settings)
+    elif neighbour is not None:
+        findings += examine_layout(settings, neighbour, _standing(settings))
     return tuple(findings)
+
+
+def _standing(settings: Settings) -> bytes:
+    """Return what stands on disk, which the next pass would most likely write again."""
+    try:
+        return atomic.read(settings.output) or b"{}"
+    except PublishError:  # `examine_output` has said it
+        return b"{}"
 
 
 async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
@@ -44,7 +73,7 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     except DatabaseError as error:
         return (database_finding(error),)
     layout = examine_layout(settings, prepared.neighbour, prepared.content)
-    said = {_as_warning(finding) for finding in layout}
+    elsewhere = await _agents_elsewhere(settings, prepared.snapshot)
     catalog = await asyncio.to_thread(known_models, settings.config_path, shutil.which("openclaw"))
     roster = examine_roster(
         prepared.snapshot,
@@ -52,14 +81,17 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         default=prepared.default,
         base_agents=prepared.neighbour.site.base_agents,
         catalog=catalog,
-        warnings=tuple(warning for warning in prepared.warnings if warning not in said and not _of_hold(warning)),
+        elsewhere=elsewhere,
+        warnings=prepared.of_rows,
     )
     return (*layout, *roster)
 
 
-def _of_hold(warning: str) -> bool:
-    return warning.startswith("held at ")
-
-
-def _as_warning(finding: Finding) -> str:
-    return f"{finding.what}: {finding.cure.text}"
+async def _agents_elsewhere(settings: Settings, snapshot: Snapshot) -> frozenset[str]:
+    """Return the agents that rows of this gateway may start and that other gateways run."""
+    allowed = {name for row in snapshot.agents for name in row.allowed_subagents or () if name is not None}
+    connection = await connect(server_of(settings), application_name="agent-config-sync", timing=Timing())
+    try:
+        return await active_agents(connection, settings.account, allowed)
+    finally:
+        connection.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -26,7 +27,7 @@ class Finding:
 
 
 def run(*words: str) -> Cure:
-    return Cure("run", " ".join(("agent-config-sync", *words)))
+    return Cure("run", shlex.join(("agent-config-sync", *words)))
 
 
 def sql(text: str) -> Cure:
@@ -36,6 +37,11 @@ def sql(text: str) -> Cure:
 def change_agent(account: str, name: str, assignment: str) -> Cure:
     """Return the statement that changes one agent's row."""
     return sql(f"UPDATE agents SET {assignment} WHERE account_id = {literal(account)} AND name = {literal(name)};")
+
+
+def forget_status(account: str, gateway: str) -> Cure:
+    """Return the statement that lets another login report for a gateway."""
+    return sql(f"DELETE FROM gateway_status WHERE account_id = {literal(account)} AND gateway = {literal(gateway)};")
 
 
 def edit(text: str) -> Cure:

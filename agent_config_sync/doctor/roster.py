@@ -23,12 +23,17 @@ def examine_roster(
     account: str,
     default: str | None,
     base_agents: frozenset[str],
+    elsewhere: frozenset[str],
     catalog: Catalog,
     warnings: tuple[str, ...],
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the rows. default: the agent that serves as default; warnings: of the renderer."""
+    """Return what is wrong with the rows.
+
+    default: the agent that serves as default; base_agents: those of the operator's own files; elsewhere: agents that
+    other gateways run; warnings: of the renderer.
+    """
     rows = sorted(snapshot.agents, key=lambda row: row.name)
-    findings = [*_default(rows, account, default), *_dangling(rows, account, base_agents)]
+    findings = [*_default(rows, account, default), *_dangling(rows, account, base_agents | elsewhere)]
     findings += _models(rows, account, catalog)
     if not rows:
         what = "there is no agent for this gateway"
@@ -47,12 +52,12 @@ def _default(rows: list[AgentRow], account: str, default: str | None) -> Iterato
         yield Finding("no_default_agent", what, change_agent(account, default, "is_default = true"))
 
 
-def _dangling(rows: list[AgentRow], account: str, base_agents: frozenset[str]) -> Iterator[Finding]:
-    known = {row.name for row in rows if is_agent_id(row.name)} | base_agents | {"*"}
+def _dangling(rows: list[AgentRow], account: str, others: frozenset[str]) -> Iterator[Finding]:
+    known = {row.name for row in rows if is_agent_id(row.name)} | others | {"*"}
     for row in rows:
         for name in dict.fromkeys(row.allowed_subagents or ()):
             if name is not None and name.strip() and name.strip() not in known:
-                what = f"agent {row.name} may start {ascii(name)[1:-1]}, which is no agent of this gateway"
+                what = f"agent {row.name} may start {ascii(name)[1:-1]}, which is an agent of no gateway"
                 removed = f"allowed_subagents = array_remove(allowed_subagents, {literal(name)})"
                 yield Finding("dangling_subagent", what, change_agent(account, row.name, removed))
 

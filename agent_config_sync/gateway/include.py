@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +114,17 @@ class _Reader:
 
     ours: Path
     sources: list[Path]
+    _values: dict[Path, Any] = field(default_factory=dict)
+    _open: list[Path] = field(default_factory=list)
 
     def document(self, document: Mapping[str, Any], path: Path) -> Iterator[Layer | Layout]:
         """Yield what a whole configuration says of `agents`."""
         for included in _included(document, path.parent):
             if included == self.ours:
                 yield "root"
-            else:
-                yield from self.document(self._members(included), included)
+                continue
+            with self._inside(included) as value:
+                yield from self.document(_object(value), included)
         section = document.get("agents")
         if isinstance(section, Mapping):
             yield from self._section(section, path)
@@ -129,30 +133,55 @@ class _Reader:
         for included in _included(section, path.parent):
             if included == self.ours:
                 yield "section"
-            else:
-                yield from self._section(self._members(included), included)
+                continue
+            with self._inside(included) as value:
+                yield from self._section(_object(value), included)
         own = {key: self.whole(value, path.parent) for key, value in section.items() if key != _INCLUDE}
         if own:
             yield Layer(path, own)
 
     def whole(self, value: Any, folder: Path) -> Any:
-        """Return a value with the files that its objects include, at every level."""
+        """Return a value with the files that it includes, at every level; a file alone may stand for any value."""
+        if isinstance(value, list):
+            return [self.whole(item, folder) for item in value]
         if not isinstance(value, Mapping):
             return value
-        parts = [self.whole(self._members(path), path.parent) for path in _included(value, folder)]
-        parts.append({key: self.whole(inner, folder) for key, inner in value.items() if key != _INCLUDE})
-        return merged(parts)
+        own = {key: self.whole(inner, folder) for key, inner in value.items() if key != _INCLUDE}
+        parts: list[Any] = []
+        for path in _included(value, folder):
+            with self._inside(path) as included:
+                parts.append(self.whole(included, path.parent))
+        if len(parts) == 1 and not own:
+            return parts[0]
+        return merged([*(_object(part) for part in parts), own])
 
-    def _members(self, path: Path) -> Mapping[str, Any]:
-        """Return the members of the object in a file, none where there is none; a file is read once."""
-        if path in self.sources or path == self.ours:
-            return {}
-        self.sources.append(path)
+    @contextlib.contextmanager
+    def _inside(self, path: Path) -> Iterator[Any]:
+        """Lend the value in a file while what it includes is read; one that includes itself holds nothing there, and
+        neither does our own.
+        """
+        if path in self._open or path == self.ours or path in self.sources[:1]:
+            yield {}
+            return
+        if path not in self._values:
+            self.sources.append(path)
+            self._values[path] = _value_of(path)
+        self._open.append(path)
         try:
-            found = read_json5(path)
-        except (OSError, SettingsError):
-            return {}
-        return found if isinstance(found, Mapping) else {}
+            yield self._values[path]
+        finally:
+            self._open.remove(path)
+
+
+def _value_of(path: Path) -> Any:
+    try:
+        return read_json5(path)
+    except (OSError, SettingsError):
+        return {}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def merged(sections: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -7,10 +7,13 @@ holds a frozen copy. And its own `config set agents...` writes a key beside the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+import orjson
 
 from agent_config_sync.gateway.include import ConfigLayout
 from agent_config_sync.gateway.section import by_id, section_of, shown
@@ -21,7 +24,7 @@ FindingKind: TypeAlias = Literal["include_missing", "include_flattened", "shadow
 _NAMED = 5
 """Values that one message names; further ones are counted."""
 
-_INCLUDE_LINE = '"agents": {"$include": ["./agents.base.json5", "./%s"]}'
+_BASE = "agents.base.json5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,15 @@ def look_at_layout(
         ours = {}
     if found.included_at is None:
         return (_not_included(config, output, found.base, ours),)
-    return (*_doubled(found, ours), *_shadowed(found, ours))
+    return (*_doubled(found, ours), *_shadowed(config, found, ours))
 
 
 def _not_included(config: Path, output: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> LayoutFinding:
-    fix = f"set {_INCLUDE_LINE % output.name} there, with nothing beside the include"
+    names = [f"./{os.path.relpath(output, config.parent)}"]
+    if config.with_name(_BASE).exists():  # a missing include keeps the gateway from starting
+        names.insert(0, f"./{_BASE}")
+    line = f'"agents": {{"$include": {orjson.dumps(names).decode()}}}'
+    fix = f"set {line} there, with nothing beside the include"
     copies = set(by_id(base)) & set(by_id(ours))
     if not copies:
         return LayoutFinding(
@@ -96,18 +103,17 @@ def _doubled(found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFin
             )
 
 
-def _shadowed(found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFinding]:
+def _shadowed(config: Path, found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFinding]:
     """Find values of ours that a file beats which the gateway merges after ours."""
     for layer in found.over:
         conflicts = [*_conflicts(_without_roster(layer.section), _without_roster(ours), "agents")]
         if "entries" in ours and "list" not in layer.section:  # of a list the first agent counts, which is ours
             conflicts += _roster_conflicts(layer.section, ours)
         if conflicts:
-            paths = " ".join(conflict.path for conflict in conflicts[:_NAMED])
+            unset = "; ".join(f"openclaw config unset {conflict.path}" for conflict in conflicts[:_NAMED])
+            own = f" ({unset})" if layer.path == config else ""
             yield LayoutFinding(
-                "shadowed",
-                f"{layer.path} beats the database: {_listed(conflicts)}",
-                f"take it out there (openclaw config unset {paths})",
+                "shadowed", f"{layer.path} beats the database: {_listed(conflicts)}", f"take it out there{own}"
             )
 
 

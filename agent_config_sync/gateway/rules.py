@@ -56,7 +56,7 @@ class _Recorded:
         # 75 ms and 12 MB that most rosters can do without, so it is imported for the first row that needs it.
         from jsonschema_rs import Draft7Validator  # noqa: PLC0415
 
-        return Draft7Validator(self._accepted["agent"])
+        return Draft7Validator(self._accepted["agent"], mask="this")  # a value may be a secret
 
     def takes_agent_key(self, key: str) -> bool:
         return key in self._accepted["agent"]["properties"]

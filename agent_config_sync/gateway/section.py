@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,22 @@ import orjson
 
 from agent_config_sync.model.site import Layout
 
-_SECRET = re.compile(r"(?:^|\.)env(?:\.|$)|secret|password|(?:token|key)$", re.IGNORECASE)
+_PLAIN = frozenset(
+    {
+        "agentId",
+        "allow",
+        "allowAgents",
+        "default",
+        "fallbacks",
+        "model",
+        "name",
+        "primary",
+        "thinkingDefault",
+        "workspace",
+    }
+)
+"""Members whose texts are no secrets; any other text may be one, wherever it stands."""
+
 _SHOWN_LENGTH = 60
 
 
@@ -24,12 +38,16 @@ def section_of(content: bytes, layout: Layout) -> Mapping[str, Any]:
 
 
 def by_id(section: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the roster keyed by id; newer gateways turn a list into entries."""
+    """Return the roster keyed by id, of two with one id the first, as the gateway does; newer ones turn a list into
+    entries.
+    """
     entries = dict(as_object(section.get("entries")))
     roster = section.get("list")
     for agent in roster if isinstance(roster, list) else ():
         if isinstance(agent, Mapping) and isinstance(agent.get("id"), str):
-            entries[agent["id"]] = {key: value for key, value in agent.items() if key not in ("id", "default")}
+            entries.setdefault(
+                agent["id"], {key: value for key, value in agent.items() if key not in ("id", "default")}
+            )
     return entries
 
 
@@ -38,5 +56,7 @@ def as_object(value: Any) -> Mapping[str, Any]:
 
 
 def shown(value: Any, path: str) -> str:
-    """Return a value as a message may show it: short, and not at all where its path says that it is a secret."""
-    return "(not shown)" if _SECRET.search(path) else orjson.dumps(value, default=str).decode()[:_SHOWN_LENGTH]
+    """Return a value as a message may show it: numbers, and texts of members that hold no secrets."""
+    if value is None or isinstance(value, bool | int | float) or path.rpartition(".")[2] in _PLAIN:
+        return orjson.dumps(value, default=str).decode()[:_SHOWN_LENGTH]
+    return "(not shown)"

@@ -109,7 +109,7 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     for event in seen:
         if isinstance(event, Refused):
             raise RefusedError(f"{job.places.output} was not written: {event.reason}")
-    for warning in prepared.warnings[len(prepared.neighbour.warnings) :]:
+    for warning in prepared.of_rows:
         job.say("note", name, warning)
     job.say("done", name, f"wrote {job.places.output} ({size})")
 

@@ -57,7 +57,7 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
                 "name the PostgreSQL server itself in dsn or host"
             )
         case asyncpg.PostgresError():
-            return UnreachableError(f"{server} refused the connection: {_server_words(error)}")
+            return UnreachableError(f"{server} refused the connection ({_server_words(error)}): look at its log")
         case ssl.SSLError():
             reason = getattr(error, "reason", None) or type(error).__name__  # not every one has a reason
             return UnreachableError(f"the TLS handshake with {server} failed ({reason}): check sslmode and sslrootcert")
@@ -90,18 +90,20 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
         case asyncpg.LockNotAvailableError():
             return UnreachableError(f"a table in {server} is locked by another session: end its transaction")
         case asyncpg.QueryCanceledError():
-            return UnreachableError(f"a statement in {server} took too long and was cancelled")
+            return UnreachableError(
+                f"a statement in {server} took too long and was cancelled: look for what burdens it"
+            )
         case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
             return PoolerError(
                 f"{server} is behind a transaction-mode pooler, through which LISTEN hears nothing: "
                 "name the PostgreSQL server itself in dsn or host"
             )
         case TimeoutError():
-            return UnreachableError(f"{server} did not answer in time")
+            return UnreachableError(f"{server} did not answer in time: look for what burdens it, or the network")
         case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | EOFError() | OSError():
-            return UnreachableError(f"the connection to {server} was lost")
+            return UnreachableError(f"the connection to {server} was lost: is it still running?")
         case asyncpg.PostgresError():
-            return DatabaseError(f"{server} failed a statement: {_server_words(error)}")
+            return DatabaseError(f"{server} failed a statement ({_server_words(error)}): look at its log")
         case _:
             return DatabaseError(f"a statement in {server} failed ({type(error).__name__})")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import asyncpg
@@ -27,13 +27,30 @@ _AGENTS = (
 _SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin")
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "agents": _AGENTS,
+    "agents": (*_AGENTS, "display_name", "role"),
     "agent_system_config": ("key", "value", "value_type"),
     "agent_config_migrations": ("name", "checksum"),
-    "gateways": ("account_id", "name"),
-    "gateway_status": ("account_id", "gateway", "state", "error", "warnings", "snapshot", "reported_by", "seen_at"),
+    "gateways": ("account_id", "name", "workspace_root", "base_url"),
+    "gateway_status": (
+        "account_id",
+        "gateway",
+        "host",
+        "gateway_version",
+        "plugin_version",
+        "roster",
+        "state",
+        "error",
+        "warnings",
+        "snapshot",
+        "content_hash",
+        "latency_ms",
+        "resync_interval",
+        "reported_by",
+        "changed_at",
+        "seen_at",
+    ),
 }
-"""The columns that we read or write, by table."""
+"""The columns that we or our triggers read or write, by table."""
 
 TRIGGERS: Mapping[str, tuple[str, ...]] = {
     "agents": tuple(f"agent_config_changed_{event}" for event in ("insert", "update", "delete", "truncate")),
@@ -63,13 +80,17 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks."""
+    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks.
+
+    has_role: the server has agent_config_reader; is_reader: this login is in it.
+    """
 
     missing_tables: tuple[str, ...]
     missing_columns: tuple[tuple[str, str], ...]
     triggers: tuple[Trigger, ...]
     missing_rights: tuple[tuple[str, str | None, str], ...]
     login: str
+    has_role: bool
     is_reader: bool
 
 
@@ -89,8 +110,15 @@ async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
         triggers=tuple(Trigger(**dict(trigger)) for trigger in triggers),
         missing_rights=tuple((right["table"], right["column"], right["privilege"]) for right in rights),
         login=login["login"],
+        has_role=login["role_there"],
         is_reader=login["reader"],
     )
+
+
+async def active_agents(connection: asyncpg.Connection, account: str, names: Iterable[str]) -> frozenset[str]:
+    """Return those of these names that are active agents of some gateway."""
+    records = await connection.fetch(query("agents_active"), account, list(names))
+    return frozenset(record["name"] for record in records)
 
 
 def _askable(there: Mapping[str, set[str]]) -> list[tuple[str, str | None, str]]:

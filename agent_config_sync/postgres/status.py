@@ -98,7 +98,7 @@ class StatusReport:
             ) as error:
                 raise RightsError(
                     f"the status of {self._gateway} cannot be written ({error.sqlstate}): GRANT agent_config_reader TO "
-                    "this login; if another login reported before: agent-config-sync status --forget"
+                    "this login; if another login reported before, an operator runs agent-config-sync status --forget"
                 ) from None
 
 

@@ -156,6 +156,11 @@ class ConfigSync:
         async with self._links:
             await self._visit(f"restore of set {number}", lambda: self._pipeline.hold(number))
 
+    @property
+    def holds(self) -> bool:
+        """Whether a set is held in place."""
+        return self._standing.hold is not None
+
     async def resume(self) -> None:
         """End the hold and do one pass; the events tell what became of it.
 
@@ -186,6 +191,7 @@ class ConfigSync:
         """Do one pass beside a `run`; first: what to remember for all passes from this one on, which the others see."""
         link = await self._connect()
         self._unasked = why
+        self._payment.single = True
         await self._pass(ask=True, first=first)
         await self._payment.pause()
         if first is not None:

@@ -36,6 +36,8 @@ class Payment:
         """Monotonic time at which a deferred reload may be tried again."""
         self.visiting = False
         """A visitor (`sync` beside `run`) leaves the row alone when it has nothing to tell the gateway."""
+        self.single = False
+        """Whether this is the only pass: no burst is waited for."""
         self._pipeline = pipeline
         self._standing = standing
         self._events = events
@@ -100,7 +102,7 @@ class Payment:
     def _more_may_follow(self, prepared: Prepared) -> bool:
         """Return whether to wait for the end of a burst: a signal restarts the gateway, and the next must wait long."""
         neighbour = prepared.neighbour
-        if neighbour.method != "signal" or neighbour.gateway.process is None or self.visiting:
+        if neighbour.method != "signal" or neighbour.gateway.process is None or self.single:
             return False
         now = time.monotonic()
         if self._burst_since is None:

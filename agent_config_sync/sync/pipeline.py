@@ -25,13 +25,17 @@ from agent_config_sync.state import State
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a snapshot becomes, beside what is there. before: None where there is no readable file."""
+    """What a snapshot becomes, beside what is there.
+
+    warnings: all of them; of_rows: those that the rows themselves cause; before: None where there is no readable file.
+    """
 
     snapshot: Snapshot
     neighbour: Neighbour
     content: bytes
     content_hash: str
     warnings: tuple[str, ...]
+    of_rows: tuple[str, ...]
     default: str | None
     before: OnDisk | None
 
@@ -75,12 +79,14 @@ class Pipeline:
                 "of this login; to empty the roster on purpose set agents.status, or allow_empty"
             )
         same = before is not None and before.content == rendered.content
+        of_rows = _nobody(snapshot) + rendered.warnings
         return Prepared(
             snapshot=snapshot,
             neighbour=neighbour,
             content=rendered.content,
             content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
-            warnings=self._around(neighbour, rendered.content) + _nobody(snapshot) + rendered.warnings,
+            warnings=self._around(neighbour, rendered.content) + of_rows,
+            of_rows=of_rows,
             default=rendered.default,
             before=before,
         )
@@ -201,6 +207,7 @@ class Pipeline:
             content=content,
             content_hash=hashed,
             warnings=self._around(neighbour, content),
+            of_rows=(),
             default=self.state.remembered.default,
             before=before,
         )

@@ -15,6 +15,7 @@ from agent_config_sync.doctor.examination import examine
 from agent_config_sync.doctor.finding import Finding
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.migrate import migrate
+from agent_config_sync.postgres.queries import query
 from agent_config_sync.settings import Settings
 
 INCLUDE = '"$include": ["./agents.base.json5", "./agents.json"]'
@@ -97,6 +98,8 @@ async def test_a_database_that_is_not_there_is_found_with_the_way_out(settings: 
         ("DROP TABLE agent_system_config", "table_missing"),
         ("DROP TABLE gateways", "table_missing"),
         ("ALTER TABLE agents DROP COLUMN thinking CASCADE", "column_missing"),
+        ("ALTER TABLE agents DROP COLUMN display_name", "column_missing"),
+        ("ALTER TABLE gateway_status DROP COLUMN latency_ms", "column_missing"),
         ("DROP TRIGGER agent_config_changed_update ON agents", "trigger_missing"),
         ("DROP TRIGGER system_config_changed ON agent_system_config", "trigger_missing"),
         ("ALTER TABLE agents DISABLE TRIGGER agent_config_changed_insert", "trigger_disabled"),
@@ -156,6 +159,24 @@ async def test_a_right_that_the_role_lost_is_found_and_cured(
     assert await examine(mine) == ()
 
 
+async def test_a_role_that_is_not_there_is_found_with_who_can_make_it(
+    settings: Settings, operator: Operator, login: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = query("login").replace("agent_config_reader", "a_role_of_nobody")
+    monkeypatch.setattr(
+        "agent_config_sync.postgres.schema.query", lambda name: without if name == "login" else query(name)
+    )
+    finding = await only(changed(settings, dsn=login))
+    assert (finding.name, finding.cure.kind) == ("rights_missing", "edit")
+    assert "CREATE ROLE agent_config_reader NOLOGIN" in finding.cure.text
+
+
+async def test_a_layout_is_looked_at_although_the_database_cannot_be_read(settings: Settings) -> None:
+    settings.config_path.write_text("{}")
+    found = await names(changed(settings, dsn="postgresql://nobody@127.0.0.1:1/x"))
+    assert found == ["database_unreachable", "include_missing"]
+
+
 # --- the rows
 
 
@@ -180,6 +201,12 @@ async def test_an_odd_row_is_found_and_cured_by_the_statement(
     for finding in found:
         if finding.name == name:
             await cure(finding, operator)
+    assert await examine(settings) == ()
+
+
+async def test_an_agent_that_another_gateway_runs_may_be_named(settings: Settings, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name, gateways) VALUES ('helper', '{elsewhere}')")
+    await operator.execute("UPDATE agents SET allowed_subagents = '{helper}' WHERE name = 'lead'")
     assert await examine(settings) == ()
 
 

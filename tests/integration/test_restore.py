@@ -365,6 +365,7 @@ async def test_resume_ends_with_0_and_a_second_one_finds_it_up_to_date(
     assert (first.status, second.status) == (0, 0)
     assert "published" in first.out
     assert "up to date" in second.out
+    assert (first.err, "no set was held in place here" in second.err) == ("", True)
     assert (await ours(database, tmp_path, "sync")).status == 0
 
 

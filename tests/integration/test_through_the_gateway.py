@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from commands import command
+from harness import connected
 
 from agent_config_sync import __version__
 
@@ -42,6 +44,16 @@ async def test_an_unknown_key_of_the_plugin_is_a_warning(database: str) -> None:
 async def test_another_line_is_an_error_with_the_way_out(said: str) -> None:
     ended = await command("--greeted", "status", said=said)
     assert (ended.status, ended.out, "leave --door out" in ended.err) == (2, "", True)
+
+
+async def test_a_cure_is_a_command_of_the_gateways_program_where_the_doctor_was_one(
+    database: str, tmp_path: Path
+) -> None:
+    said = greeting(config={"dsn": database}, configPath=str(tmp_path / "openclaw.json"), stateDir=str(tmp_path))
+    async with connected(database) as operator:
+        await operator.execute("DROP TRIGGER agent_config_changed_update ON agents")
+    ended = await command("--greeted", "doctor", said=said)
+    assert "run:  openclaw agent-config-sync migrate --repair" in ended.out
 
 
 async def test_run_says_its_version_before_it_is_greeted() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent_config_sync.errors import SettingsError
-from agent_config_sync.gateway.include import ConfigLayout, read_json5, read_layout
+from agent_config_sync.gateway.include import ConfigLayout, read_effective, read_json5, read_layout
 
 
 @pytest.fixture
@@ -198,6 +198,29 @@ def test_the_agents_of_a_file_that_a_base_file_includes_are_the_operators_too(co
     config.with_name("base.json5").write_text('{"$include": "./more/entries.json5", "defaults": {}}')
     found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
     assert found.base == {"entries": {"human": {}}, "defaults": {}}
+
+
+def test_a_file_that_two_agents_include_counts_for_both(config: Path) -> None:
+    config.with_name("common.json5").write_text("{model: 'p/m'}")
+    entries = "{a: {$include: './common.json5'}, b: {$include: './common.json5', name: 'B'}}"
+    config.write_text(f"{{agents: {{entries: {entries}}}}}")
+    effective, sources = read_effective(config)
+    assert effective["agents"]["entries"] == {"a": {"model": "p/m"}, "b": {"model": "p/m", "name": "B"}}
+    assert sources == (config, config.with_name("common.json5"))
+
+
+def test_a_file_may_stand_for_a_list(config: Path) -> None:
+    config.with_name("team.json5").write_text("[{id: 'a', $include: './a.json5'}, {id: 'b'}]")
+    config.with_name("a.json5").write_text("{model: 'p/m'}")
+    config.write_text("{agents: {list: {$include: './team.json5'}}}")
+    effective, _ = read_effective(config)
+    assert effective["agents"]["list"] == [{"model": "p/m", "id": "a"}, {"id": "b"}]
+
+
+def test_the_whole_configuration_holds_our_file_too(config: Path) -> None:
+    config.with_name("agents.json").write_text('{"entries": {"ours": {}}}')
+    config.write_text("{gateway: {port: 1}, agents: {$include: './agents.json'}}")
+    assert read_effective(config)[0] == {"gateway": {"port": 1}, "agents": {"entries": {"ours": {}}}}
 
 
 def test_files_that_include_each_other_are_read_once(config: Path) -> None:

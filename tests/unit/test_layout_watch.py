@@ -126,6 +126,10 @@ def test_a_value_that_may_be_a_secret_is_not_shown(tmp_path: Path) -> None:
     finding = only(findings(tmp_path, f'{{"agents": {{{INCLUDE}, {theirs}}}}}', ours=ours))
     assert "t0psecret" not in str(finding)
     assert "agents.defaults.sandbox.docker.env.A" in str(finding)
+    agents = {"entries": {"coder": {"memory": {"remote": None}}}}
+    theirs = '"entries": {"coder": {"memory": {"remote": {"apiKey": "t0psecret"}}}}'
+    found = findings(tmp_path, f'{{"agents": {{{INCLUDE}, {theirs}}}}}', ours=agents)
+    assert "t0psecret" not in " ".join(map(str, found))
 
 
 # --- missing and flattened
@@ -136,7 +140,32 @@ def test_a_config_without_the_include_is_named_with_the_line_that_it_needs(confi
     finding = only(findings(tmp_path, config))
     assert finding.kind == "include_missing"
     assert "does not include agents.json" in finding.what
-    assert '"$include": ["./agents.base.json5", "./agents.json"]' in finding.fix
+    assert '"$include": ["./agents.json"]' in finding.fix
+    (tmp_path / "agents.base.json5").write_text("{}")
+    finding = only(findings(tmp_path, config))
+    assert '"$include": ["./agents.base.json5","./agents.json"]' in finding.fix
+
+
+def test_the_line_names_no_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "openclaw.json"
+    path.write_text("{}")
+    output = tmp_path / "sub" / "agents.json"
+    (finding,) = look_at_layout(path, output, read_layout(path, output), b"{}", "section")
+    assert '"$include": ["./sub/agents.json"]' in finding.fix
+
+
+def test_of_several_values_each_has_its_own_command(tmp_path: Path) -> None:
+    theirs = '"defaults": {"subagents": {"maxSpawnDepth": 2}, "modelPolicy": {"allow": ["p/z"]}}'
+    finding = only(findings(tmp_path, f'{{"agents": {{{INCLUDE}, {theirs}}}}}'))
+    first, second = finding.fix.split("(")[1].rstrip(")").split("; ")
+    assert first == "openclaw config unset agents.defaults.subagents.maxSpawnDepth"
+    assert second == "openclaw config unset agents.defaults.modelPolicy.allow"
+
+
+def test_a_file_that_the_gateways_command_does_not_write_is_to_be_edited(tmp_path: Path) -> None:
+    config = '{"agents": {"$include": ["./agents.json", "./base.json5"]}}'
+    finding = only(findings(tmp_path, config, base="{defaults: {subagents: {maxSpawnDepth: 1}}}"))
+    assert finding.fix == "take it out there"
 
 
 def test_a_copy_of_our_agents_instead_of_the_include_is_called_flattened(tmp_path: Path) -> None:

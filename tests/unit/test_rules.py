@@ -243,3 +243,10 @@ def test_the_validator_is_not_imported_before_a_row_needs_it() -> None:
     )
     program += "; rules.rules_for(None).takes_agent_key('x'); assert 'jsonschema_rs' not in sys.modules"
     subprocess.run([PYTHON, "-c", program], check=True)
+
+
+def test_a_value_that_may_be_a_secret_is_in_no_problem() -> None:
+    problem = rules_for(GatewayVersion(2026, 9, 6)).agent_key_problem("tools", {"exec": "t0psecret"})
+    assert problem is not None
+    assert "t0psecret" not in problem
+    assert problem.startswith("tools.exec: this is not of type")

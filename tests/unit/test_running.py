@@ -201,6 +201,23 @@ def test_what_we_wrote_for_an_agent_of_the_operator_must_be_there() -> None:
     assert compared(changed(entries={"a": lacking, "b": {}}), base=base) == "entries.a.tools.allow is another list"
 
 
+def test_of_two_agents_with_one_id_the_first_counts_as_it_does_for_the_gateway() -> None:
+    running = {"list": [{"id": "a", "default": True, "model": "p/operator"}, {"id": "a", "model": "p/m"}, {"id": "b"}]}
+    base = {"list": [{"id": "a", "model": "p/operator"}]}
+    assert "entries.a.model" in str(compared(running, LIST, base=base))
+
+
+@pytest.mark.parametrize("place", [("params", "headers", "Authorization"), ("tts", "auth"), ("sandbox", "docker")])
+def test_a_text_that_may_be_a_secret_is_in_no_difference(place: tuple[str, ...]) -> None:
+    ours: object = "x"
+    theirs: object = "Bearer t0psecret"
+    for name in reversed(place):
+        ours, theirs = {name: ours}, {name: theirs}
+    problem = compared({"entries": {"a": theirs}}, {"entries": {"a": ours}})
+    assert problem is not None
+    assert "t0psecret" not in problem
+
+
 # --- the default agent
 
 LIST = {"list": [{"id": "a", "default": True, "model": "p/m"}, {"id": "b"}]}

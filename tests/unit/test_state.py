@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agent_config_sync.errors import PublishError
+from agent_config_sync.errors import LockedError, PublishError
 from agent_config_sync.publish import atomic
 from agent_config_sync.state import Remembered, State
 
@@ -183,3 +183,13 @@ def test_an_output_whose_name_is_no_utf_8_is_remembered(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(b"/gateway/\xff.json"))
     state(tmp_path, odd).save(confirmed="A")
     assert not state(tmp_path, odd).owes("A")
+
+
+def test_nobody_saves_while_another_process_does_and_the_holder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = (State(tmp_path / "state", tmp_path / "agents.json") for _ in range(2))
+    ours.save(default="lead")
+    monkeypatch.setattr("agent_config_sync.state.LOCK_DEADLINE", 0.0)
+    with ours._alone(), pytest.raises(LockedError, match=f"held by pid {os.getpid()}"):
+        other.save(default="other")
