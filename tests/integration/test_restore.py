@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from agent_config_sync.events import (
     Unchanged,
 )
 from agent_config_sync.plugin import Plugin
+from agent_config_sync.settings import Settings
 
 HELD = "held at set 1 of "
 
@@ -288,6 +291,23 @@ async def test_a_held_set_that_is_lost_keeps_what_stands_and_says_so(
     again = await start(wait=None)
     refused = await again.events.until(Refused)
     assert "its content is lost" in refused.reason
+
+
+async def test_a_restore_without_a_run_beside_it_signals_at_once(
+    settings: Settings, operator: Operator, lead: None
+) -> None:
+    await Plugin(settings).sync.once()
+    await operator.execute("UPDATE agents SET model = 'a/second'")
+    await Plugin(settings).sync.once()
+    visitor = Plugin(settings.model_copy(update={"reload": "signal", "gateway_pid": os.getpid()}))
+    signals: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: signals.append(number))
+    try:
+        await visitor.sync.restore(1)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert len(signals) == 1
+    assert await operator.fetchval("SELECT state FROM gateway_status") == "pending"
 
 
 # The commands --------------------------------------------------------------------------------------------------------
