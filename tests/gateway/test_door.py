@@ -39,6 +39,11 @@ async def test_the_gateways_own_command_passes_on_options_and_the_exit_status(sc
     assert "no gateway 'nobody' has reported" in ended.stderr
 
 
+async def test_the_gateways_own_command_sees_the_state_of_the_plugins_process(scene: Scene) -> None:
+    ended = scene.gateway.openclaw("agent-config-sync", "history", "--json")
+    assert [one["in_place"] for one in json_in(ended.stdout)].count(True) == 1
+
+
 async def test_the_gateways_method_answers_with_the_content_of_the_command(scene: Scene) -> None:
     ended = scene.gateway.openclaw("agent-config-sync", "status", "--json")
     async with scene.gateway.rpc() as rpc:
