@@ -112,8 +112,10 @@ async def test_02_a_change_during_the_snapshot_is_published_by_the_next_pass(
     running = await start(wait=Reported)
     async with agents_locked(database):
         await operator.execute("UPDATE agent_system_config SET value = '3'")
+        await running.events.until(Notified)
         await until_blocked(operator)
         await operator.execute("UPDATE agent_system_config SET value = '2'")
+        await running.events.until(Notified)  # while the snapshot is still being taken
     await running.events.until(Published, lambda event: depth(event) == 2)
 
 
