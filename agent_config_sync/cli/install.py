@@ -12,6 +12,7 @@ from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import FAILED, NOT_YET, Dsn, errors_end_the_command, given
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.gateway.include import read_effective
+from agent_config_sync.install.config_file import check_can_join
 from agent_config_sync.install.found import find
 from agent_config_sync.install.installation import join_gateway, missing, prepare_database
 from agent_config_sync.install.job import Job, Options, Outcome
@@ -97,6 +98,8 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
     job = Job(settings, Places.of(settings), options, say)
     if found is not None and job.places != places:  # the plugin's config names another output
         found = find(job.places, mend=not options.look)
+    if found is not None:
+        check_can_join(job, found)
     async with open_connection(settings, notices=not options.look, timing=PATIENCE) as connection:
         await prepare_database(job, connection)
         if options.look and wanting:

@@ -14,7 +14,7 @@ from agent_config_sync.install.copies import keep_copy, sweep_copies
 from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
-from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, register
+from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, obstacle, register
 from agent_config_sync.install.record import Record, hash_of, read_record, write_record
 from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
 from agent_config_sync.plugin import server_of
@@ -43,6 +43,19 @@ def sweep(job: Job) -> None:
         state.sweep()
         History(state.history_folder).sweep()
         lock.release()
+
+
+def check_can_join(job: Job, found: Found) -> None:
+    """Look for what only a person can clear away, before anything is changed, the database too.
+
+    Raises: RefusedError that names it.
+    """
+    places = job.places
+    places.output_name()
+    plugin_settings(places.config, found.effective, job.settings)
+    problem = obstacle(found.effective)
+    if problem is not None:
+        raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
 
 
 async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:

@@ -175,7 +175,35 @@ def test_an_output_that_the_gateway_cannot_include_is_a_stop(home: Home, monkeyp
     ended = home.install()
     assert ended.status == 1
     assert "unset output_path" in ended.err
+    assert ended.out == ""
     assert not home.config.exists()
+
+
+def test_another_database_than_the_plugins_is_a_stop_before_anything_is_changed(home: Home) -> None:
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": "postgresql:///other"}}}}}))
+    ended = home.install()
+    assert ended.status == 1
+    assert "names another database" in ended.err
+    assert ended.out == ""  # no step was begun
+    assert [path.name for path in home.config.parent.iterdir()] == ["openclaw.json"]
+
+
+@pytest.mark.parametrize(
+    ("plugins", "reason"),
+    [
+        ("{enabled: false}", "plugins.enabled is false: set it to true"),
+        ("{deny: ['agent_config_sync']}", "plugins.deny names agent_config_sync"),
+        ("{entries: {agent_config_sync: {enabled: false}}}", "enabled is not true: set it"),
+    ],
+)
+def test_a_plugin_that_could_not_come_up_is_a_stop_before_anything_is_changed(
+    plugins: str, reason: str, home: Home
+) -> None:
+    home.write(f"{{plugins: {plugins}}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert reason in ended.err
+    assert ended.out == ""
 
 
 def test_another_users_gateway_is_a_stop(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
