@@ -14,6 +14,7 @@ from agent_config_sync.install.copies import keep_copy, sweep_copies
 from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
+from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, obstacle, register
 from agent_config_sync.install.record import Record, hash_of, read_record, write_record
 from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
@@ -52,7 +53,7 @@ def check_can_join(job: Job, found: Found) -> None:
     """
     places = job.places
     places.output_name()
-    plugin_settings(places.config, found.effective, job.settings)
+    _with_plugin(job, found, found.document, _config(job, found, job.settings))
     problem = obstacle(found.effective)
     if problem is not None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
@@ -67,8 +68,8 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     document, base = found.document, None
     if found.included_at is None:
         document, base = move_section(document, held, output=places.output_name())
-    config = {"command": str(places.command), **plugin_settings(places.config, found.effective, await _bare(job))}
-    document = register(document, found.effective, Registration(str(places.door), config))
+    config = _config(job, found, await _bare(job))
+    document = _with_plugin(job, found, document, config)
     content = document.text.encode()
     if content == found.content:
         _look_at_config(job, found)
@@ -97,6 +98,21 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
             "note", places.config.name, f"others may read it, and it holds a password now: chmod 600 {places.config}"
         )
     return True
+
+
+def _config(job: Job, found: Found, settings: Settings) -> dict[str, object]:
+    """Return what the plugin's config must say."""
+    return {"command": str(job.places.command), **plugin_settings(job.places.config, found.effective, settings)}
+
+
+def _with_plugin(job: Job, found: Found, document: Json5Text, config: Mapping[str, object]) -> Json5Text:
+    try:
+        return register(document, found.effective, Registration(str(job.places.door), config))
+    except ValueError:
+        raise RefusedError(
+            f"{job.places.config} has no place for the plugin: the objects and arrays of plugins must be written out "
+            "there"
+        ) from None
 
 
 def _look_at_config(job: Job, found: Found) -> None:

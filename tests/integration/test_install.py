@@ -206,6 +206,27 @@ def test_a_plugin_that_could_not_come_up_is_a_stop_before_anything_is_changed(
     assert ended.out == ""
 
 
+@pytest.mark.parametrize(
+    "plugins",
+    ["null", "[]", "{entries: null}", "{load: {paths: null}}", "{load: {paths: {$include: './paths.json5'}}}"],
+)
+def test_plugins_in_a_form_that_cannot_be_edited_are_a_stop_before_anything_is_changed(
+    plugins: str, home: Home
+) -> None:
+    home.write(f"{{plugins: {plugins}}}")
+    home.config.with_name("paths.json5").write_text("['/mine']")
+    ended = home.install()
+    assert ended.status == 1
+    assert "the objects and arrays of plugins must be written out" in ended.err
+    assert ended.out == ""
+
+
+def test_a_folder_that_is_named_like_a_copy_does_no_harm(home: Home) -> None:
+    home.write(CONFIG)
+    home.config.with_name("openclaw.json.before-agent-config-sync-mine").mkdir()
+    assert home.install().status == 0
+
+
 def test_another_users_gateway_is_a_stop(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.write(CONFIG)
     uid = os.geteuid()
