@@ -186,7 +186,11 @@ case "$mode" in
             exit 0
         fi
         "$command" install "${options[@]}"
-        if [[ ! -d "$data/gateways" ]]; then
+        if [[ -d "$data/gateways" ]]; then
+            say note "$data stays: another gateway needs it"
+        elif [[ -d "$data/door" ]]; then
+            say note "$data stays: openclaw.json names the plugin in it"
+        else
             rm -rf -- "$data"
             say "done" "removed $data"
         fi

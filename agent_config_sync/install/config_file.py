@@ -15,8 +15,15 @@ from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
-from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, obstacle, register
-from agent_config_sync.install.record import Record, hash_of, read_record, write_record
+from agent_config_sync.install.openclaw_json import (
+    Registration,
+    is_registered,
+    move_section,
+    obstacle,
+    register,
+    unregister,
+)
+from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
 from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
 from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.link import Timing, connect
@@ -79,15 +86,14 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     if job.options.look:
         job.say("would", places.config.name, f"name the plugin and include {places.output.name}")
         return False
+    known, standing = read_record(places.record), places.base.read_bytes() if places.base.exists() else None
     _remember(job, found, content, base, held)
     try:
         if base is not None:
             atomic.replace(places.base, base.encode(), gate=Gate(), like=job.like_config())
         verdict, _ = try_out(job, content)
     except SyncError:
-        if base is not None:
-            places.base.unlink(missing_ok=True)
-            places.record.unlink()
+        _forget(job, known, standing)
         raise
     like = job.like_config()
     found.check_unchanged(places)
@@ -158,9 +164,12 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
         ours = known is not None and known.base_hash == hash_of(standing)
         if not ours and read_json5(places.base) != {}:
             raise RefusedError(f"{places.base} is there already and is not ours: move it away")
-    backup = None
-    if found.content is not None:
-        copy, new = keep_copy(places.config, found.content)
+    before, backup = found.content, None
+    if before is not None and known is not None and base is not None:
+        # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and is not his.
+        before = unregister(found.document, document_before(known), str(places.door)).text.encode()
+    if before is not None:
+        copy, new = keep_copy(places.config, before)
         backup = str(copy)
         if new:
             job.say("done", "backup", backup)
@@ -179,3 +188,16 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
         untouched = found.content is not None and known.config_hash == hash_of(found.content)
         record = known.model_copy(update={"config_hash": hash_of(content) if untouched else ""})
     write_record(places.record, record)
+
+
+def _forget(job: Job, known: Record | None, standing: bytes | None) -> None:
+    """Put back what `_remember` and the new file of the operator's own have replaced."""
+    places = job.places
+    if standing is None:
+        places.base.unlink(missing_ok=True)
+    elif places.base.read_bytes() != standing:
+        atomic.replace(places.base, standing, gate=Gate(), like=job.like_config())
+    if known is not None:
+        write_record(places.record, known)
+    else:
+        places.record.unlink(missing_ok=True)

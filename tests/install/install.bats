@@ -221,6 +221,19 @@ teardown() { stop_gateway; }
     [ "$(ask "SELECT count(*) FROM agents")" = 2 ]
 }
 
+@test "--uninstall leaves everything that a configuration of before still needs" {
+    mkdir -p "$HOME/.openclaw"
+    cat >"$CONFIG" <<END
+{ "plugins": { "load": { "paths": ["$DATA/door"] } } }
+END
+    install_sh --dsn "$DSN"
+    run install_sh --uninstall
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"$DATA stays: openclaw.json names the plugin in it"* ]]
+    [ -e "$DATA/door/index.js" ]
+    [ -x "$DATA/current/bin/agent-config-sync" ]
+}
+
 @test "--uninstall keeps what was changed since, and puts the agents back" {
     write_config
     install_sh --dsn "$DSN"

@@ -447,7 +447,9 @@ def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home) -
     home.record.unlink()  # as if nobody had run install.sh
     assert home.install().status == 0
     assert home.config.read_text() == text
-    assert home.uninstall().status == 0
+    ended = home.uninstall()
+    assert ended.status == 0
+    assert "it is as it was before" in ended.out
     assert home.config.read_text() == text
 
 
@@ -466,6 +468,29 @@ def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> No
     }
     assert not home.base.exists()
     assert list(home.config.parent.glob("agents.base.json5.before-*"))
+
+
+FLATTENED = {"defaults": {"subagents": {"maxSpawnDepth": 2}}, "list": [{"id": "lead", "model": "a/b"}]}
+
+
+def test_the_way_back_from_a_flattened_configuration_holds_nothing_of_us(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(json.dumps({**home.says(), "agents": FLATTENED}))  # as some gateways do
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert home.says() == {"ui": {"seamColor": "#ff8800"}, "agents": FLATTENED}
+    assert not home.data.joinpath("door").exists()
+
+
+def test_what_the_validator_refuses_later_does_not_lose_the_way_back(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(json.dumps({**home.says(), "agents": FLATTENED}))
+    base, record = home.base.read_bytes(), home.record.read_bytes()
+    home.program("openclaw", "#!/bin/sh\necho '{\"valid\": false}'\n")
+    assert home.install().status == 1
+    assert (home.base.read_bytes(), home.record.read_bytes()) == (base, record)
 
 
 def test_a_copy_that_is_gone_is_a_stop_for_the_way_back(home: Home) -> None:
