@@ -294,6 +294,17 @@ def test_what_libpq_is_told_is_enough(home: Home, empty_database: str, monkeypat
     assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["host"] == folder
 
 
+def test_another_name_that_the_environment_gives_our_file_is_the_gateways_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = str(home.config.with_name("ours.json"))
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_OUTPUT_PATH", ours)
+    assert home.install().status == 0
+    assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["outputPath"] == ours
+    monkeypatch.delenv("AGENT_CONFIG_SYNC_OUTPUT_PATH")
+    assert home.install("--verify-only").status == 0
+
+
 def test_a_home_behind_a_link_is_a_home(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.folder.mkdir(exist_ok=True)
     (tmp_path / "link").symlink_to(home.folder)
