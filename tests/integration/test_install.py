@@ -361,12 +361,52 @@ def test_another_agent_of_the_same_name_is_a_stop_until_it_may_win(
     assert "; the database wins" in forced.out
 
 
+def test_a_row_that_allows_more_subagents_than_the_configuration_is_a_stop(home: Home, empty_database: str) -> None:
+    home.write("{agents: {list: [{id: 'lead', default: true, subagents: {allowAgents: ['c']}}, {id: 'c'}]}}")
+    home.install("--no-gateway")
+    _as_owner(
+        empty_database,
+        "INSERT INTO agents (name, is_default, allowed_subagents)"
+        " VALUES ('lead', true, '{c,other}'), ('c', false, NULL), ('other', false, NULL)",
+    )
+    ended = home.install()
+    assert ended.status == 1
+    assert "agent lead: the database has one of this name that says something else" in ended.err
+
+
+def test_a_row_with_the_name_of_an_agent_that_cannot_be_held_is_a_stop_until_it_may_win(
+    home: Home, empty_database: str
+) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
+    home.install("--no-gateway")
+    _as_owner(empty_database, "INSERT INTO agents (name, model) VALUES ('a', 'x/y')")
+    ended = home.install()
+    assert ended.status == 1
+    assert "agent a: the database has one of this name that says something else" in ended.err
+    assert home.install("--force").status == 0
+    assert pyjson5.decode(home.base.read_text()) == {"defaults": {"systemAgent": {"agentId": "b"}}}
+
+
+def test_a_row_for_another_gateway_leaves_an_agent_that_cannot_be_held_alone(home: Home, empty_database: str) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
+    home.install("--no-gateway")
+    _as_owner(empty_database, "INSERT INTO agents (name, gateways) VALUES ('a', '{elsewhere}')")
+    assert home.install().status == 0
+    assert pyjson5.decode(home.base.read_text())["entries"] == {"a": {"nonsense": 1}}
+
+
 def test_an_agent_that_cannot_be_held_stays_in_the_operators_own_file(home: Home) -> None:
     home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
     ended = home.install()
     assert ended.status == 0
     assert "the agent stays in agents.base.json5" in ended.out
     assert pyjson5.decode(home.base.read_text())["entries"] == {"a": {"nonsense": 1}}
+
+
+def test_an_agent_whose_name_no_row_can_have_stays_too(home: Home) -> None:
+    home.write('{agents: {entries: {"A\\u0000": {}, b: {}}, defaults: {systemAgent: {agentId: "b"}}}}')
+    assert home.install().status == 0
+    assert pyjson5.decode(home.base.read_text())["entries"] == {"A\0": {}}
 
 
 def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
