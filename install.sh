@@ -136,10 +136,11 @@ make_environment() {
         touch -- "$environment/.complete"
     fi
     if [[ "$before" != "$name" ]]; then
+        # While a restart is due, the gateway may run in any of them.
+        [[ -e "$data/restart-due" ]] || remove_environments "$name" "$before"
+        [[ -z "$before" ]] || touch -- "$data/restart-due"
         ln -s -- "$name" "$data/.current.$$"
         mv -T -- "$data/.current.$$" "$current"
-        [[ -z "$before" ]] || options+=(--renewed)
-        remove_environments "$name" "$before"
         say "done" "$current leads to $name"
     else
         say already "$current leads to $name"

@@ -38,10 +38,9 @@ def install(
     force: Annotated[bool, typer.Option("--force", help="Go on where something would be left out.")] = False,
     no_restart: Annotated[bool, typer.Option("--no-restart", help="Never restart the gateway.")] = False,
     no_gateway: Annotated[bool, typer.Option("--no-gateway", help="Only the database.")] = False,
-    renewed: Annotated[bool, typer.Option("--renewed", hidden=True)] = False,
 ) -> None:
     """Put agent-config-sync beside the gateway of this user; install.sh makes the Python environment first."""
-    options = Options(look=verify_only, force=force, restart=not no_restart, renewed=renewed)
+    options = Options(look=verify_only, force=force, restart=not no_restart)
     with errors_end_the_command():
         set_up_logs("error", "text")  # what a pass has to tell is told as its step
         if uninstall:

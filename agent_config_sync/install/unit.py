@@ -24,7 +24,8 @@ def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
     gateway = found.effective.get("gateway")
     reload = gateway.get("reload") if isinstance(gateway, Mapping) else None
     mode = reload.get("mode") if isinstance(reload, Mapping) else None
-    needed = job.options.renewed or (changed and mode in _STAYS_AS_IT_IS)
+    due = job.places.restart_due
+    needed = due.exists() or (changed and mode in _STAYS_AS_IT_IS)
     if not (needed or changed):
         return
     if not needed:
@@ -37,6 +38,7 @@ def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
         raise RefusedError(f"everything is in place, but `systemctl --user restart {UNIT}` failed: restart it yourself")
     else:
         job.say("done", "restart", f"restarted {UNIT}")
+    due.unlink(missing_ok=True)
 
 
 def _systemctl(*words: str) -> int:

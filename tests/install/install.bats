@@ -408,6 +408,23 @@ with_unit() {
     [ ! -e "$BATS_TEST_TMPDIR/systemctl" ]
 }
 
+@test "an upgrade restarts the gateway, if only in the run after one that failed" {
+    with_unit hybrid
+    install_sh --dsn "$DSN"
+    ln -s "$ENVIRONMENT" "$DATA/python-before"
+    ln -sfT python-before "$DATA/current" # as an earlier version left it
+    mv "$CONFIG" "$BATS_TEST_TMPDIR/config"
+    echo '{' >"$CONFIG"
+    run install_sh
+    [ "$status" -eq 2 ]
+    [ -e "$DATA/python-before" ]
+    mv "$BATS_TEST_TMPDIR/config" "$CONFIG"
+    run install_sh
+    [ "$status" -eq 0 ]
+    grep -qx -- "--user restart openclaw-gateway" "$BATS_TEST_TMPDIR/systemctl"
+    [ ! -e "$DATA/restart-due" ]
+}
+
 # --- the gateway itself
 
 @test "a gateway that starts after an install runs the plugin, and one that runs takes it by itself" {

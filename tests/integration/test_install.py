@@ -600,7 +600,6 @@ def test_a_second_change_does_not_lose_the_way_back_to_the_first_copy(home: Home
         ("off", 0, ("--no-restart",), "when you like: systemctl --user restart"),
         ("off", 3, (), "restart the gateway, if it runs"),
         ("hybrid", 0, (), "not needed"),
-        ("hybrid", 0, ("--renewed",), "restarted openclaw-gateway"),
     ],
 )
 def test_the_gateways_unit_is_restarted_where_that_is_needed(
@@ -611,6 +610,28 @@ def test_the_gateways_unit_is_restarted_where_that_is_needed(
     ended = home.install(*words)
     assert ended.status == 0
     assert expected in ended.out
+
+
+@pytest.mark.parametrize(("words", "expected"), [((), "restarted"), (("--no-restart",), "when you like")])
+def test_a_restart_that_is_due_is_made_or_told_of_once(words: tuple[str, ...], expected: str, home: Home) -> None:
+    home.program("systemctl", "#!/bin/sh\n")
+    home.install()
+    due = home.data / "restart-due"
+    due.touch()
+    home.install("--verify-only")
+    home.install("--no-gateway")
+    assert due.exists()
+    assert expected in home.install(*words).out
+    assert expected not in home.install(*words).out
+
+
+def test_a_restart_that_failed_stays_due(home: Home) -> None:
+    home.install()
+    (home.data / "restart-due").touch()
+    home.program("systemctl", '#!/bin/sh\n[ "$2" = is-active ]\n')
+    assert home.install().status == 1
+    home.program("systemctl", "#!/bin/sh\n")
+    assert "restarted openclaw-gateway" in home.install().out
 
 
 def test_a_restart_that_fails_is_told(home: Home) -> None:
