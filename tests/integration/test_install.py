@@ -612,6 +612,24 @@ def test_the_gateways_unit_is_restarted_where_that_is_needed(
     assert expected in ended.out
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (".openclaw-work/openclaw.json", "restarted openclaw-gateway-work\n"),
+        ("elsewhere/openclaw.json", "restart the gateway, if it runs"),
+        (".openclaw/other.json", "restart the gateway, if it runs"),
+    ],
+)
+def test_only_the_unit_of_this_configuration_is_restarted(
+    config: str, expected: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.program("systemctl", "#!/bin/sh\n")
+    home.config = home.folder / config
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{gateway: {reload: {mode: 'off'}}}")
+    assert expected in home.install().out
+
+
 @pytest.mark.parametrize(("words", "expected"), [((), "restarted"), (("--no-restart",), "when you like")])
 def test_a_restart_that_is_due_is_made_or_told_of_once(words: tuple[str, ...], expected: str, home: Home) -> None:
     home.program("systemctl", "#!/bin/sh\n")
