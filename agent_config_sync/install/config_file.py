@@ -127,7 +127,9 @@ def _look_at_config(job: Job, found: Found) -> None:
     Raises: RefusedError when a gateway would not start the plugin with it.
     """
     places = job.places
-    problem = is_registered(found.effective, str(places.door)) or validate(places.config).problem
+    problem = is_registered(found.effective, str(places.door))
+    if problem is None and places.output.exists():  # else it would be written first
+        problem = validate(places.config).problem
     command = plugin_config(found.effective).get("command")
     program = str(command[0] if isinstance(command, list) and command else command)
     if problem is None and shutil.which(program) is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent_config_sync.errors import RefusedError
@@ -155,7 +156,13 @@ def _with_agents(section: Json5Text, before: Json5Text, held: frozenset[str]) ->
 
 def is_named(effective: Mapping[str, Any], door: str) -> bool:
     """Return whether the gateway is told to load the plugin's folder."""
-    return door in _items(effective, _PATHS)
+    return any(path in (door, _from_home(door)) for path in _items(effective, _PATHS))
+
+
+def _from_home(path: str) -> str:
+    """Return a path as a person may write it."""
+    home = f"{Path.home()}/"
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) else path
 
 
 def obstacle(effective: Mapping[str, Any]) -> str | None:

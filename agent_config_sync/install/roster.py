@@ -84,7 +84,15 @@ def _adoption(job: Job, found: Found) -> tuple[Adoption, Mapping[str, Sequence[s
     one would become it.
     """
     section = _section(job, found)
-    adoption = adopt(section, site_for(job.settings, found.agents), within=found.agents)
+    site = site_for(job.settings, found.agents)
+    adoption = adopt(section, site, within=found.agents)
+    if adoption.losses and site.version is None:
+        job.say(
+            "note",
+            "agents",
+            "the version of the gateway is not known here, and it may take more: put openclaw on PATH or name it with "
+            "AGENT_CONFIG_SYNC_GATEWAY_VERSION",
+        )
     as_a_list = roster_of({"list": found.agents.get("list")})
     elsewhere = [name for name in as_a_list if name not in roster_of(section)]
     if elsewhere and found.included_at is None:

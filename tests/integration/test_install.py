@@ -129,6 +129,9 @@ def test_our_file_that_is_gone_while_it_is_included_comes_back(home: Home) -> No
     home.write(CONFIG)
     home.install()
     home.output.unlink()
+    look = home.install("--verify-only")
+    assert (look.status, "would    agents.json" in look.out) == (3, True)
+    assert not home.output.exists()
     assert home.install().status == 0
     assert b"lead" in home.output.read_bytes()
 
@@ -407,6 +410,13 @@ def test_an_agent_whose_name_no_row_can_have_stays_too(home: Home) -> None:
     home.write('{agents: {entries: {"A\\u0000": {}, b: {}}, defaults: {systemAgent: {agentId: "b"}}}}')
     assert home.install().status == 0
     assert pyjson5.decode(home.base.read_text())["entries"] == {"A\0": {}}
+
+
+def test_what_a_gateway_of_unknown_version_may_not_take_is_told_with_the_way_to_know_it(home: Home) -> None:
+    home.write("{agents: {list: [{id: 'a', thinkingDefault: 'high'}]}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "AGENT_CONFIG_SYNC_GATEWAY_VERSION" in ended.out
 
 
 def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
