@@ -82,6 +82,7 @@ def home(tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch) -
     made = Home(tmp_path, empty_database)
     monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("agent_config_sync.cli.install.set_up_logs", lambda *_: None)  # it would outlast the test
     return made
 
 
