@@ -136,10 +136,11 @@ make_environment() {
         touch -- "$environment/.complete"
     fi
     if [[ "$before" != "$name" ]]; then
+        # While a restart is due, the gateway may run in any of them.
+        [[ -e "$data/restart-due" ]] || remove_environments "$name" "$before"
+        [[ -z "$before" ]] || touch -- "$data/restart-due"
         ln -s -- "$name" "$data/.current.$$"
         mv -T -- "$data/.current.$$" "$current"
-        [[ -z "$before" ]] || options+=(--renewed)
-        remove_environments "$name" "$before"
         say "done" "$current leads to $name"
     else
         say already "$current leads to $name"
@@ -186,7 +187,11 @@ case "$mode" in
             exit 0
         fi
         "$command" install "${options[@]}"
-        if [[ ! -d "$data/gateways" ]]; then
+        if [[ -d "$data/gateways" ]]; then
+            say note "$data stays: another gateway needs it"
+        elif [[ -d "$data/door" ]]; then
+            say note "$data stays: openclaw.json names the plugin in it"
+        else
             rm -rf -- "$data"
             say "done" "removed $data"
         fi

@@ -12,6 +12,7 @@ from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import FAILED, NOT_YET, Dsn, errors_end_the_command, given
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.gateway.include import read_effective
+from agent_config_sync.install.config_file import check_can_join
 from agent_config_sync.install.found import find
 from agent_config_sync.install.installation import join_gateway, missing, prepare_database
 from agent_config_sync.install.job import Job, Options, Outcome
@@ -37,10 +38,9 @@ def install(
     force: Annotated[bool, typer.Option("--force", help="Go on where something would be left out.")] = False,
     no_restart: Annotated[bool, typer.Option("--no-restart", help="Never restart the gateway.")] = False,
     no_gateway: Annotated[bool, typer.Option("--no-gateway", help="Only the database.")] = False,
-    renewed: Annotated[bool, typer.Option("--renewed", hidden=True)] = False,
 ) -> None:
     """Put agent-config-sync beside the gateway of this user; install.sh makes the Python environment first."""
-    options = Options(look=verify_only, force=force, restart=not no_restart, renewed=renewed)
+    options = Options(look=verify_only, force=force, restart=not no_restart)
     with errors_end_the_command():
         set_up_logs("error", "text")  # what a pass has to tell is told as its step
         if uninstall:
@@ -97,6 +97,8 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
     job = Job(settings, Places.of(settings), options, say)
     if found is not None and job.places != places:  # the plugin's config names another output
         found = find(job.places, mend=not options.look)
+    if found is not None:
+        check_can_join(job, found)
     async with open_connection(settings, notices=not options.look, timing=PATIENCE) as connection:
         await prepare_database(job, connection)
         if options.look and wanting:

@@ -89,8 +89,10 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
     return ConfigLayout(included_at, tuple(layers[:under]), tuple(layers[under:]), tuple(reader.sources))
 
 
-def read_effective(config: Path) -> tuple[Mapping[str, Any], tuple[Path, ...]]:
+def read_effective(config: Path, *, may_lack: Path | None = None) -> tuple[Mapping[str, Any], tuple[Path, ...]]:
     """Return the whole configuration as the gateway merges it, our file and all, and the files that it is made of.
+
+    may_lack: a file that need not be there.
 
     Raises: SettingsError when one of the files is missing or not valid, OSError when it cannot be read.
     """
@@ -101,6 +103,8 @@ def read_effective(config: Path) -> tuple[Mapping[str, Any], tuple[Path, ...]]:
     effective: Mapping[str, Any] = reader.whole(document, config.parent)
     for path in reader.sources[1:]:
         if not path.exists():
+            if may_lack is not None and path == _real(may_lack):
+                continue
             raise SettingsError(f"{config} includes {path}, which is not there: write it, or take the include out")
         read_json5(path)
     return effective, tuple(reader.sources)

@@ -14,8 +14,16 @@ from agent_config_sync.install.copies import keep_copy, sweep_copies
 from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
-from agent_config_sync.install.openclaw_json import Registration, is_registered, move_section, register
-from agent_config_sync.install.record import Record, hash_of, read_record, write_record
+from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.openclaw_json import (
+    Registration,
+    is_registered,
+    move_section,
+    obstacle,
+    register,
+    unregister,
+)
+from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
 from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
 from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.link import Timing, connect
@@ -45,6 +53,19 @@ def sweep(job: Job) -> None:
         lock.release()
 
 
+def check_can_join(job: Job, found: Found) -> None:
+    """Look for what only a person can clear away, before anything is changed, the database too.
+
+    Raises: RefusedError that names it.
+    """
+    places = job.places
+    places.output_name()
+    _with_plugin(job, found, found.document, _config(job, found, job.settings))
+    problem = obstacle(found.effective)
+    if problem is not None:
+        raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
+
+
 async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     """Let openclaw.json include our file and name the plugin; return whether it was changed.
 
@@ -54,8 +75,8 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     document, base = found.document, None
     if found.included_at is None:
         document, base = move_section(document, held, output=places.output_name())
-    config = {"command": str(places.command), **plugin_settings(places.config, found.effective, await _bare(job))}
-    document = register(document, found.effective, Registration(str(places.door), config))
+    config = _config(job, found, await _bare(job))
+    document = _with_plugin(job, found, document, config)
     content = document.text.encode()
     if content == found.content:
         _look_at_config(job, found)
@@ -65,15 +86,14 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     if job.options.look:
         job.say("would", places.config.name, f"name the plugin and include {places.output.name}")
         return False
+    known, standing = read_record(places.record), places.base.read_bytes() if places.base.exists() else None
     _remember(job, found, content, base, held)
     try:
         if base is not None:
             atomic.replace(places.base, base.encode(), gate=Gate(), like=job.like_config())
         verdict, _ = try_out(job, content)
     except SyncError:
-        if base is not None:
-            places.base.unlink(missing_ok=True)
-            places.record.unlink()
+        _forget(job, known, standing)
         raise
     like = job.like_config()
     found.check_unchanged(places)
@@ -86,13 +106,30 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     return True
 
 
+def _config(job: Job, found: Found, settings: Settings) -> dict[str, object]:
+    """Return what the plugin's config must say."""
+    return {"command": str(job.places.command), **plugin_settings(job.places.config, found.effective, settings)}
+
+
+def _with_plugin(job: Job, found: Found, document: Json5Text, config: Mapping[str, object]) -> Json5Text:
+    try:
+        return register(document, found.effective, Registration(str(job.places.door), config))
+    except ValueError:
+        raise RefusedError(
+            f"{job.places.config} has no place for the plugin: the objects and arrays of plugins must be written out "
+            "there"
+        ) from None
+
+
 def _look_at_config(job: Job, found: Found) -> None:
     """Say that openclaw.json is as it should be.
 
     Raises: RefusedError when a gateway would not start the plugin with it.
     """
     places = job.places
-    problem = is_registered(found.effective, str(places.door)) or validate(places.config).problem
+    problem = is_registered(found.effective, str(places.door))
+    if problem is None and places.output.exists():  # else it would be written first
+        problem = validate(places.config).problem
     command = plugin_config(found.effective).get("command")
     program = str(command[0] if isinstance(command, list) and command else command)
     if problem is None and shutil.which(program) is None:
@@ -129,9 +166,12 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
         ours = known is not None and known.base_hash == hash_of(standing)
         if not ours and read_json5(places.base) != {}:
             raise RefusedError(f"{places.base} is there already and is not ours: move it away")
-    backup = None
-    if found.content is not None:
-        copy, new = keep_copy(places.config, found.content)
+    before, backup = found.content, None
+    if before is not None and known is not None and base is not None:
+        # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and is not his.
+        before = unregister(found.document, document_before(known), str(places.door)).text.encode()
+    if before is not None:
+        copy, new = keep_copy(places.config, before)
         backup = str(copy)
         if new:
             job.say("done", "backup", backup)
@@ -150,3 +190,16 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
         untouched = found.content is not None and known.config_hash == hash_of(found.content)
         record = known.model_copy(update={"config_hash": hash_of(content) if untouched else ""})
     write_record(places.record, record)
+
+
+def _forget(job: Job, known: Record | None, standing: bytes | None) -> None:
+    """Put back what `_remember` and the new file of the operator's own have replaced."""
+    places = job.places
+    if standing is None:
+        places.base.unlink(missing_ok=True)
+    elif places.base.read_bytes() != standing:
+        atomic.replace(places.base, standing, gate=Gate(), like=job.like_config())
+    if known is not None:
+        write_record(places.record, known)
+    else:
+        places.record.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ def keep_copy(path: Path, content: bytes) -> tuple[Path, bool]:
     """
     prefix = f"{path.name}.{_MARK}"
     for known in sorted(path.parent.glob(f"{prefix}*")):
-        if known.read_bytes() == content:
+        if known.is_file() and known.read_bytes() == content:
             return known, False
     copy = path.with_name(prefix + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     while copy.exists():  # two within a second

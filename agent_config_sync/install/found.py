@@ -72,7 +72,7 @@ def find(places: Places, *, mend: bool) -> Found:
         included_at = read_layout(config, places.output).included_at
         if mend and included_at is not None and not places.output.exists():
             atomic.replace(places.output, b"{}\n", gate=Gate(), like=Ownership.of(places.target))
-        effective, _ = read_effective(config)
+        effective, _ = read_effective(config, may_lack=places.output)
         content = config.read_bytes()
         return Found(content, Json5Text(content.decode()), effective, included_at)
     except OSError as error:

@@ -81,7 +81,9 @@ def _difference(agent: AdoptedAgent, known: Known, site: Site, names: frozenset[
     where = f"agent {agent.row.name}: the database has one of this name"
     if not known.here:
         return f"{where} that is not for this gateway ({site.gateway})"
-    if render_entry(known.row, site, names).members != agent.entry.members:
+    # Rendered, the row names only agents of the configuration; it may allow further ones, which would come with it.
+    allowed, wanted = (frozenset(row.allowed_subagents or ()) for row in (known.row, agent.row))
+    if allowed != wanted or render_entry(known.row, site, names).members != agent.entry.members:
         return f"{where} that says something else"
     if agent.row.is_default and not known.row.is_default:
         return f"{where} that is not the default agent"

@@ -17,13 +17,11 @@ Say: TypeAlias = Callable[[Outcome, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """look: change nothing; force: go on where something would be lost; restart: the gateway's unit may be restarted;
-    renewed: the Python environment is a new one, which only a restart brings into a gateway that runs."""
+    """look: change nothing; force: go on where something would be lost; restart: the gateway may be restarted."""
 
     look: bool = False
     force: bool = False
     restart: bool = True
-    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,14 @@ class Json5Text:
         return Json5Text(self.text[: node.start] + text + self.text[node.end :])
 
     def insert(self, path: Sequence[str], part: str) -> Json5Text:
-        """Put a member or an item, as it is written, last into the object or array at a path."""
+        """Put a member or an item, as it is written, last into the object or array at a path.
+
+        Raises: ValueError when another kind of value stands there.
+        """
         container = self.find(*path)
         assert container is not None  # callers have looked
+        if container.kind == "scalar":
+            raise ValueError(f"{'.'.join(path)} is neither an object nor an array")
         last = container.parts[-1] if container.parts else None
         line = self._line_start(container.end)
         own_line = self.text[line : container.end - 1].isspace() or line == container.end - 1

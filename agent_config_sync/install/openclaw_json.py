@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent_config_sync.errors import RefusedError
@@ -74,9 +75,9 @@ def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registra
     """Return openclaw.json with the plugin in it. effective: the configuration with all that it includes; what it says
     already stays as it says it.
     """
-    if wanted.door not in (_at(effective, _PATHS) or ()):
+    if not is_named(effective, wanted.door):
         document = document.append(_PATHS, wanted.door)
-    allowed = _at(effective, _ALLOW)
+    allowed = _items(effective, _ALLOW)
     if allowed and PLUGIN not in allowed:
         document = document.append(_ALLOW, PLUGIN)
     entry = _at(effective, _ENTRY)
@@ -155,27 +156,36 @@ def _with_agents(section: Json5Text, before: Json5Text, held: frozenset[str]) ->
 
 def is_named(effective: Mapping[str, Any], door: str) -> bool:
     """Return whether the gateway is told to load the plugin's folder."""
-    return door in (_at(effective, _PATHS) or ())
+    return any(path in (door, _from_home(door)) for path in _items(effective, _PATHS))
+
+
+def _from_home(path: str) -> str:
+    """Return a path as a person may write it."""
+    home = f"{Path.home()}/"
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) else path
+
+
+def obstacle(effective: Mapping[str, Any]) -> str | None:
+    """Return what the person has set so that the gateway would not load the plugin, None if nothing."""
+    if _at(effective, (*_ENTRY, "enabled")) not in (None, True):
+        return f"plugins.entries.{PLUGIN}.enabled is not true: set it"
+    if _at(effective, ("plugins", "enabled")) is False:
+        return "plugins.enabled is false: set it to true"
+    if PLUGIN in _items(effective, ("plugins", "deny")):
+        return f"plugins.deny names {PLUGIN}: take it out there"
+    return None
 
 
 def is_registered(effective: Mapping[str, Any], door: str) -> str | None:
     """Return why the gateway would not load the plugin, None if it would."""
-    plugins = effective.get("plugins")
-    plugins = plugins if isinstance(plugins, Mapping) else {}
-    entry = _at(effective, _ENTRY)
     if not is_named(effective, door):
         return f"plugins.load.paths does not name {door}"
-    if not isinstance(entry, Mapping):
+    if not isinstance(_at(effective, _ENTRY), Mapping):
         return f"plugins.entries.{PLUGIN} is missing"
-    if entry.get("enabled") is not True:
-        return f"plugins.entries.{PLUGIN}.enabled is not true: set it"
-    if plugins.get("enabled") is False:
-        return "plugins.enabled is false: set it to true"
-    if PLUGIN in (plugins.get("deny") or ()):
-        return f"plugins.deny names {PLUGIN}: take it out there"
-    if plugins.get("allow") and PLUGIN not in plugins["allow"]:
+    allowed = _items(effective, _ALLOW)
+    if allowed and PLUGIN not in allowed:
         return f"plugins.allow does not name {PLUGIN}: add it there"
-    return None
+    return obstacle(effective)
 
 
 def _include_names(document: Json5Text) -> list[object]:
@@ -194,3 +204,8 @@ def _at(tree: object, path: Iterable[str]) -> Any:
             return None
         tree = tree.get(key)
     return tree
+
+
+def _items(tree: object, path: Iterable[str]) -> list[Any]:
+    found = _at(tree, path)
+    return found if isinstance(found, list) else []

@@ -63,6 +63,11 @@ class Places:
         return self.data / "install.lock"
 
     @property
+    def restart_due(self) -> Path:
+        """Stands from a change of the Python environment, which install.sh makes, until the gateway was restarted."""
+        return self.data / "restart-due"
+
+    @property
     def command(self) -> Path:
         """What the gateway starts: through a link that always leads to a whole environment."""
         current = self.data / "current" / "bin" / "agent-config-sync"

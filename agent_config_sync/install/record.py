@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_config_sync.errors import RefusedError
+from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 
@@ -33,6 +34,12 @@ class Record(BaseModel):
 
 def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def document_before(record: Record) -> Json5Text:
+    """Return openclaw.json as it was before the first change: an empty one where there was none, or no copy is left."""
+    content = atomic.read(Path(record.backup)) if record.backup is not None else None
+    return Json5Text(content.decode() if content is not None else "{}\n")
 
 
 def read_record(path: Path) -> Record | None:

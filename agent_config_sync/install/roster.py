@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -17,6 +17,8 @@ from agent_config_sync.install.job import Job
 from agent_config_sync.install.neighbour import site_for
 from agent_config_sync.install.openclaw_json import own_section
 from agent_config_sync.install.record import read_record
+from agent_config_sync.model.names import is_agent_id
+from agent_config_sync.postgres.intake import known_agents
 
 _WAY_OUT = "Change it there, or leave it out with --force (the backup keeps it)"
 
@@ -37,23 +39,32 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
     if found.included_at is not None and read_record(job.places.record) is not None:
         job.say("already", "agents", f"openclaw.json includes {job.places.output.name}")
         return TakenIn()
-    adoption = _adoption(job, found)
+    adoption, staying = _adoption(job, found)
     names = tuple(adoption.agents)
     taken = TakenIn(names, adoption.default if adoption.default in names else None)
+    site = site_for(job.settings, found.agents)
+    account = job.settings.account
+    known = await known_agents(connection, [*filter(is_agent_id, staying)], account=account, gateway=site.gateway)
+    beaten = [name for name in staying if name in known and known[name].here]
+    for name in staying:
+        if name not in beaten:
+            job.say("note", "agents", f"{'; '.join(staying[name])}; the agent stays in {job.places.base.name}")
     if job.options.look:
         if names:
             job.say("would", "agents", f"take {', '.join(names)} into the database")
         return taken
-    site = site_for(job.settings, found.agents)
-    account = job.settings.account
     intake = await plan_intake(connection, adoption, site, account=account, replace=False)
-    if intake.kept and not job.options.force:
+    clashes = [
+        *intake.kept,
+        *(f"agent {name}: the database has one of this name that says something else" for name in beaten),
+    ]
+    if clashes and not job.options.force:
         raise RefusedError(
-            f"{'; '.join(intake.kept)}. Rename one of the two, or let the database win with --force "
+            f"{'; '.join(clashes)}. Rename one of the two, or let the database win with --force "
             "(the backup keeps what openclaw.json says)"
         )
     kept = await take_in_agents(connection, intake, adoption, site, account=account, replace=False)
-    for line in (*intake.kept, *kept):
+    for line in (*clashes, *kept):
         job.say("note", "agents", f"{line}; the database wins")
     if intake.new:
         scope = f", for {site.gateway} alone" if intake.only_here else ""
@@ -62,18 +73,26 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
         job.say("already", "agents", f"the database has all {len(names)} of openclaw.json")
     else:
         job.say("already", "agents", "openclaw.json has none for the database")
-    return taken
+    return replace(taken, names=(*names, *beaten))  # what the database beats goes too
 
 
-def _adoption(job: Job, found: Found) -> Adoption:
-    """Return the agents that go to the database.
+def _adoption(job: Job, found: Found) -> tuple[Adoption, Mapping[str, Sequence[str]]]:
+    """Return the agents that go to the database, and those that stay in the operator's own file, each with the reasons.
 
     A list goes as a whole: lists of two files would be concatenated, and beside `entries` one is refused. Of entries
     those stay in the operator's own file that the database cannot hold; but then not the default agent, because another
     one would become it.
     """
     section = _section(job, found)
-    adoption = adopt(section, site_for(job.settings, found.agents), within=found.agents)
+    site = site_for(job.settings, found.agents)
+    adoption = adopt(section, site, within=found.agents)
+    if adoption.losses and site.version is None:
+        job.say(
+            "note",
+            "agents",
+            "the version of the gateway is not known here, and it may take more: put openclaw on PATH or name it with "
+            "AGENT_CONFIG_SYNC_GATEWAY_VERSION",
+        )
     as_a_list = roster_of({"list": found.agents.get("list")})
     elsewhere = [name for name in as_a_list if name not in roster_of(section)]
     if elsewhere and found.included_at is None:
@@ -93,11 +112,11 @@ def _adoption(job: Job, found: Found) -> Adoption:
     if as_a_whole:
         for line in adoption.losses:
             job.say("note", "agents", f"{line}; the backup keeps it")
-        return adoption
-    for line in adoption.losses:
-        job.say("note", "agents", f"{line}; the agent stays in {job.places.base.name}")
+        return adoption, {}
+    staying = {name: agent.lost for name, agent in adoption.agents.items() if agent.lost}
+    staying |= {name: (reason,) for name, reason in adoption.left_out.items()}
     whole = {name: agent for name, agent in adoption.agents.items() if name in adoption.whole}
-    return Adoption(whole, {}, adoption.default, adoption.defaults)
+    return Adoption(whole, {}, adoption.default, adoption.defaults), staying
 
 
 def _section(job: Job, found: Found) -> Mapping[str, Any]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 
-UNIT = "openclaw-gateway"
-
 _STAYS_AS_IT_IS = ("off", "hot")
 """Reload modes in which a gateway takes no new plugin by itself."""
+
+
+def unit_of(config: Path) -> str | None:
+    """Return the user unit of the gateway with this openclaw.json, by OpenClaw's names for the folder and unit of each
+    profile; None for a configuration elsewhere: its unit, if there is one, may have any name."""
+    profile = re.fullmatch(r"\.openclaw(-[\w-]+)?", config.parent.name)
+    if profile is None or config != Path.home() / config.parent.name / "openclaw.json":
+        return None
+    return f"openclaw-gateway{profile[1] or ''}"
 
 
 def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
@@ -24,19 +33,22 @@ def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
     gateway = found.effective.get("gateway")
     reload = gateway.get("reload") if isinstance(gateway, Mapping) else None
     mode = reload.get("mode") if isinstance(reload, Mapping) else None
-    needed = job.options.renewed or (changed and mode in _STAYS_AS_IT_IS)
+    due = job.places.restart_due
+    needed = due.exists() or (changed and mode in _STAYS_AS_IT_IS)
     if not (needed or changed):
         return
+    unit = unit_of(job.places.config)
     if not needed:
         job.say("note", "restart", "not needed: a gateway that runs takes the change by itself")
-    elif _systemctl("is-active", "--quiet", UNIT) != 0:
+    elif unit is None or _systemctl("is-active", "--quiet", unit) != 0:
         job.say("note", "restart", "restart the gateway, if it runs")
     elif not job.options.restart:
-        job.say("note", "restart", f"when you like: systemctl --user restart {UNIT}")
-    elif _systemctl("restart", UNIT) != 0:
-        raise RefusedError(f"everything is in place, but `systemctl --user restart {UNIT}` failed: restart it yourself")
+        job.say("note", "restart", f"when you like: systemctl --user restart {unit}")
+    elif _systemctl("restart", unit) != 0:
+        raise RefusedError(f"everything is in place, but `systemctl --user restart {unit}` failed: restart it yourself")
     else:
-        job.say("done", "restart", f"restarted {UNIT}")
+        job.say("done", "restart", f"restarted {unit}")
+    due.unlink(missing_ok=True)
 
 
 def _systemctl(*words: str) -> int:

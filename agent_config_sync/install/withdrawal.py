@@ -20,7 +20,7 @@ from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
-from agent_config_sync.install.record import Record, hash_of, read_record
+from agent_config_sync.install.record import Record, document_before, hash_of, read_record
 from agent_config_sync.install.unit import restart_gateway
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
@@ -89,9 +89,9 @@ def _restore(job: Job, record: Record) -> list[Path]:
             return []
         content, how = before, "byte for byte what it was"
     else:
-        content, how = _cut_out(job, record, found.document, before, None if base_untouched else base), "without us"
+        content, how = _cut_out(job, record, found.document, None if base_untouched else base), "without us"
     if content == found.content:
-        job.say("already", places.config.name, "it says nothing of us")
+        job.say("already", places.config.name, "it is as it was before")
         return _included(job, read_effective(places.config)[1])
     verdict, sources = try_out(job, content)
     if content != before:
@@ -107,9 +107,9 @@ def _included(job: Job, sources: tuple[Path, ...]) -> list[Path]:
     return [path for path in (job.places.output, job.places.base) if Path(os.path.realpath(path)) in sources]
 
 
-def _cut_out(job: Job, record: Record, now: Json5Text, before: bytes | None, base: bytes | None) -> bytes:
+def _cut_out(job: Job, record: Record, now: Json5Text, base: bytes | None) -> bytes:
     """Return openclaw.json as it is now, without what is ours. base: the operator's own file, where he changed it."""
-    earlier = Json5Text(before.decode() if before is not None else "{}\n")
+    earlier = document_before(record)
     if record.moved:
         own = base.decode() if base is not None else None
         now = move_back(now, earlier, own, record.held, output=job.places.output_name())

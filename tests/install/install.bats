@@ -221,6 +221,19 @@ teardown() { stop_gateway; }
     [ "$(ask "SELECT count(*) FROM agents")" = 2 ]
 }
 
+@test "--uninstall leaves everything that a configuration of before still needs" {
+    mkdir -p "$HOME/.openclaw"
+    cat >"$CONFIG" <<END
+{ "plugins": { "load": { "paths": ["$DATA/door"] } } }
+END
+    install_sh --dsn "$DSN"
+    run install_sh --uninstall
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"$DATA stays: openclaw.json names the plugin in it"* ]]
+    [ -e "$DATA/door/index.js" ]
+    [ -x "$DATA/current/bin/agent-config-sync" ]
+}
+
 @test "--uninstall keeps what was changed since, and puts the agents back" {
     write_config
     install_sh --dsn "$DSN"
@@ -393,6 +406,23 @@ with_unit() {
     run install_sh --dsn "$DSN"
     [ "$status" -eq 0 ]
     [ ! -e "$BATS_TEST_TMPDIR/systemctl" ]
+}
+
+@test "an upgrade restarts the gateway, if only in the run after one that failed" {
+    with_unit hybrid
+    install_sh --dsn "$DSN"
+    ln -s "$ENVIRONMENT" "$DATA/python-before"
+    ln -sfT python-before "$DATA/current" # as an earlier version left it
+    mv "$CONFIG" "$BATS_TEST_TMPDIR/config"
+    echo '{' >"$CONFIG"
+    run install_sh
+    [ "$status" -eq 2 ]
+    [ -e "$DATA/python-before" ]
+    mv "$BATS_TEST_TMPDIR/config" "$CONFIG"
+    run install_sh
+    [ "$status" -eq 0 ]
+    grep -qx -- "--user restart openclaw-gateway" "$BATS_TEST_TMPDIR/systemctl"
+    [ ! -e "$DATA/restart-due" ]
 }
 
 # --- the gateway itself

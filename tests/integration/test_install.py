@@ -82,6 +82,7 @@ def home(tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch) -
     made = Home(tmp_path, empty_database)
     monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("agent_config_sync.cli.install.set_up_logs", lambda *_: None)  # it would outlast the test
     return made
 
 
@@ -129,6 +130,9 @@ def test_our_file_that_is_gone_while_it_is_included_comes_back(home: Home) -> No
     home.write(CONFIG)
     home.install()
     home.output.unlink()
+    look = home.install("--verify-only")
+    assert (look.status, "would    agents.json" in look.out) == (3, True)
+    assert not home.output.exists()
     assert home.install().status == 0
     assert b"lead" in home.output.read_bytes()
 
@@ -175,7 +179,56 @@ def test_an_output_that_the_gateway_cannot_include_is_a_stop(home: Home, monkeyp
     ended = home.install()
     assert ended.status == 1
     assert "unset output_path" in ended.err
+    assert ended.out == ""
     assert not home.config.exists()
+
+
+def test_another_database_than_the_plugins_is_a_stop_before_anything_is_changed(home: Home) -> None:
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": "postgresql:///other"}}}}}))
+    ended = home.install()
+    assert ended.status == 1
+    assert "names another database" in ended.err
+    assert ended.out == ""  # no step was begun
+    assert [path.name for path in home.config.parent.iterdir()] == ["openclaw.json"]
+
+
+@pytest.mark.parametrize(
+    ("plugins", "reason"),
+    [
+        ("{enabled: false}", "plugins.enabled is false: set it to true"),
+        ("{deny: ['agent_config_sync']}", "plugins.deny names agent_config_sync"),
+        ("{entries: {agent_config_sync: {enabled: false}}}", "enabled is not true: set it"),
+    ],
+)
+def test_a_plugin_that_could_not_come_up_is_a_stop_before_anything_is_changed(
+    plugins: str, reason: str, home: Home
+) -> None:
+    home.write(f"{{plugins: {plugins}}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert reason in ended.err
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize(
+    "plugins",
+    ["null", "[]", "{entries: null}", "{load: {paths: null}}", "{load: {paths: {$include: './paths.json5'}}}"],
+)
+def test_plugins_in_a_form_that_cannot_be_edited_are_a_stop_before_anything_is_changed(
+    plugins: str, home: Home
+) -> None:
+    home.write(f"{{plugins: {plugins}}}")
+    home.config.with_name("paths.json5").write_text("['/mine']")
+    ended = home.install()
+    assert ended.status == 1
+    assert "the objects and arrays of plugins must be written out" in ended.err
+    assert ended.out == ""
+
+
+def test_a_folder_that_is_named_like_a_copy_does_no_harm(home: Home) -> None:
+    home.write(CONFIG)
+    home.config.with_name("openclaw.json.before-agent-config-sync-mine").mkdir()
+    assert home.install().status == 0
 
 
 def test_another_users_gateway_is_a_stop(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +298,17 @@ def test_what_libpq_is_told_is_enough(home: Home, empty_database: str, monkeypat
     assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["host"] == folder
 
 
+def test_another_name_that_the_environment_gives_our_file_is_the_gateways_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = str(home.config.with_name("ours.json"))
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_OUTPUT_PATH", ours)
+    assert home.install().status == 0
+    assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["outputPath"] == ours
+    monkeypatch.delenv("AGENT_CONFIG_SYNC_OUTPUT_PATH")
+    assert home.install("--verify-only").status == 0
+
+
 def test_a_home_behind_a_link_is_a_home(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.folder.mkdir(exist_ok=True)
     (tmp_path / "link").symlink_to(home.folder)
@@ -301,12 +365,59 @@ def test_another_agent_of_the_same_name_is_a_stop_until_it_may_win(
     assert "; the database wins" in forced.out
 
 
+def test_a_row_that_allows_more_subagents_than_the_configuration_is_a_stop(home: Home, empty_database: str) -> None:
+    home.write("{agents: {list: [{id: 'lead', default: true, subagents: {allowAgents: ['c']}}, {id: 'c'}]}}")
+    home.install("--no-gateway")
+    _as_owner(
+        empty_database,
+        "INSERT INTO agents (name, is_default, allowed_subagents)"
+        " VALUES ('lead', true, '{c,other}'), ('c', false, NULL), ('other', false, NULL)",
+    )
+    ended = home.install()
+    assert ended.status == 1
+    assert "agent lead: the database has one of this name that says something else" in ended.err
+
+
+def test_a_row_with_the_name_of_an_agent_that_cannot_be_held_is_a_stop_until_it_may_win(
+    home: Home, empty_database: str
+) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
+    home.install("--no-gateway")
+    _as_owner(empty_database, "INSERT INTO agents (name, model) VALUES ('a', 'x/y')")
+    ended = home.install()
+    assert ended.status == 1
+    assert "agent a: the database has one of this name that says something else" in ended.err
+    assert home.install("--force").status == 0
+    assert pyjson5.decode(home.base.read_text()) == {"defaults": {"systemAgent": {"agentId": "b"}}}
+
+
+def test_a_row_for_another_gateway_leaves_an_agent_that_cannot_be_held_alone(home: Home, empty_database: str) -> None:
+    home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
+    home.install("--no-gateway")
+    _as_owner(empty_database, "INSERT INTO agents (name, gateways) VALUES ('a', '{elsewhere}')")
+    assert home.install().status == 0
+    assert pyjson5.decode(home.base.read_text())["entries"] == {"a": {"nonsense": 1}}
+
+
 def test_an_agent_that_cannot_be_held_stays_in_the_operators_own_file(home: Home) -> None:
     home.write("{agents: {entries: {a: {nonsense: 1}, b: {}}, defaults: {systemAgent: {agentId: 'b'}}}}")
     ended = home.install()
     assert ended.status == 0
     assert "the agent stays in agents.base.json5" in ended.out
     assert pyjson5.decode(home.base.read_text())["entries"] == {"a": {"nonsense": 1}}
+
+
+def test_an_agent_whose_name_no_row_can_have_stays_too(home: Home) -> None:
+    home.write('{agents: {entries: {"A\\u0000": {}, b: {}}, defaults: {systemAgent: {agentId: "b"}}}}')
+    assert home.install().status == 0
+    assert pyjson5.decode(home.base.read_text())["entries"] == {"A\0": {}}
+
+
+def test_what_a_gateway_of_unknown_version_may_not_take_is_told_with_the_way_to_know_it(home: Home) -> None:
+    home.write("{agents: {list: [{id: 'a', thinkingDefault: 'high'}]}}")
+    ended = home.install()
+    assert ended.status == 1
+    assert "AGENT_CONFIG_SYNC_GATEWAY_VERSION" in ended.out
 
 
 def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
@@ -398,7 +509,9 @@ def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home) -
     home.record.unlink()  # as if nobody had run install.sh
     assert home.install().status == 0
     assert home.config.read_text() == text
-    assert home.uninstall().status == 0
+    ended = home.uninstall()
+    assert ended.status == 0
+    assert "it is as it was before" in ended.out
     assert home.config.read_text() == text
 
 
@@ -417,6 +530,29 @@ def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> No
     }
     assert not home.base.exists()
     assert list(home.config.parent.glob("agents.base.json5.before-*"))
+
+
+FLATTENED = {"defaults": {"subagents": {"maxSpawnDepth": 2}}, "list": [{"id": "lead", "model": "a/b"}]}
+
+
+def test_the_way_back_from_a_flattened_configuration_holds_nothing_of_us(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(json.dumps({**home.says(), "agents": FLATTENED}))  # as some gateways do
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert home.says() == {"ui": {"seamColor": "#ff8800"}, "agents": FLATTENED}
+    assert not home.data.joinpath("door").exists()
+
+
+def test_what_the_validator_refuses_later_does_not_lose_the_way_back(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(json.dumps({**home.says(), "agents": FLATTENED}))
+    base, record = home.base.read_bytes(), home.record.read_bytes()
+    home.program("openclaw", "#!/bin/sh\necho '{\"valid\": false}'\n")
+    assert home.install().status == 1
+    assert (home.base.read_bytes(), home.record.read_bytes()) == (base, record)
 
 
 def test_a_copy_that_is_gone_is_a_stop_for_the_way_back(home: Home) -> None:
@@ -475,7 +611,6 @@ def test_a_second_change_does_not_lose_the_way_back_to_the_first_copy(home: Home
         ("off", 0, ("--no-restart",), "when you like: systemctl --user restart"),
         ("off", 3, (), "restart the gateway, if it runs"),
         ("hybrid", 0, (), "not needed"),
-        ("hybrid", 0, ("--renewed",), "restarted openclaw-gateway"),
     ],
 )
 def test_the_gateways_unit_is_restarted_where_that_is_needed(
@@ -486,6 +621,46 @@ def test_the_gateways_unit_is_restarted_where_that_is_needed(
     ended = home.install(*words)
     assert ended.status == 0
     assert expected in ended.out
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (".openclaw-work/openclaw.json", "restarted openclaw-gateway-work\n"),
+        ("elsewhere/openclaw.json", "restart the gateway, if it runs"),
+        (".openclaw/other.json", "restart the gateway, if it runs"),
+    ],
+)
+def test_only_the_unit_of_this_configuration_is_restarted(
+    config: str, expected: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.program("systemctl", "#!/bin/sh\n")
+    home.config = home.folder / config
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{gateway: {reload: {mode: 'off'}}}")
+    assert expected in home.install().out
+
+
+@pytest.mark.parametrize(("words", "expected"), [((), "restarted"), (("--no-restart",), "when you like")])
+def test_a_restart_that_is_due_is_made_or_told_of_once(words: tuple[str, ...], expected: str, home: Home) -> None:
+    home.program("systemctl", "#!/bin/sh\n")
+    home.install()
+    due = home.data / "restart-due"
+    due.touch()
+    home.install("--verify-only")
+    home.install("--no-gateway")
+    assert due.exists()
+    assert expected in home.install(*words).out
+    assert expected not in home.install(*words).out
+
+
+def test_a_restart_that_failed_stays_due(home: Home) -> None:
+    home.install()
+    (home.data / "restart-due").touch()
+    home.program("systemctl", '#!/bin/sh\n[ "$2" = is-active ]\n')
+    assert home.install().status == 1
+    home.program("systemctl", "#!/bin/sh\n")
+    assert "restarted openclaw-gateway" in home.install().out
 
 
 def test_a_restart_that_fails_is_told(home: Home) -> None:

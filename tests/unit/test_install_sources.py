@@ -54,7 +54,7 @@ def test_postgres_json_comes_last_and_its_empty_values_are_none(config: Path) ->
 def test_what_libpq_is_told_beats_postgres_json(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.with_name("postgres.json").write_text('{"host": "three", "database": "ops"}')
     monkeypatch.setenv("PGHOST", "four")
-    assert keywords(config, {}) == {"database": "ops"}
+    assert keywords(config, {}) == {"host": "four", "database": "ops"}
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
@@ -95,24 +95,105 @@ def test_what_it_says_already_is_not_told_again(config: Path) -> None:
 
 
 def test_what_libpq_was_told_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGHOST", "there")
-    monkeypatch.setenv("PGDATABASE", "ops")
-    assert plugin_settings(config, {}, find_settings(config, {}, {})) == {"host": "there", "database": "ops"}
+    for name, value in {"PGHOST": "there", "PGPORT": "5433", "PGUSER": "me", "PGPASSWORD": SECRET}.items():
+        monkeypatch.setenv(name, value)
+    settings = find_settings(config, {}, {"database": "ops"})
+    assert plugin_settings(config, {}, settings) == {
+        "host": "there", "port": 5433, "database": "ops", "user": "me", "password": SECRET,
+    }  # fmt: skip
 
 
-def test_the_name_of_the_gateway_is_told_where_the_environment_gives_it(
-    config: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "value"), [("PGHOST", "one,two"), ("PGPORT", "5432,5433"), ("PGSERVICE", "prod")])
+def test_what_the_plugins_config_cannot_say_is_refused_with_the_way_out(
+    name: str, value: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY", "box")
-    assert plugin_settings(config, {}, find_settings(config, {}, {"dsn": "postgresql:///x"}))["gateway"] == "box"
+    monkeypatch.setenv(name, value)
+    settings = find_settings(config, {}, {})
+    with pytest.raises(RefusedError, match=f"{name}.*--dsn"):
+        plugin_settings(config, {}, settings)
 
 
-def test_another_database_than_it_says_is_refused(config: Path) -> None:
-    effective = saying(dsn=f"postgresql://me:{SECRET}@there/one")
-    settings = find_settings(config, effective, {"dsn": "postgresql://me@there/two"})
+def test_a_dsn_needs_nothing_of_what_libpq_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "one,two")
+    monkeypatch.setenv("PGSERVICE", "prod")
+    settings = find_settings(config, {}, {"dsn": "postgresql:///ops"})
+    assert plugin_settings(config, {}, settings) == {"dsn": "postgresql:///ops"}
+
+
+def test_what_the_plugin_is_not_told_of_its_database_is_added(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGUSER", "me")
+    monkeypatch.setenv("PGPASSWORD", SECRET)
+    effective = saying(host="there")
+    settings = find_settings(config, effective, {})
+    assert plugin_settings(config, effective, settings) == {"user": "me", "password": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"), [("GATEWAY", "box", "gateway"), ("ACCOUNT", "a", "account"), ("ROSTER", "list", "roster")]
+)
+def test_what_the_environment_gives_beside_the_database_is_told(
+    name: str, value: str, key: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"AGENT_CONFIG_SYNC_{name}", value)
+    assert plugin_settings(config, {}, find_settings(config, {}, {"dsn": "postgresql:///x"}))[key] == value
+
+
+def test_another_output_is_told_as_a_whole_path(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_OUTPUT_PATH", "ours.json")
+    assert plugin_settings(config, {}, find_settings(config, {}, {}))["outputPath"] == f"{tmp_path}/ours.json"
+
+
+def test_what_the_plugins_config_says_otherwise_is_refused(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY", "two")
+    effective = saying(gateway="one")
+    with pytest.raises(RefusedError, match="says another gateway than AGENT_CONFIG_SYNC_GATEWAY"):
+        plugin_settings(config, effective, find_settings(config, effective, {}))
+
+
+@pytest.mark.parametrize(
+    ("says", "given"),
+    [
+        ({"dsn": f"postgresql://me:{SECRET}@there/one"}, {"dsn": "postgresql://me@there/two"}),
+        ({"dsn": f"postgresql://me:{SECRET}@there/one"}, {"database": "two"}),
+        ({"host": "there", "database": "one", "password": SECRET}, {"database": "two"}),
+        ({"host": "there"}, {"dsn": "postgresql://there/two"}),
+    ],
+)
+def test_another_database_than_it_says_is_refused(says: dict[str, str], given: dict[str, str], config: Path) -> None:
+    effective = saying(**says)
+    settings = find_settings(config, effective, given)
     with pytest.raises(RefusedError, match="names another database") as caught:
         plugin_settings(config, effective, settings)
     assert SECRET not in str(caught.value)
+
+
+def test_a_setting_of_the_plugin_that_is_not_valid_is_named(config: Path) -> None:
+    settings = find_settings(config, {}, {"dsn": "postgresql:///ops"})
+    with pytest.raises(SettingsError, match="port"):
+        plugin_settings(config, saying(port=f"{SECRET}"), settings)
+
+
+AGENT_CHAT = {"channels": {"agent_chat": {"host": "there", "database": "ops", "user": "me", "password": SECRET}}}
+
+
+def test_what_agent_chat_says_is_not_told_again(config: Path) -> None:
+    settings = find_settings(config, AGENT_CHAT, {})
+    assert plugin_settings(config, AGENT_CHAT, without_password(settings)) == {}
+
+
+def test_another_database_than_agent_chats_is_told(config: Path) -> None:
+    settings = find_settings(config, AGENT_CHAT, {"dsn": "postgresql:///ours"})
+    assert plugin_settings(config, AGENT_CHAT, settings) == {"dsn": "postgresql:///ours"}
+
+
+def test_what_agent_chat_does_not_say_is_told_with_all_that_it_does(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effective = {"channels": {"agent_chat": {"host": "there", "database": "ops"}}}
+    monkeypatch.setenv("PGUSER", "me")
+    settings = find_settings(config, effective, {})
+    assert plugin_settings(config, effective, settings) == {"host": "there", "database": "ops", "user": "me"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyjson5
@@ -130,6 +131,13 @@ def test_what_the_configuration_says_of_the_plugin_stays() -> None:
     says = {"plugins": {"entries": {PLUGIN: {"enabled": False, "config": {"dsn": "mine"}}}}}
     value: Any = register(Json5Text(json.dumps(says)), says, WANTED).value
     assert value["plugins"]["entries"][PLUGIN] == {"enabled": False, "config": {"dsn": "mine", "command": "/opt/bin/x"}}
+
+
+def test_a_door_that_is_named_with_a_tilde_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path(DOOR).parent))
+    says = {"plugins": {"load": {"paths": [f"~/{Path(DOOR).name}"]}}}
+    value: Any = register(Json5Text(json.dumps(says)), says, WANTED).value
+    assert value["plugins"]["load"] == says["plugins"]["load"]
 
 
 def test_what_an_included_file_says_is_not_said_again() -> None:
