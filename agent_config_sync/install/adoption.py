@@ -24,6 +24,7 @@ _COLUMNS = {
     "subagents": ("allowed_subagents",),
     "thinkingDefault": ("thinking",),
 }
+_SECRET_NAME = re.compile(r"(?:api_?key|authorization|password|secret|token)$", re.IGNORECASE)
 _NOT_FOR_POSTGRES = re.compile(r"[\0\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -101,11 +102,17 @@ def adopt(section: Mapping[str, Any], site: Site, *, within: Mapping[str, Any] |
 def _adopted(
     name: str, members: Mapping[str, Any], site: Site, known: frozenset[str], *, is_default: bool
 ) -> AdoptedAgent:
-    entry = render_entry(_row(name, members, is_default=is_default), site, known)
+    public = {key: value for key, value in members.items() if not _holds_secret(value)}
+    secret = [
+        f"agent {name}: {shown(key)} holds what looks like a secret, which is not for the database"
+        for key in members
+        if key not in public
+    ]
+    entry = render_entry(_row(name, public, is_default=is_default), site, known)
     held = _members_of(entry)
     # What the gateway would not be given does not belong into the row either.
     row = _row(name, held, is_default=is_default)
-    return AdoptedAgent(row, entry, _lost(name, members, held, entry.warnings))
+    return AdoptedAgent(row, entry, (*secret, *_lost(name, public, held, entry.warnings)))
 
 
 def _row(name: str, members: Mapping[str, Any], *, is_default: bool) -> AgentRow:
@@ -204,6 +211,16 @@ def _texts(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not value or not all(_text(item) is not None for item in value):
         return None
     return tuple(value)
+
+
+def _holds_secret(value: object) -> bool:
+    """Return whether a text in here has the name of a secret; a reference to one is an object, or holds a `${`."""
+    if isinstance(value, Mapping):
+        return any(
+            (isinstance(inner, str) and bool(_SECRET_NAME.search(key))) or _holds_secret(inner)
+            for key, inner in value.items()
+        )
+    return isinstance(value, list) and any(_holds_secret(item) for item in value)
 
 
 def _has_nul(value: object) -> bool:

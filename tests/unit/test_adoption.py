@@ -173,3 +173,22 @@ def test_an_agent_that_is_no_object_is_left_out(members: object) -> None:
 
 def test_a_backslash_before_a_nul_in_words_is_no_nul() -> None:
     assert adopted({"coder": {"name": r"\u0000"}}).losses == []
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"sandbox": {"docker": {"env": {"GITHUB_TOKEN": "t0psecret"}}}},
+        {"tts": {"provider": "x", "providers": [{"apiKey": "t0psecret"}]}},
+        {"params": {"headers": {"Authorization": "Bearer t0psecret"}}},
+    ],
+)
+def test_what_looks_like_a_secret_is_not_taken_into_the_database(members: dict[str, Any]) -> None:
+    found = adopted({"coder": {"model": "p/m", **members}}).agents["coder"]
+    assert "t0psecret" not in str(found)
+    assert found.row.model == "p/m"
+    assert any("holds what looks like a secret" in line for line in found.lost)
+
+
+def test_a_number_of_tokens_is_no_secret() -> None:
+    assert adopted({"coder": {"params": {"maxTokens": 9, "token": 3}}}).losses == []
