@@ -137,7 +137,7 @@ for number in itertools.count():
 """
 
 
-def test_a_kill_leaves_whole_sets_and_the_next_keep_tidies_up(history: History) -> None:
+def test_a_kill_leaves_whole_sets_and_the_next_process_tidies_up(history: History) -> None:
     tests = Path(__file__).parents[1]
     for round_ in range(5):
         with child("-c", KEEPS_FOR_EVER, history.folder, tests, program=PYTHON) as running:
@@ -147,6 +147,7 @@ def test_a_kill_leaves_whole_sets_and_the_next_keep_tidies_up(history: History) 
             running.wait()
         files = [path for path in history.folder.iterdir() if path.suffix == ".set"]
         assert len(history.sets()) == len(files) <= KEPT + 1
+    history.sweep()
     keep(history, b"end")
     assert len(history.sets()) == KEPT
     assert [path.name for path in history.folder.iterdir() if path.suffix != ".set"] == []
