@@ -94,6 +94,8 @@ class State:
 
         Raises: PublishError.
         """
+        if self._updated(changes) is None:
+            return  # which is most often so, and people wait for it
         directory = self.path.parent
         try:
             if not directory.is_dir():
@@ -104,13 +106,17 @@ class State:
                 f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"
             ) from None
         with self._alone():
-            self._save(changes)
+            updated = self._updated(changes)
+            if updated is not None:
+                self._write(updated)
 
-    def _save(self, changes: dict[str, object]) -> None:
+    def _updated(self, changes: dict[str, object]) -> Remembered | None:
+        """Return what there is to remember with these changes, None if that is what is remembered."""
         self.refresh()
         updated = self.remembered.model_copy(update={**changes, "output": self._output})
-        if updated == self.remembered:
-            return
+        return updated if updated != self.remembered else None
+
+    def _write(self, updated: Remembered) -> None:
         document = orjson.dumps(updated.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         # The state may be saved after the gate has closed: it records what has happened and touches nobody's file.
         self._seen = atomic.replace(self.path, document + b"\n", gate=Gate(), like=None)
