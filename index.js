@@ -12,6 +12,7 @@ import { join } from "node:path";
 const ID = "agent_config_sync";
 const NAME = "agent-config-sync";
 const OLDEST_PROGRAM = "0.1.0"; // the first that speaks with this file
+const ENTRIES_SINCE = "2026.8.1"; // the first version that reloads whatever changes below agents
 const WITHOUT_RUNTIME = new Set(["cli-metadata", "setup-only", "setup-runtime"]); // touching api.runtime throws there
 const FIRST_PAUSE = 1_000; // ms before the first restart of a child that died; doubled up to:
 const LONGEST_PAUSE = 60_000; // and forgotten once a child has lived that long
@@ -228,6 +229,10 @@ function register(api) {
       timers.forEach(clearTimeout);
     },
   });
+
+  // 2026.5.12 does not take all changes below agents into what runs, unless somebody declares that they are to be taken.
+  const version = String(api.runtime?.version ?? "");
+  if (/^\d/.test(version) && isOlder(version, ENTRIES_SINCE)) api.registerReload?.({ hotPrefixes: ["agents"] });
 
   // Newer gateways start this service anew after every change below `agents`: the sign that something is in force. It
   // says at once what, because the gateway is busy then and a question would wait.

@@ -50,11 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_for(item: pytest.Item, version: GatewayVersion) -> bool:
-    since, until, exception = (item.get_closest_marker(f"gateway_{name}") for name in ("since", "until", "except"))
-    return (
-        (since is None or version >= GatewayVersion(*since.args))
-        and (until is None or version <= GatewayVersion(*until.args))
-        and (exception is None or version != GatewayVersion(*exception.args))
+    since, until = (item.get_closest_marker(f"gateway_{name}") for name in ("since", "until"))
+    return (since is None or version >= GatewayVersion(*since.args)) and (
+        until is None or version <= GatewayVersion(*until.args)
     )
 
 

@@ -21,12 +21,9 @@ from agent_config_sync.gateway.rules import roster_for
     ids=["list in a section", "root"],
 )
 def shared(deploy: Deploy, request: pytest.FixtureRequest) -> Deployment:
-    """A gateway with another roster, or another layout, than ours; its plugin's config has a typo.
-
-    It has read the roster at its start: where nothing was below `agents` before, 2026.5.12 does not reload.
-    """
+    """A gateway with another roster, or another layout, than ours; its plugin's config has a typo."""
     layout, roster = request.param
-    return deploy(layout=layout, synced=True, roster=roster, logLevle="debug")
+    return deploy(layout=layout, roster=roster, logLevle="debug")
 
 
 @pytest.fixture

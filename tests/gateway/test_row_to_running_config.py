@@ -37,7 +37,6 @@ async def test_an_updated_model_is_in_force_when_the_status_says_applied(scene: 
 
 
 @pytest.mark.gateway_since(2026, 3, 13)
-@pytest.mark.gateway_except(2026, 5, 12)  # which reloads no default but the models, unless an agent has changed too
 async def test_an_updated_max_spawn_depth_is_in_force_when_the_status_says_applied(scene: Scene) -> None:
     effective = await scene.change("UPDATE agent_system_config SET value = '2' WHERE key = 'max_spawn_depth'")
     assert effective.defaults["subagents"]["maxSpawnDepth"] == 2
@@ -111,7 +110,6 @@ async def test_a_model_taken_out_of_a_row_is_gone_when_the_status_says_applied(s
 
 
 @pytest.mark.gateway_since(2026, 3, 13)
-@pytest.mark.gateway_except(2026, 5, 12)  # which reloads no default but the models, unless an agent has changed too
 async def test_a_deleted_max_spawn_depth_is_gone_when_the_status_says_applied(scene: Scene) -> None:
     effective = await scene.change("DELETE FROM agent_system_config WHERE key = 'max_spawn_depth'")
     assert "maxSpawnDepth" not in effective.defaults["subagents"]
