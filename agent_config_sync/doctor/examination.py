@@ -14,6 +14,7 @@ from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.gateway.catalog import known_models
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.link import Timing, connect
 from agent_config_sync.postgres.schema import active_agents
 from agent_config_sync.publish import atomic
@@ -66,6 +67,7 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     """Return what is wrong with what the rows make: with them, and with where it would go."""
     try:
         prepared = await Plugin(settings).sync.preview()
+        elsewhere = await _agents_elsewhere(settings, prepared.snapshot)
     except RefusedError as error:
         return (of_error("refused", error),)
     except PublishError:
@@ -73,7 +75,6 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     except DatabaseError as error:
         return (database_finding(error),)
     layout = examine_layout(settings, prepared.neighbour, prepared.content)
-    elsewhere = await _agents_elsewhere(settings, prepared.snapshot)
     catalog = await asyncio.to_thread(known_models, settings.config_path, shutil.which("openclaw"))
     roster = examine_roster(
         prepared.snapshot,
@@ -88,10 +89,16 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
 
 
 async def _agents_elsewhere(settings: Settings, snapshot: Snapshot) -> frozenset[str]:
-    """Return the agents that rows of this gateway may start and that other gateways run."""
+    """Return the agents that rows of this gateway may start and that other gateways run.
+
+    Raises: DatabaseError.
+    """
     allowed = {name for row in snapshot.agents for name in row.allowed_subagents or () if name is not None}
-    connection = await connect(server_of(settings), application_name="agent-config-sync", timing=Timing())
+    server = server_of(settings)
+    connection = await connect(server, application_name="agent-config-sync", timing=Timing())
     try:
         return await active_agents(connection, settings.account, allowed)
+    except QUERY_FAILURES as error:
+        raise query_failure(error, server.name) from None
     finally:
         connection.terminate()
