@@ -96,6 +96,11 @@ OTHER_TYPES: dict[str, Case] = {
         """fallback_models = '["a/c"]'""",
         {"model": {"primary": "a/b", "fallbacks": ["a/c"]}},
     ),
+    "fallback_models jsonb with numbers": (
+        f"{MINIMAL}, fallback_models jsonb)",
+        """fallback_models = '["a/c", [["a/d"]], 1e400]'""",
+        {"model": "a/b"},
+    ),
     "allowed_subagents jsonb": (
         f"{MINIMAL}, allowed_subagents jsonb)",
         """allowed_subagents = '["lead"]'""",
