@@ -21,7 +21,12 @@ from agent_config_sync.settings import Settings
 from agent_config_sync.story import tell_story
 from agent_config_sync.sync.informant import PATIENCE, Informant
 from agent_config_sync.sync.loop import ConfigSync
+from agent_config_sync.sync.passes import Passes
+from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.pipeline import Pipeline
+from agent_config_sync.sync.session import Session
+from agent_config_sync.sync.standing import Standing
+from agent_config_sync.sync.visit import Visit
 
 if TYPE_CHECKING:
     from agent_config_sync.web.service import HealthService
@@ -49,16 +54,13 @@ class Plugin:
         self.events = events or Events()
         self.gate = Gate()
         self.pipeline = Pipeline(settings, Surroundings(settings), self.events, self.gate)
-        self.sync = ConfigSync(
-            settings,
-            server_of(settings),
-            self.pipeline,
-            events=self.events,
-            gate=self.gate,
-            informant=informant,
-            timing=timing,
-            patience=patience,
-        )
+        state = self.pipeline.state
+        self.session = session = Session(settings, server_of(settings), state, events=self.events, timing=timing)
+        standing = Standing(settings, self.events, state)
+        payment = Payment(self.pipeline, standing, self.events, informant=informant, patience=patience)
+        passes = Passes(settings, self.pipeline, session.wake, payment=payment, standing=standing, events=self.events)
+        self.sync = ConfigSync(settings, session, passes, payment=payment, events=self.events, gate=self.gate)
+        self.visit = Visit(session, passes, self.pipeline, payment=payment, standing=standing)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None

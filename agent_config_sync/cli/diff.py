@@ -64,7 +64,7 @@ def diff(
 
 
 async def _prepare(settings: Settings, statements: str | None) -> Prepared:
-    return await Plugin(settings).sync.preview(statements)
+    return await Plugin(settings).visit.preview(statements)
 
 
 def _statements(source: str, config: str | None) -> str:

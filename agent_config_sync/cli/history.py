@@ -26,7 +26,7 @@ from agent_config_sync.cli.sync import one_pass, sentence
 from agent_config_sync.logs import printable, set_up_logs
 from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.sync.loop import ConfigSync
+from agent_config_sync.sync.visit import Visit
 
 
 def history(config: Config = None, output: Output = None, as_json: AsJson = False) -> None:
@@ -59,7 +59,7 @@ def restore(
 ) -> None:
     """Publish an older set again and hold it in place until `resume`, whatever the database says."""
     options = given(dsn=dsn, output_path=output, gateway_version=gateway_version, log_level=log_level)
-    _pass_again(options, config, as_json=as_json, do=lambda sync: sync.restore(number))
+    _pass_again(options, config, as_json=as_json, do=lambda visit: visit.restore(number))
 
 
 def resume(
@@ -75,14 +75,14 @@ def resume(
     _pass_again(options, config, as_json=as_json, do=_resume)
 
 
-async def _resume(sync: ConfigSync) -> None:
-    if not sync.holds:
+async def _resume(visit: Visit) -> None:
+    if not visit.holds:
         print("note: no set was held in place here; state_dir must be the one that run has", file=sys.stderr)
-    await sync.resume()
+    await visit.resume()
 
 
 def _pass_again(
-    options: dict[str, object], config: str | None, *, as_json: bool, do: Callable[[ConfigSync], Awaitable[None]]
+    options: dict[str, object], config: str | None, *, as_json: bool, do: Callable[[Visit], Awaitable[None]]
 ) -> None:
     with errors_end_the_command():
         settings = settings_of(options, config)

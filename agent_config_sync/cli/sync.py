@@ -35,7 +35,7 @@ from agent_config_sync.events import (
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
-from agent_config_sync.sync.loop import ConfigSync
+from agent_config_sync.sync.visit import Visit
 
 
 def sync(
@@ -51,7 +51,7 @@ def sync(
     with errors_end_the_command():
         settings = settings_of(options, config)
         set_up_logs("error" if as_json else log_level or "warning", "text")
-        summary = asyncio.run(one_pass(settings, ConfigSync.once))
+        summary = asyncio.run(one_pass(settings, Visit.once))
     if as_json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
     elif summary["refused"] is None:
@@ -62,12 +62,12 @@ def sync(
         raise typer.Exit(NOT_YET)
 
 
-async def one_pass(settings: Settings, do: Callable[[ConfigSync], Awaitable[None]]) -> dict[str, object]:
+async def one_pass(settings: Settings, do: Callable[[Visit], Awaitable[None]]) -> dict[str, object]:
     """Do one pass and return what became of it."""
     plugin = Plugin(settings)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
-    await do(plugin.sync)
+    await do(plugin.visit)
     return _summary(settings, seen)
 
 

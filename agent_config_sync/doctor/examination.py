@@ -66,7 +66,7 @@ def _standing(settings: Settings) -> bytes:
 async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     """Return what is wrong with what the rows make: with them, and with where it would go."""
     try:
-        prepared = await Plugin(settings).sync.preview()
+        prepared = await Plugin(settings).visit.preview()
         elsewhere = await _agents_elsewhere(settings, prepared.snapshot)
     except RefusedError as error:
         return (of_error("refused", error),)

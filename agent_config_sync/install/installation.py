@@ -87,7 +87,7 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     if job.options.look and found.included_at is None:
         job.say("would", name, "write what the database says")
         return
-    prepared = await plugin.sync.preview()
+    prepared = await plugin.visit.preview()
     if default not in (None, prepared.default) and not job.options.force:
         raise RefusedError(
             f"{default} is the default agent, and by the database {prepared.default} would be: set agents.is_default "
@@ -105,7 +105,7 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
         job.say("done", "backup", str(copy))
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
-    await plugin.sync.once()
+    await plugin.visit.once()
     for event in seen:
         if isinstance(event, Refused):
             raise RefusedError(f"{job.places.output} was not written: {event.reason}")

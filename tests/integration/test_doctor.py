@@ -238,11 +238,11 @@ async def test_an_account_without_rows_is_found(settings: Settings, operator: Op
 
 async def test_a_set_that_is_held_is_found_and_cured(settings: Settings) -> None:
     plugin = Plugin(settings)
-    await plugin.sync.once()
-    await plugin.sync.restore(1)
+    await plugin.visit.once()
+    await plugin.visit.restore(1)
     finding = await only(settings)
     assert (finding.name, finding.cure.text) == ("held", "agent-config-sync resume")
-    await Plugin(settings).sync.resume()
+    await Plugin(settings).visit.resume()
     assert await examine(settings) == ()
 
 

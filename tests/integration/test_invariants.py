@@ -34,7 +34,7 @@ from agent_config_sync.events import (
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import pass_lock
-from agent_config_sync.sync import loop
+from agent_config_sync.sync import passes
 
 OURS = "application_name LIKE 'agent-config-sync/%'"
 
@@ -160,8 +160,7 @@ async def test_04_whichever_connection_fails_takes_the_other_with_it(
 
 async def test_05_a_lost_listen_is_found_and_nothing_is_missed(start: Start, operator: Operator, agent: None) -> None:
     running = await start(wait=Reported)
-    link = running.plugin.sync._link
-    assert link is not None
+    link = (await running.plugin.session.connect()).link
     await link._listen.execute("UNLISTEN *")
     await operator.execute("UPDATE agents SET model = 'a/unheard'")
     lost = await running.events.until(LinkLost)
@@ -274,7 +273,7 @@ async def test_11_a_second_run_says_who_has_the_output_and_takes_over(
 async def test_11_a_pass_waits_for_another_process_and_then_names_it(
     start: Start, operator: Operator, agent: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "LOCK_DEADLINE", 0.2)
+    monkeypatch.setattr(passes, "LOCK_DEADLINE", 0.2)
     running = await start(wait=Reported)
     async with pass_lock(running.output).held(DEADLINE):
         await operator.execute("UPDATE agents SET model = 'a/new'")

@@ -59,7 +59,7 @@ async def the_first_again(start: Start, operator: Operator, **changes: Any) -> R
     """Publish two sets and restore the first."""
     running = await start(wait=Reported, **changes)
     await change(operator, running, "a/second")
-    await beside(running).sync.restore(1)
+    await beside(running).visit.restore(1)
     await running.events.until(Held)
     return running
 
@@ -148,7 +148,7 @@ async def test_a_restored_set_is_the_file_again_and_the_gateway_is_told(
     await change(operator, running, "a/second")
     plugin, seen = beside(running), Recorder()
     plugin.events.subscribe(seen)
-    await plugin.sync.restore(1)
+    await plugin.visit.restore(1)
     assert running.output.read_bytes() == first
     assert seen.count(Published) == seen.count(Reloaded) == 1
     assert reasons(running)[-1] == "restore of set 1"
@@ -212,7 +212,7 @@ async def test_a_restore_that_was_killed_before_its_publish_is_finished_by_the_n
     killed = beside(running)
     monkeypatch.setattr(killed.pipeline, "publish", _killed)
     with pytest.raises(StoppedError):
-        await killed.sync.restore(1)
+        await killed.visit.restore(1)
     await operator.execute("NOTIFY agent_config_changed")
     await running.events.until(Published)
     assert running.output.read_bytes() == first
@@ -223,7 +223,7 @@ async def test_resume_publishes_what_the_database_says_and_so_does_every_later_p
 ) -> None:
     running = await the_first_again(start, operator)
     await operator.execute("UPDATE agents SET model = 'a/third'")
-    await beside(running).sync.resume()
+    await beside(running).visit.resume()
     assert b"a/third" in running.output.read_bytes()
     await operator.execute("UPDATE agents SET model = 'a/fourth'")
     await running.events.until(Published, lambda event: b"a/fourth" in event.after)
@@ -237,7 +237,7 @@ async def test_a_set_for_another_version_is_not_restored_and_nothing_is_held(
     await change(operator, running, "a/second")
     other = Plugin(running.plugin.settings.model_copy(update={"gateway_version": "2026.7.1"}))
     with pytest.raises(RefusedError, match=r"made for OpenClaw 2026\.9\.6, and 2026\.7\.1 is what"):
-        await other.sync.restore(1)
+        await other.visit.restore(1)
     await operator.execute("UPDATE agents SET model = 'a/third'")
     await running.events.until(Published, lambda event: b"a/third" in event.after)
 
@@ -270,7 +270,7 @@ async def test_a_held_set_that_the_gateway_does_not_run_with_is_told_with_the_ho
     start: Start, operator: Operator, lead: None
 ) -> None:
     running = await start(wait=Reported, informant=(gateway := Gateway()))
-    await beside(running).sync.restore(1)
+    await beside(running).visit.restore(1)
     await eventually(
         operator, "SELECT error LIKE 'held at %; the gateway runs with something else%' FROM gateway_status"
     )
@@ -296,14 +296,14 @@ async def test_a_held_set_that_is_lost_keeps_what_stands_and_says_so(
 async def test_a_restore_without_a_run_beside_it_signals_at_once(
     settings: Settings, operator: Operator, lead: None
 ) -> None:
-    await Plugin(settings).sync.once()
+    await Plugin(settings).visit.once()
     await operator.execute("UPDATE agents SET model = 'a/second'")
-    await Plugin(settings).sync.once()
+    await Plugin(settings).visit.once()
     visitor = Plugin(settings.model_copy(update={"reload": "signal", "gateway_pid": os.getpid()}))
     signals: list[int] = []
     before = signal.signal(signal.SIGUSR2, lambda number, _: signals.append(number))
     try:
-        await visitor.sync.restore(1)
+        await visitor.visit.restore(1)
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert len(signals) == 1

@@ -1,0 +1,132 @@
+"""A pass, whole: snapshot, render, check, publish, tell, report, with the pass lock held from the first to the last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from agent_config_sync.errors import PublishError, RefusedError
+from agent_config_sync.events import Events, Held, Published, Refused, SnapshotTaken, Unchanged, Warned
+from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.postgres.link import Link
+from agent_config_sync.publish.lock import pass_lock
+from agent_config_sync.render.defaults import DEFAULTS
+from agent_config_sync.settings import Settings
+from agent_config_sync.sync.payment import Payment
+from agent_config_sync.sync.pipeline import Pipeline, Prepared
+from agent_config_sync.sync.session import Contact
+from agent_config_sync.sync.standing import Standing
+from agent_config_sync.sync.wake import Wake
+from agent_config_sync.sync.worker import in_worker
+
+LOCK_DEADLINE = 30.0
+"""Seconds that a pass waits for another process's pass on the same output."""
+
+
+class Passes:
+    """Makes one pass after another on one output."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        wake: Wake,
+        *,
+        payment: Payment,
+        standing: Standing,
+        events: Events,
+    ) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._wake = wake
+        self._payment = payment
+        self._standing = standing
+        self._events = events
+        self._warnings: tuple[str, ...] = ()
+        self._hold: str | None = None
+        self._swept = False
+
+    async def make(self, contact: Contact, why: str, *, ask: bool, first: Callable[[], None] | None = None) -> None:
+        """Do one pass.
+
+        why: the reason when no notification asked for it. ask: also make sure that what is in force still is.
+        first: done before all else, with the pass lock held.
+
+        Raises: SyncError, but not for what was refused.
+        """
+        link, reader = contact.link, contact.reader
+        await self._payment.pause()
+        async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
+            if first is not None:
+                await in_worker(first)
+            began = time.monotonic()
+            woken = self._wake.clear()
+            woken_at = woken.since if woken is not None else None
+            try:
+                snapshot = await reader.read(DEFAULTS)
+                self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
+                prepared, latency = await in_worker(self._publish, snapshot, reader.seen_tables, woken_at or began)
+            except RefusedError as error:
+                unpaid = await self._refused(link, snapshot, str(error))
+            except BaseException as error:
+                self._wake.put_back(woken)
+                if isinstance(error, PublishError):
+                    await self._standing.say(link, state="pending", error=str(error))
+                raise
+            else:
+                self._standing.refusal = None
+                self._announce(prepared, latency)
+                fresh = latency is not None
+                try:
+                    unpaid = await self._payment.pay(link, prepared, fresh=fresh, ask=ask, woken_at=woken_at)
+                finally:
+                    # Nobody waits any more.
+                    await in_worker(self._tidy_up, prepared, woken.reason if woken is not None else why)
+        if unpaid is not None:
+            self._payment.confirm(link, unpaid)
+
+    async def _refused(self, link: Link, snapshot: Snapshot, reason: str) -> Prepared | None:
+        """Say why, and pay for what stands on disk: it may still be owed."""
+        self._events.emit(Refused(reason))
+        self._standing.refusal = reason
+        standing = await in_worker(self._pipeline.on_disk, snapshot)
+        if standing is None:
+            await self._standing.say(link)
+            return None
+        return await self._payment.pay(link, standing, fresh=False, ask=False, woken_at=None)
+
+    def _publish(self, snapshot: Snapshot, seen_tables: frozenset[str], since: float) -> tuple[Prepared, float | None]:
+        """Prepare and publish, in the worker; return the seconds since `since`, None if nothing was written."""
+        pipeline = self._pipeline
+        pipeline.state.refresh()
+        if not self._swept:
+            pipeline.sweep()
+            self._swept = True
+        held = pipeline.state.remembered.held
+        prepared = pipeline.prepare(snapshot) if held is None else pipeline.held(snapshot, held)
+        pipeline.remember(prepared, seen_tables)
+        if not prepared.changed:
+            return prepared, None
+        pipeline.publish(prepared)
+        return prepared, time.monotonic() - since
+
+    def _tidy_up(self, prepared: Prepared, reason: str) -> None:
+        """Let go of the file that was replaced, and keep the new one for `restore`."""
+        self._pipeline.output.let_go()
+        held = self._pipeline.state.remembered.held
+        self._pipeline.keep(prepared, reason if held is None else f"restore of set {held.number}")
+
+    def _announce(self, prepared: Prepared, latency: float | None) -> None:
+        path, snapshot = str(self._settings.output), prepared.snapshot.at
+        if self._standing.hold != self._hold:
+            self._hold = self._standing.hold
+            if self._hold is not None:
+                self._events.emit(Held(self._hold))
+        if prepared.warnings != self._warnings:
+            self._warnings = prepared.warnings
+            self._events.emit(Warned(prepared.warnings))
+        if latency is None:
+            self._events.emit(Unchanged(path, prepared.content_hash, snapshot))
+            return
+        before = prepared.before.content if prepared.before is not None else None
+        self._events.emit(Published(path, prepared.content_hash, before, prepared.content, latency, snapshot))
