@@ -73,6 +73,23 @@ def _default_state_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "agent-config-sync"
 
 
+def _default_config_path() -> Path:
+    """Return the configuration that the gateway would take (OpenClaw docs, help/environment, Paths and instances)."""
+    if config := _gateways("OPENCLAW_CONFIG_PATH"):
+        return config
+    if state := _gateways("OPENCLAW_STATE_DIR"):
+        return state / "openclaw.json"
+    return (_gateways("OPENCLAW_HOME") or Path.home()) / ".openclaw" / "openclaw.json"
+
+
+def _gateways(name: str) -> Path | None:
+    """Return a path of the gateway's environment; it takes a blank one, and a JavaScript nothing, as not set."""
+    text = os.environ.get(name, "").strip()
+    if text in ("", "undefined", "null"):
+        return None
+    return Path.home() / text[2:] if text == "~" or text.startswith("~/") else Path(text)
+
+
 _Folder = Annotated[Path, BeforeValidator(_home_expanded)]
 _File = Annotated[_Folder, AfterValidator(_names_a_file)]
 _Address = Annotated[str, AfterValidator(_address)]
@@ -121,10 +138,9 @@ class Settings(BaseModel):
         description="Name of this gateway, as `agents.gateways` holds it; default: the host name.",
     )
     config_path: _File = Field(
-        default_factory=lambda: Path(
-            os.environ.get("OPENCLAW_CONFIG_PATH") or Path.home() / ".openclaw" / "openclaw.json"
-        ),
-        description="The gateway's configuration; default: `OPENCLAW_CONFIG_PATH`, else `~/.openclaw/openclaw.json`.",
+        default_factory=_default_config_path,
+        description="The gateway's configuration; default: as the gateway finds it, by `OPENCLAW_CONFIG_PATH`, "
+        "`OPENCLAW_STATE_DIR` or `OPENCLAW_HOME`, else `~/.openclaw/openclaw.json`.",
     )
     output_path: _File | None = Field(
         None, description="The file that is written; default: `agents.json` beside `config_path`."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,8 +18,10 @@ _STAYS_AS_IT_IS = ("off", "hot")
 
 
 def unit_of(config: Path) -> str | None:
-    """Return the user unit of the gateway with this openclaw.json, by OpenClaw's names for the folder and unit of each
-    profile; None for a configuration elsewhere: its unit, if there is one, may have any name."""
+    """Return the user unit of the gateway with this openclaw.json: `OPENCLAW_SYSTEMD_UNIT`, else OpenClaw's name for the
+    folder of each profile; None for a configuration elsewhere, whose unit may have any name."""
+    if named := os.environ.get("OPENCLAW_SYSTEMD_UNIT", "").strip():
+        return named.removesuffix(".service")
     profile = re.fullmatch(r"\.openclaw(-[\w-]+)?", config.parent.name)
     if profile is None or config != Path.home() / config.parent.name / "openclaw.json":
         return None

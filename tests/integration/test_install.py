@@ -641,6 +641,13 @@ def test_only_the_unit_of_this_configuration_is_restarted(
     assert expected in home.install().out
 
 
+def test_the_unit_that_the_gateway_is_told_of_is_restarted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.program("systemctl", "#!/bin/sh\n")
+    monkeypatch.setenv("OPENCLAW_SYSTEMD_UNIT", "agents.service")
+    home.write("{gateway: {reload: {mode: 'off'}}}")
+    assert "restarted agents\n" in home.install().out
+
+
 @pytest.mark.parametrize(("words", "expected"), [((), "restarted"), (("--no-restart",), "when you like")])
 def test_a_restart_that_is_due_is_made_or_told_of_once(words: tuple[str, ...], expected: str, home: Home) -> None:
     home.program("systemctl", "#!/bin/sh\n")

@@ -233,11 +233,23 @@ def test_the_output_stands_beside_the_gateways_configuration() -> None:
     assert loaded(configPath="/gateway/openclaw.json").output == Path("/gateway/agents.json")
 
 
-def test_the_gateways_configuration_is_where_openclaw_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert loaded().config_path == Path("/home/me/.openclaw/openclaw.json")
-    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", "/etc/claw.json")
-    assert loaded().config_path == Path("/etc/claw.json")
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "/home/me/.openclaw/openclaw.json"),
+        ({"OPENCLAW_HOME": "~/svc"}, "/home/me/svc/.openclaw/openclaw.json"),
+        ({"OPENCLAW_HOME": "/svc", "OPENCLAW_STATE_DIR": "/var/claw"}, "/var/claw/openclaw.json"),
+        ({"OPENCLAW_STATE_DIR": "/var/claw", "OPENCLAW_CONFIG_PATH": "/etc/claw.json"}, "/etc/claw.json"),
+        ({"OPENCLAW_STATE_DIR": " ", "OPENCLAW_HOME": "undefined"}, "/home/me/.openclaw/openclaw.json"),
+    ],
+)
+def test_the_gateways_configuration_is_where_openclaw_looks(
+    environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `openclaw config file` answers on 2026.9.6."""
+    for name, value in {"HOME": "/home/me", **environment}.items():
+        monkeypatch.setenv(name, value)
+    assert loaded().config_path == Path(expected)
 
 
 def test_a_relative_output_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
