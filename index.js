@@ -18,8 +18,15 @@ const FIRST_PAUSE = 1_000; // ms before the first restart of a child that died; 
 const LONGEST_PAUSE = 60_000; // and forgotten once a child has lived that long
 const PATIENCE = { term: 2_000, kill: 3_500 }; // ms; the gateway gives a stopping service 5 s
 const LAST_LINES = 500; // ms for the lines of a child that has ended
+const LONGEST_LINE = 1 << 20; // characters that a child's line may have
 const STATUS_DEADLINE = 20_000; // ms for one answer of the gateway method
 const HINT = `set plugins.entries.${ID}.config.command`;
+
+// A path as the gateway takes it from its environment (OpenClaw docs, help/environment, Paths and instances).
+const named = (name, home) => {
+  const path = process.env[name]?.trim();
+  return path && path !== "undefined" && path !== "null" ? path.replace(/^~(?=$|\/)/, home) : null;
+};
 
 // Who the gateway is, as one line of JSON. The plugin's config of `config` is newer than api.pluginConfig where a
 // restart inside the process did not register plugins anew.
@@ -32,7 +39,7 @@ function greeting(api, config, stateDir, version) {
     version,
     script: process.argv[1] ?? null,
     pid: process.pid,
-    configPath: process.env.OPENCLAW_CONFIG_PATH || join(stateDir, "openclaw.json"),
+    configPath: named("OPENCLAW_CONFIG_PATH", homedir()) ?? join(stateDir, "openclaw.json"),
     stateDir,
     token: typeof token === "string" ? token : null,
     door: api.version ?? null,
@@ -77,8 +84,8 @@ function registerCommands(api) {
         .allowUnknownOption()
         .helpOption(false)
         .action(async (words) => {
-          const home = process.env.OPENCLAW_HOME || homedir(); // as the gateway finds its state
-          const stateDir = process.env.OPENCLAW_STATE_DIR || join(home, ".openclaw");
+          const home = named("OPENCLAW_HOME", homedir()) ?? homedir();
+          const stateDir = named("OPENCLAW_STATE_DIR", home) ?? join(home, ".openclaw");
           const hello = greeting(api, config ?? api.config ?? {}, stateDir, null);
           hello.pid = hello.token = null; // of the gateway, which this process is not
           try {
@@ -147,17 +154,28 @@ function register(api) {
   // readline also splits at U+2028 and U+2029, which may stand inside a JSON text.
   const lines = (stream, take) => {
     let rest = "";
+    let tooLong = false;
+    const end = () => {
+      const text = rest;
+      rest = "";
+      if (tooLong) return (tooLong = false);
+      try {
+        take(text);
+      } catch (error) {
+        tell("warn", `a line was not understood (${error.message})`);
+      }
+    };
     stream.setEncoding("utf8");
     stream.on("data", (chunk) => {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop();
-      for (const part of parts) {
-        try {
-          take(part);
-        } catch (error) {
-          tell("warn", `a line was not understood (${error.message})`);
-        }
-      }
+      chunk.split("\n").forEach((part, place) => {
+        if (place > 0) end();
+        if (tooLong) return;
+        rest += part;
+        if (rest.length <= LONGEST_LINE) return;
+        tooLong = true;
+        rest = "";
+        tell("warn", `a line of more than ${LONGEST_LINE} characters was left out`);
+      });
     });
     stream.on("error", () => {});
   };
@@ -213,6 +231,7 @@ function register(api) {
       pause = FIRST_PAUSE;
       context = ctx;
       log = ctx.logger ?? api.logger;
+      child?.stdin.end(); // of a start that no stop has followed
       launch(hello(ctx.config)); // what runs is still the configuration of before
     },
     async stop() {
@@ -247,6 +266,7 @@ function register(api) {
   api.registerGatewayMethod?.(
     `${NAME}.status`,
     async ({ respond }) => {
+      if (!context) return respond(false, undefined, { code: "UNAVAILABLE", message: `${NAME} has not started yet` });
       try {
         const said = await ask(hello(), ["status", "--json"], ["pipe", "pipe"], STATUS_DEADLINE);
         if (said.status === 0 || said.status === 3) return respond(true, { gateways: JSON.parse(said.stdout) });
