@@ -14,6 +14,7 @@ import pyjson5
 
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.model.site import Layout
+from agent_config_sync.publish.atomic import FileSignature
 
 _INCLUDE = "$include"
 
@@ -32,13 +33,18 @@ class ConfigLayout:
 
     included_at: `section` below `agents`, `root` at the top, None where it is not included. under, over: what the
     operator's other files say of `agents`, in the order in which the gateway merges them; ours beats what is under it,
-    and what is over it beats ours. sources: the files that this was read from.
+    and what is over it beats ours. sources: the files that this was read from, each as it was then, or None for one
+    that was not there. values: what the included ones hold. unread: what is wrong with those that could not be read; of
+    these `values` has what they held when they could. complete: nothing else is lacking.
     """
 
     included_at: Layout | None
     under: tuple[Layer, ...]
     over: tuple[Layer, ...]
-    sources: tuple[Path, ...]
+    sources: Mapping[Path, FileSignature | None]
+    values: Mapping[Path, Any] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    complete: bool = True
 
     @property
     def base(self) -> Mapping[str, Any]:
@@ -67,15 +73,15 @@ def _place(error: Exception, text: str) -> str:
     return f" at line {text.count(chr(10), 0, int(found[1])) + 1}" if found else ""
 
 
-def read_layout(config: Path, output: Path) -> ConfigLayout:
+def read_layout(config: Path, output: Path, *, known: Mapping[Path, Any] | None = None) -> ConfigLayout:
     """Return how `config` includes `output`.
+
+    known: what included files held when they were last read, for those that cannot be read now.
 
     Raises: SettingsError when the file is not valid, OSError when it cannot be read.
     """
-    document = read_json5(config)
-    if not isinstance(document, Mapping):
-        raise SettingsError(f"{config} must hold an object")
-    reader = _Reader(_real(output), [config])
+    reader = _Reader(real(output), config, known or {})
+    document = reader.read_config()
     layers: list[Layer] = []
     included_at: Layout | None = None
     under = 0
@@ -86,7 +92,15 @@ def read_layout(config: Path, output: Path) -> ConfigLayout:
             included_at, under = piece, len(layers)
     if included_at is None:
         under = len(layers)
-    return ConfigLayout(included_at, tuple(layers[:under]), tuple(layers[under:]), tuple(reader.sources))
+    return ConfigLayout(
+        included_at,
+        tuple(layers[:under]),
+        tuple(layers[under:]),
+        reader.sources,
+        reader.values,
+        tuple(reader.unread),
+        complete=reader.complete,
+    )
 
 
 def read_effective(config: Path, *, may_lack: Path | None = None) -> tuple[Mapping[str, Any], tuple[Path, ...]]:
@@ -96,17 +110,10 @@ def read_effective(config: Path, *, may_lack: Path | None = None) -> tuple[Mappi
 
     Raises: SettingsError when one of the files is missing or not valid, OSError when it cannot be read.
     """
-    document = read_json5(config)
-    if not isinstance(document, Mapping):
-        raise SettingsError(f"{config} must hold an object")
-    reader = _Reader(_real(config), [config])
-    effective: Mapping[str, Any] = reader.whole(document, config.parent)
-    for path in reader.sources[1:]:
-        if not path.exists():
-            if may_lack is not None and path == _real(may_lack):
-                continue
-            raise SettingsError(f"{config} includes {path}, which is not there: write it, or take the include out")
-        read_json5(path)
+    reader = _Reader(real(may_lack) if may_lack is not None and not may_lack.exists() else None, config, {})
+    effective: Mapping[str, Any] = reader.whole(reader.read_config(), config.parent)
+    if reader.unread:
+        raise SettingsError(reader.unread[0])
     return effective, tuple(reader.sources)
 
 
@@ -116,10 +123,25 @@ class _Reader:
     one after the other, then what stands beside the include. Where our own file stands it says at which level.
     """
 
-    ours: Path
-    sources: list[Path]
-    _values: dict[Path, Any] = field(default_factory=dict)
+    ours: Path | None
+    config: Path
+    known: Mapping[Path, Any]
+    sources: dict[Path, FileSignature | None] = field(default_factory=dict)
+    values: dict[Path, Any] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    complete: bool = True
     _open: list[Path] = field(default_factory=list)
+
+    def read_config(self) -> Mapping[str, Any]:
+        """Return openclaw.json itself.
+
+        Raises: SettingsError when it is not valid, OSError when it cannot be read.
+        """
+        self.sources[self.config] = signature(self.config)  # before it is read: a change in between is seen later
+        document = read_json5(self.config)
+        if not isinstance(document, Mapping):
+            raise SettingsError(f"{self.config} must hold an object")
+        return document
 
     def document(self, document: Mapping[str, Any], path: Path) -> Iterator[Layer | Layout]:
         """Yield what a whole configuration says of `agents`."""
@@ -164,24 +186,29 @@ class _Reader:
         """Lend the value in a file while what it includes is read; one that includes itself holds nothing there, and
         neither does our own.
         """
-        if path in self._open or path == self.ours or path in self.sources[:1]:
+        if path in self._open or path in (self.ours, self.config):
             yield {}
             return
-        if path not in self._values:
-            self.sources.append(path)
-            self._values[path] = _value_of(path)
+        if path not in self.sources:
+            self.sources[path] = signature(path)
+            self.values[path] = self._value_of(path)
         self._open.append(path)
         try:
-            yield self._values[path]
+            yield self.values[path]
         finally:
             self._open.remove(path)
 
-
-def _value_of(path: Path) -> Any:
-    try:
-        return read_json5(path)
-    except (OSError, SettingsError):
-        return {}
+    def _value_of(self, path: Path) -> Any:
+        try:
+            return read_json5(path)
+        except FileNotFoundError:
+            self.unread.append(f"{self.config} includes {path}, which is not there: write it, or take the include out")
+        except OSError as error:
+            self.unread.append(f"{path} cannot be read ({error.strerror}): let this user read it")
+        except SettingsError as error:
+            self.unread.append(str(error))
+        self.complete = self.complete and path in self.known
+        return self.known.get(path, {})
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -207,9 +234,17 @@ def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:
     names = node.get(_INCLUDE)
     for name in [names] if isinstance(names, str) else names if isinstance(names, list) else []:
         if isinstance(name, str) and "\0" not in name:
-            yield _real(folder / name)
+            yield real(folder / name)
 
 
-def _real(path: Path) -> Path:
+def real(path: Path) -> Path:
     """Return the path through symbolic links; unlike `resolve`, one that leads to itself is no error."""
     return Path(os.path.realpath(path))
+
+
+def signature(path: Path) -> FileSignature | None:
+    """Return by what a change of the file is known, None while it cannot be looked at."""
+    try:
+        return FileSignature.of(path.stat())
+    except OSError:
+        return None

@@ -15,16 +15,24 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from agent_config_sync.gateway.include import ConfigLayout
+from agent_config_sync.gateway.include import ConfigLayout, real
 from agent_config_sync.gateway.section import by_id, section_of, shown
-from agent_config_sync.model.site import Layout
+from agent_config_sync.model.site import GatewayVersion, Layout
 
-FindingKind: TypeAlias = Literal["include_missing", "include_flattened", "shadowed", "in_both", "two_rosters"]
+FindingKind: TypeAlias = Literal[
+    "include_missing", "include_flattened", "include_outside", "shadowed", "in_both", "two_rosters"
+]
 
 _NAMED = 5
 """Values that one message names; further ones are counted."""
 
 _BASE = "agents.base.json5"
+
+_FLATTENED_BEFORE = GatewayVersion(2026, 5, 12)
+"""Until then `openclaw config set` and `unset` write all that is included into openclaw.json; that one refuses to."""
+
+_UNSET_SINCE = GatewayVersion(2026, 7, 1)
+"""Since then `openclaw config unset` takes out what stands beside an include, below `agents.defaults` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +60,20 @@ class _Conflict:
 
 
 def look_at_layout(
-    config: Path, output: Path, found: ConfigLayout, content: bytes, layout: Layout
+    config: Path,
+    output: Path,
+    found: ConfigLayout,
+    content: bytes,
+    layout: Layout,
+    *,
+    version: GatewayVersion | None = None,
 ) -> tuple[LayoutFinding, ...]:
-    """Return what keeps `content` (our file, in this layout) from being what the gateway takes from `config`."""
+    """Return what keeps `content` (our file, in this layout) from being what the gateway takes from `config`.
+
+    version: the gateway's, None where it is not known; the way out depends on it.
+    """
+    if not _may_be_included(config, output):
+        return (_outside(config, output),)
     if found.included_at is not None and not found.over and not any(_has_roster(item.section) for item in found.under):
         return ()  # the layout that we set up; nothing has to be parsed
     try:
@@ -63,7 +82,23 @@ def look_at_layout(
         ours = {}
     if found.included_at is None:
         return (_not_included(config, output, found.base, ours),)
-    return (*_doubled(found, ours), *_shadowed(config, found, ours))
+    return (*_doubled(found, ours), *_shadowed(config, found, ours, version))
+
+
+def _may_be_included(config: Path, output: Path) -> bool:
+    """Return whether the gateway would read the file: it follows no include out of the folder of its configuration, by
+    name or through a link, save into `OPENCLAW_INCLUDE_ROOTS` (2026.9.6, docs/gateway/config-secrets-env).
+    """
+    roots = [config.parent, *map(Path, filter(None, os.environ.get("OPENCLAW_INCLUDE_ROOTS", "").split(os.pathsep)))]
+    return any(output.is_relative_to(root.absolute()) and real(output).is_relative_to(real(root)) for root in roots)
+
+
+def _outside(config: Path, output: Path) -> LayoutFinding:
+    return LayoutFinding(
+        "include_outside",
+        f"{output} is not in {config.parent}, and the gateway includes no file from elsewhere",
+        f"unset output_path, or set OPENCLAW_INCLUDE_ROOTS to {output.parent} for the gateway and for this program",
+    )
 
 
 def _not_included(config: Path, output: Path, base: Mapping[str, Any], ours: Mapping[str, Any]) -> LayoutFinding:
@@ -103,18 +138,29 @@ def _doubled(found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFin
             )
 
 
-def _shadowed(config: Path, found: ConfigLayout, ours: Mapping[str, Any]) -> Iterator[LayoutFinding]:
+def _shadowed(
+    config: Path, found: ConfigLayout, ours: Mapping[str, Any], version: GatewayVersion | None
+) -> Iterator[LayoutFinding]:
     """Find values of ours that a file beats which the gateway merges after ours."""
     for layer in found.over:
         conflicts = [*_conflicts(_without_roster(layer.section), _without_roster(ours), "agents")]
         if "entries" in ours and "list" not in layer.section:  # of a list the first agent counts, which is ours
             conflicts += _roster_conflicts(layer.section, ours)
         if conflicts:
-            unset = "; ".join(f"openclaw config unset {conflict.path}" for conflict in conflicts[:_NAMED])
-            own = f" ({unset})" if layer.path == config else ""
+            way = _way_to_unset(conflicts, version) if layer.path == config else ""
             yield LayoutFinding(
-                "shadowed", f"{layer.path} beats the database: {_listed(conflicts)}", f"take it out there{own}"
+                "shadowed", f"{layer.path} beats the database: {_listed(conflicts)}", f"take it out there{way}"
             )
+
+
+def _way_to_unset(conflicts: list[_Conflict], version: GatewayVersion | None) -> str:
+    """Return how to take keys out of openclaw.json, by what its version's own command does to an include."""
+    if version is not None and version < _FLATTENED_BEFORE:
+        return f" in an editor (openclaw config of {version} would flatten the include)"
+    by_command = all(conflict.path.startswith("agents.defaults.") for conflict in conflicts)
+    if version is None or version < _UNSET_SINCE or not by_command:
+        return " in an editor"
+    return f" ({'; '.join(f'openclaw config unset {conflict.path}' for conflict in conflicts[:_NAMED])})"
 
 
 def _roster_conflicts(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[_Conflict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,21 +10,12 @@ import orjson
 
 from agent_config_sync.model.site import Layout
 
-_PLAIN = frozenset(
-    {
-        "agentId",
-        "allow",
-        "allowAgents",
-        "default",
-        "fallbacks",
-        "model",
-        "name",
-        "primary",
-        "thinkingDefault",
-        "workspace",
-    }
+_PLAIN = re.compile(
+    r"(agents\.)?(defaults|(entries|list)\.[^.]+)\."
+    r"(model(\.(primary|fallbacks))?|modelPolicy\.allow|name|subagents\.allowAgents|systemAgent\.agentId"
+    r"|thinkingDefault|workspace)"
 )
-"""Members whose texts are no secrets; any other text may be one, wherever it stands."""
+"""Where a text, or a list of them, is no secret; any other may be one, wherever it stands."""
 
 _SHOWN_LENGTH = 60
 
@@ -56,7 +48,9 @@ def as_object(value: Any) -> Mapping[str, Any]:
 
 
 def shown(value: Any, path: str) -> str:
-    """Return a value as a message may show it: numbers, and texts of members that hold no secrets."""
-    if value is None or isinstance(value, bool | int | float) or path.rpartition(".")[2] in _PLAIN:
+    """Return a value as a message may show it: numbers, and texts in places that hold no secrets."""
+    texts = value if isinstance(value, list) else [value]
+    plain = _PLAIN.fullmatch(path) is not None and all(isinstance(text, str) for text in texts)
+    if plain or value is None or isinstance(value, bool | int | float):
         return orjson.dumps(value, default=str).decode()[:_SHOWN_LENGTH]
     return "(not shown)"

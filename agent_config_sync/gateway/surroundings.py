@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.events import ReloadMethod
-from agent_config_sync.gateway.include import ConfigLayout, read_layout
+from agent_config_sync.gateway.include import ConfigLayout, read_layout, signature
 from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.gateway.reload import Gateway, choose_method
 from agent_config_sync.gateway.rules import roster_for, rules_for
@@ -39,8 +40,8 @@ class Surroundings:
     settings: Settings
     _process: GatewayProcess | None = None
     _layout: ConfigLayout | None = None
-    _seen: tuple[FileSignature | None, ...] = ()
-    _warning: str | None = None
+    _seen: Mapping[Path, FileSignature | None] = field(default_factory=dict)
+    _warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.settings.gateway_pid is not None:
@@ -57,8 +58,8 @@ class Surroundings:
         self._look_at_layout()
         # Without an include the last known layout stays: it is the one that the person will put back.
         included_at = (self._layout.included_at if self._layout is not None else None) or last_layout
-        if settings.layout == "auto" and included_at is None and self._layout is None and self._warning is not None:
-            raise RefusedError(f"{self._warning}; until then nobody can tell which layout the file must have")
+        if settings.layout == "auto" and included_at is None and self._layout is None and self._warnings:
+            raise RefusedError(f"{self._warnings[0]}; until then nobody can tell which layout the file must have")
         site = Site(
             gateway=settings.gateway,
             version=version,
@@ -66,12 +67,12 @@ class Surroundings:
             layout=(included_at or "root") if settings.layout == "auto" else settings.layout,
             rules=rules_for(version),
             base=self._layout.base if self._layout is not None else {},
+            base_complete=self._layout.complete if self._layout is not None else not self._warnings,
             last_default=last_default,
         )
         gateway = Gateway(settings.config_path, process, version)
         method = choose_method(settings.reload, version, process)
-        warnings = (self._warning,) if self._warning else ()
-        return Neighbour(site, gateway, method, included_at, self._layout, warnings)
+        return Neighbour(site, gateway, method, included_at, self._layout, self._warnings)
 
     def _find_process(self) -> GatewayProcess | None:
         """Return the process that we were told of. A pid that was told once means the process that had it then; a pid
@@ -90,28 +91,22 @@ class Surroundings:
 
         An editor may replace the file by moving it away first, so a missing one is no news while something is known.
         """
-        config, output = self.settings.config_path, self.settings.output
-        sources = self._layout.sources if self._layout is not None and self._layout.sources else (config,)
-        seen = tuple(_signature(path) for path in sources)
+        config = self.settings.config_path
+        seen = {path: signature(path) for path in self._seen or (config,)}
         if seen == self._seen:
             return
         self._seen = seen
-        self._warning = None
+        self._warnings = ()
         try:
-            self._layout = read_layout(config, output)
+            known = self._layout.values if self._layout is not None else {}
+            self._layout = read_layout(config, self.settings.output, known=known)
         except FileNotFoundError:
             return
         except SettingsError as error:
-            self._warning = str(error)
+            self._warnings = (str(error),)
             return
         except OSError as error:
-            self._warning = f"{config} cannot be read ({error.strerror}): let this user read it"
+            self._warnings = (f"{config} cannot be read ({error.strerror}): let this user read it",)
             return
-        self._seen = tuple(_signature(path) for path in self._layout.sources)
-
-
-def _signature(path: Path) -> FileSignature | None:
-    try:
-        return FileSignature.of(path.stat())
-    except OSError:
-        return None
+        self._seen = self._layout.sources
+        self._warnings = self._layout.unread

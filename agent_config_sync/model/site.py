@@ -44,7 +44,8 @@ class Site:
     """Everything a renderer knows beside the rows.
 
     gateway: the name that `agents.gateways` holds. version: None when it could not be found out. base: the `agents`
-    section that the operator's own files make without ours. last_default: the default agent of the last publish.
+    section that the operator's own files make without ours; base_complete: all of them could be read. last_default: the
+    default agent of the last publish.
     """
 
     gateway: str
@@ -53,6 +54,7 @@ class Site:
     layout: Layout
     rules: Rules
     base: Mapping[str, Any] = field(default_factory=dict)
+    base_complete: bool = True
     last_default: str | None = None
 
     @property

@@ -30,10 +30,15 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class RenderedAgents:
-    """The file and what it cost. default: the default agent's id, None for an empty roster; entries: agents in it."""
+    """The file and what it cost.
+
+    warnings: what the rows' mistakes cost; untaken: what this version of the gateway does not take, which is nobody's
+    mistake; default: the default agent's id, None for an empty roster; entries: agents in it.
+    """
 
     content: bytes
     warnings: tuple[str, ...]
+    untaken: tuple[str, ...]
     default: str | None
     entries: int
 
@@ -59,8 +64,8 @@ class AgentsJson:
         if any(entry.agent_dir for entry in entries):
             entries = _with_own_directories(entries, site, self._known, warnings)
         default = _default_agent([entry.row for entry in entries], site, warnings)
-        chosen, skipped = choose_defaults(snapshot.system_config, site.version)
-        warnings.extend(skipped)
+        chosen = choose_defaults(snapshot.system_config, site.version)
+        warnings.extend(chosen.warnings)
         models = sorted(set(chain.from_iterable([entry.models for entry in entries])))
         defaults: dict[str, object] = {"models": {model: {} for model in models}}
         if site.roster == "entries":
@@ -72,14 +77,14 @@ class AgentsJson:
             )
             if default is not None:
                 defaults["systemAgent"] = {"agentId": default}
-        for value in chosen:
+        for value in chosen.values:
             _put(defaults, value.path, value.value)
         content = _document(defaults, entries, default, site)
-        return RenderedAgents(content, tuple(warnings), default, len(entries))
+        return RenderedAgents(content, tuple(warnings), chosen.untaken, default, len(entries))
 
     def _forget_what_depends_on(self, site: Site, known: frozenset[str]) -> None:
         """Drop the entries that another site, or the coming or going of an agent, would render differently."""
-        shape = (site.version, site.roster, site.layout, site.rules)
+        shape = (site.version, site.roster, site.layout, site.rules, site.base_complete)
         if shape != self._shape:
             self._entries = {}
         elif known != self._known:

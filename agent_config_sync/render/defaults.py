@@ -31,6 +31,17 @@ DEFAULTS: Mapping[str, Default] = {
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenDefaults:
+    """values: in the whitelist's order. warnings: a line for each row that was skipped or clamped; untaken: for each
+    that this version of the gateway does not take, which is nobody's mistake, for the table is that of all gateways.
+    """
+
+    values: tuple[ChosenDefault, ...]
+    warnings: tuple[str, ...]
+    untaken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChosenDefault:
     """A value for `path` below `agents.defaults`."""
 
@@ -38,20 +49,19 @@ class ChosenDefault:
     value: int
 
 
-def choose_defaults(
-    rows: Iterable[SystemConfigRow], version: GatewayVersion | None
-) -> tuple[list[ChosenDefault], list[str]]:
-    """Return the values in the whitelist's order, and a warning for each row that was skipped or clamped."""
+def choose_defaults(rows: Iterable[SystemConfigRow], version: GatewayVersion | None) -> ChosenDefaults:
+    """Return what the rows say for a gateway of this version."""
     by_key = {row.key: row for row in rows}
     chosen: list[ChosenDefault] = []
     warnings: list[str] = []
+    untaken: list[str] = []
     for key, default in DEFAULTS.items():
         row = by_key.get(key)
         if row is None:
             continue
         where = f"agent_system_config {key}"
         if version is not None and version < default.since:
-            warnings.append(f"{where}: skipped, OpenClaw {version} does not take it (since {default.since})")
+            untaken.append(f"{where}: skipped, OpenClaw {version} does not take it (since {default.since})")
         elif row.value_type != "integer":
             warnings.append(f"{where}: skipped, value_type must be 'integer' and is {row.value_type[:40]!r}")
         elif not _WHOLE_NUMBER.fullmatch(row.value):
@@ -63,4 +73,4 @@ def choose_defaults(
                     f"{where}: {row.value[:40]} is not from {default.low} to {default.high}, {value} is used"
                 )
             chosen.append(ChosenDefault(default.path, value))
-    return chosen, warnings
+    return ChosenDefaults(tuple(chosen), tuple(warnings), tuple(untaken))

@@ -57,7 +57,7 @@ def render_entry(row: AgentRow, site: Site, known: frozenset[str], *, without: f
     models = _models(row, warn)
     if models:
         body["model"] = models[0] if len(models) == 1 else {"primary": models[0], "fallbacks": models[1:]}
-    allowed = _allowed_subagents(row, known, warn) if row.allowed_subagents else []
+    allowed = _allowed_subagents(row, known if site.base_complete else None, warn) if row.allowed_subagents else []
     if allowed:
         body["subagents"] = {"allowAgents": allowed}
     if row.thinking and row.thinking.strip():
@@ -134,7 +134,8 @@ def _model(text: str, column: str, warn: Callable[[str], None]) -> str | None:
     return None
 
 
-def _allowed_subagents(row: AgentRow, known: frozenset[str], warn: Callable[[str], None]) -> list[str]:
+def _allowed_subagents(row: AgentRow, known: frozenset[str] | None, warn: Callable[[str], None]) -> list[str]:
+    """known: None while not all are; a name may then be that of an agent in a file that could not be read."""
     allowed: set[str] = set()
     for item in row.allowed_subagents or ():
         if item is None or not item.strip():
@@ -143,7 +144,7 @@ def _allowed_subagents(row: AgentRow, known: frozenset[str], warn: Callable[[str
         name = item.strip()
         if name in allowed:
             warn(f"allowed_subagents names {shown(name)} twice")
-        elif name == "*" or (name in known and is_agent_id(name)):
+        elif name == "*" or ((known is None or name in known) and is_agent_id(name)):
             allowed.add(name)
         else:
             warn(f"allowed_subagents names {shown(name)}, which is no agent of this gateway; left out")

@@ -85,7 +85,7 @@ class Pipeline:
             neighbour=neighbour,
             content=rendered.content,
             content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
-            warnings=self._around(neighbour, rendered.content) + of_rows,
+            warnings=self._around(neighbour, rendered.content) + rendered.untaken + of_rows,
             of_rows=of_rows,
             default=rendered.default,
             before=before,
@@ -190,7 +190,12 @@ class Pipeline:
         if neighbour.layout is None:
             return neighbour.warnings
         found = look_at_layout(
-            self._settings.config_path, self.output.path, neighbour.layout, content, neighbour.site.layout
+            self._settings.config_path,
+            self.output.path,
+            neighbour.layout,
+            content,
+            neighbour.site.layout,
+            version=neighbour.site.version,
         )
         return (*neighbour.warnings, *map(str, found))
 

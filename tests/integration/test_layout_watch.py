@@ -26,6 +26,7 @@ async def running(start: Start, operator: Operator) -> Running:
     waiting = await start()
     config = waiting.plugin.settings.config_path
     config.parent.mkdir(parents=True, exist_ok=True)
+    config.with_name("agents.base.json5").write_text("{}")
     config.write_text(SECTION)
     await waiting.events.until(Reported)
     assert await warnings(waiting, operator) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -442,6 +443,12 @@ def test_a_star_is_passed_on() -> None:
 
 def test_an_agent_of_the_operators_own_files_may_be_allowed() -> None:
     assert allowed("base", base=frozenset({"base"})) == ({"allowAgents": ["base"]}, ())
+
+
+def test_a_subagent_that_a_file_may_define_which_cannot_be_read_stays() -> None:
+    row = agent("a", allowed_subagents=("maybe", "BAD"), is_default=True)
+    result = rendered(row, at=replace(site(), base_complete=False))
+    assert section(result)["entries"]["a"] == {"subagents": {"allowAgents": ["maybe"]}}
 
 
 def test_no_allowed_subagents_leave_the_key_out() -> None:

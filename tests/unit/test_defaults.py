@@ -14,8 +14,8 @@ NEW = GatewayVersion(2026, 9, 6)
 
 def chosen(*rows: SystemConfigRow, version: GatewayVersion | None = NEW) -> tuple[dict[str, int], list[str]]:
     """The values by the last part of their path, and the warnings."""
-    values, warnings = choose_defaults(rows, version)
-    return {value.path[-1]: value.value for value in values}, warnings
+    found = choose_defaults(rows, version)
+    return {value.path[-1]: value.value for value in found.values}, [*found.warnings, *found.untaken]
 
 
 @pytest.mark.parametrize("value", ["1", "3", "5", "03", "0005"])
@@ -129,7 +129,9 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
 def test_values_stand_in_the_order_of_the_whitelist() -> None:
     rows = [system("max_children_per_agent", "7"), system("max_spawn_depth", "3")]
-    assert [value.path for value in choose_defaults(rows, NEW)[0]] == [default.path for default in DEFAULTS.values()]
+    assert [value.path for value in choose_defaults(rows, NEW).values] == [
+        default.path for default in DEFAULTS.values()
+    ]
 
 
 def test_no_rows_leave_the_key_out_of_the_file() -> None:

@@ -138,6 +138,8 @@ def test_another_file_that_cannot_be_read_holds_nothing(base: str | None, config
         config.with_name("base.json5").write_text(base)
     found = layout(config, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
     assert (found.included_at, found.base) == ("section", {})
+    assert found.complete is (base in ("[]", "7"))
+    assert [str(config.with_name("base.json5")) in problem for problem in found.unread] == [True] * (not found.complete)
 
 
 def merged(config: Path, *files: str, beside: str = "") -> Mapping[str, Any]:
@@ -185,7 +187,7 @@ def test_a_file_of_the_section_wins_over_one_at_the_root(config: Path) -> None:
     ],
 )
 def test_the_files_that_were_read_are_named_so_that_a_change_of_any_is_seen(text: str, config: Path) -> None:
-    assert layout(config, text).sources == (config, config.with_name("base.json5"))
+    assert list(layout(config, text).sources) == [config, config.with_name("base.json5")]
 
 
 def test_a_name_that_no_file_can_have_is_no_include_of_ours(config: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from agent_config_sync.gateway.include import read_layout
 from agent_config_sync.gateway.layout_watch import LayoutFinding, look_at_layout
-from agent_config_sync.model.site import Layout
+from agent_config_sync.model.site import GatewayVersion, Layout
 
 ENTRIES = {
     "defaults": {"subagents": {"maxSpawnDepth": 3}, "modelPolicy": {"allow": ["p/a"]}},
@@ -19,18 +19,25 @@ LIST = {
     "defaults": {"subagents": {"maxSpawnDepth": 3}},
     "list": [{"id": "coder", "model": "p/a"}, {"id": "lead", "default": True}],
 }
+NEWEST = GatewayVersion(2026, 9, 6)
 INCLUDE = '"$include": ["./base.json5", "./agents.json"]'
 
 
 def findings(
-    folder: Path, config: str, *, base: str = "{}", ours: object = ENTRIES, layout: Layout = "section"
+    folder: Path,
+    config: str,
+    *,
+    base: str = "{}",
+    ours: object = ENTRIES,
+    layout: Layout = "section",
+    version: GatewayVersion | None = NEWEST,
 ) -> tuple[LayoutFinding, ...]:
     path = folder / "openclaw.json"
     path.write_text(config)
     path.with_name("base.json5").write_text(base)
     output = path.with_name("agents.json")
     content = json.dumps({"agents": ours} if layout == "root" else ours).encode()
-    return look_at_layout(path, output, read_layout(path, output), content, layout)
+    return look_at_layout(path, output, read_layout(path, output), content, layout, version=version)
 
 
 def only(found: tuple[LayoutFinding, ...]) -> LayoutFinding:
@@ -126,6 +133,13 @@ def test_a_value_that_may_be_a_secret_is_not_shown(tmp_path: Path) -> None:
     finding = only(findings(tmp_path, f'{{"agents": {{{INCLUDE}, {theirs}}}}}', ours=ours))
     assert "t0psecret" not in str(finding)
     assert "agents.defaults.sandbox.docker.env.A" in str(finding)
+    for place in ('"params": {"my.name": "t0psecret"}', '"sandbox": {"docker": {"env": {"name": "t0psecret"}}}'):
+        (key, _), *_ = json.loads(f"{{{place}}}").items()
+        mine = {"entries": {"coder": {key: json.loads(f"{{{place}}}".replace("t0psecret", "mine"))[key]}}}
+        theirs = f'"entries": {{"coder": {{{place}}}}}'
+        assert "t0psecret" not in " ".join(
+            map(str, findings(tmp_path, f'{{"agents": {{{INCLUDE}, {theirs}}}}}', ours=mine))
+        )
     agents = {"entries": {"coder": {"memory": {"remote": None}}}}
     theirs = '"entries": {"coder": {"memory": {"remote": {"apiKey": "t0psecret"}}}}'
     found = findings(tmp_path, f'{{"agents": {{{INCLUDE}, {theirs}}}}}', ours=agents)
@@ -166,6 +180,45 @@ def test_a_file_that_the_gateways_command_does_not_write_is_to_be_edited(tmp_pat
     config = '{"agents": {"$include": ["./agents.json", "./base.json5"]}}'
     finding = only(findings(tmp_path, config, base="{defaults: {subagents: {maxSpawnDepth: 1}}}"))
     assert finding.fix == "take it out there"
+
+
+@pytest.mark.parametrize(
+    ("version", "theirs", "fix"),
+    [
+        ((2026, 3, 13), "defaults", "in an editor (openclaw config of 2026.3.13 would flatten the include)"),
+        ((2026, 5, 12), "defaults", "in an editor"),
+        ((2026, 7, 1), "defaults", "(openclaw config unset agents.defaults.subagents.maxSpawnDepth)"),
+        ((2026, 9, 6), "entries", "in an editor"),
+        (None, "defaults", "in an editor"),
+    ],
+)
+def test_the_gateways_own_command_is_named_only_where_it_takes_the_key_out(
+    version: tuple[int, int, int] | None, theirs: str, fix: str, tmp_path: Path
+) -> None:
+    sections = {"defaults": {"subagents": {"maxSpawnDepth": 2}}, "entries": {"lead": {"model": "p/z"}}}
+    beside = f'"{theirs}": {json.dumps(sections[theirs])}'
+    known = GatewayVersion(*version) if version is not None else None
+    found = findings(tmp_path, f'{{"agents": {{{INCLUDE}, {beside}}}}}', version=known)
+    (finding,) = (finding for finding in found if finding.kind == "shadowed")
+    assert finding.fix == f"take it out there {fix}"
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_outside_of_the_gateways_folder_is_included_by_none(
+    link: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, away = tmp_path / "home", tmp_path / "away"
+    home.mkdir()
+    away.mkdir()
+    if link:
+        (home / "away").symlink_to(away)
+    config, output = home / "openclaw.json", (home / "away" if link else away) / "agents.json"
+    config.write_text(json.dumps({"agents": {"$include": str(output)}}))
+    output.write_text("{}")
+    (finding,) = look_at_layout(config, output, read_layout(config, output), b"{}", "section")
+    assert finding.kind == "include_outside"
+    monkeypatch.setenv("OPENCLAW_INCLUDE_ROOTS", f"{output.parent}:{away}")
+    assert look_at_layout(config, output, read_layout(config, output), b"{}", "section") == ()
 
 
 def test_a_copy_of_our_agents_instead_of_the_include_is_called_flattened(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from unit.children import handling
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.gateway import surroundings as module
+from agent_config_sync.gateway.include import read_layout
 from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.gateway.surroundings import Surroundings
 from agent_config_sync.settings import Settings
@@ -91,7 +92,7 @@ def test_a_warning_stays_until_its_cause_is_gone(tmp_path: Path) -> None:
 def test_an_unchanged_config_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     neighbours = beside(tmp_path, SECTION)
     neighbours.look(None, None)
-    monkeypatch.setattr(module, "read_layout", lambda *_: pytest.fail("it was parsed"))
+    monkeypatch.setattr(module, "read_layout", lambda *_, **__: pytest.fail("it was parsed"))
     assert neighbours.look(None, None).site.layout == "section"
 
 
@@ -143,6 +144,43 @@ def test_a_mend_of_the_operators_base_file_is_seen(tmp_path: Path) -> None:
     neighbours.look(None, None)
     base.write_text("{entries: {mine: {}}}")
     assert neighbours.look(None, None).site.base_agents == {"mine"}
+
+
+def test_a_base_file_that_breaks_holds_what_it_held_with_a_warning(tmp_path: Path) -> None:
+    base = tmp_path / "base.json5"
+    base.write_text("{entries: {mine: {}}}")
+    neighbours = beside(tmp_path, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    neighbours.look(None, None)
+    base.write_text("{entries: {mine")
+    found = neighbours.look(None, None)
+    assert (set(found.site.base_agents), found.site.base_complete) == ({"mine"}, True)
+    assert f"{base} is not valid JSON5" in found.warnings[0]
+    base.unlink()
+    found = neighbours.look(None, None)
+    assert (set(found.site.base_agents), found.site.base_complete) == ({"mine"}, True)
+    assert f"includes {base}, which is not there" in found.warnings[0]
+
+
+def test_a_base_file_that_was_never_read_leaves_the_base_incomplete(tmp_path: Path) -> None:
+    found = beside(tmp_path, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}').look(None, None)
+    assert not found.site.base_complete
+
+
+def test_a_change_between_the_reading_of_a_file_and_its_end_is_seen_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neighbours = beside(tmp_path, SECTION)
+    read = read_layout
+
+    def read_and_be_overtaken(*arguments: Any, **keywords: Any) -> Any:
+        layout = read(*arguments, **keywords)
+        neighbours.settings.config_path.write_text('{"$include": "./agents.json", "x": 1}')
+        return layout
+
+    monkeypatch.setattr(module, "read_layout", read_and_be_overtaken)
+    assert neighbours.look(None, None).site.layout == "section"
+    monkeypatch.setattr(module, "read_layout", read)
+    assert neighbours.look(None, None).site.layout == "root"
 
 
 def test_the_operators_own_section_is_passed_on(tmp_path: Path) -> None:
