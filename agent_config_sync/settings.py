@@ -31,6 +31,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.errors import SettingsError
+from agent_config_sync.model.site import GatewayVersion
 
 ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
 _NOT_SETTINGS = frozenset({"test_dsn", "test_gateway"})
@@ -56,6 +57,12 @@ def _names_a_file(path: Path) -> Path:
     if not path.name:
         raise ValueError("it must name a file")
     return path
+
+
+def _version(text: str) -> str:
+    if GatewayVersion.parse(text) is None:
+        raise ValueError("it must be a version of OpenClaw, such as 2026.9.6")
+    return text
 
 
 def _address(host: str) -> str:
@@ -149,7 +156,9 @@ class Settings(BaseModel):
         default_factory=_default_state_dir,
         description="Folder for what must survive a kill; default: `STATE_DIRECTORY`, else XDG's state folder.",
     )
-    gateway_version: str | None = Field(None, description="Version of the gateway where it cannot be found out.")
+    gateway_version: Annotated[str, AfterValidator(_version)] | None = Field(
+        None, description="Version of the gateway where it cannot be found out, such as `2026.9.6`."
+    )
     gateway_pid: int | None = Field(
         None, ge=1, description="Process id of the gateway (in a container, often 1); only `reload = signal` needs it."
     )
