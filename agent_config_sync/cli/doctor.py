@@ -16,13 +16,16 @@ from agent_config_sync.cli.options import (
     GatewayVersion,
     Output,
     as_typed,
+    beside_gateway,
     errors_end_the_command,
     given,
     settings_of,
 )
 from agent_config_sync.doctor.examination import examine
-from agent_config_sync.doctor.finding import Finding
+from agent_config_sync.doctor.finding import PROGRAM, Finding
 from agent_config_sync.logs import printable, set_up_logs
+from agent_config_sync.plugin import dsn_without_password
+from agent_config_sync.settings import Settings
 
 
 def doctor(
@@ -37,7 +40,8 @@ def doctor(
     with errors_end_the_command():
         settings = settings_of(options, config)
         set_up_logs("error", "text")
-        findings = tuple(_typed(finding) for finding in asyncio.run(examine(settings)))
+        found = asyncio.run(examine(settings, child=beside_gateway()))
+        findings = tuple(_typed(finding, settings, dsn=dsn, config=config, output=output) for finding in found)
     if as_json:
         members = {"sound": not findings, "findings": [asdict(finding) for finding in findings]}
         print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
@@ -49,11 +53,21 @@ def doctor(
         raise typer.Exit(NOT_YET)
 
 
-def _typed(finding: Finding) -> Finding:
-    """Return the finding with its command as this person types it: the gateway's program has other settings."""
-    if finding.cure.kind != "run" or not finding.cure.text.startswith("agent-config-sync "):
+def _typed(finding: Finding, settings: Settings, *, dsn: str | None, config: str | None, output: str | None) -> Finding:
+    """Return the finding with its command as this person types it: for the same gateway, the same database, and as a
+    login that may."""
+    cure = finding.cure
+    if cure.kind != "run" or not cure.text.startswith(f"{PROGRAM} "):
         return finding
-    return replace(finding, cure=replace(finding.cure, text=as_typed(finding.cure.text)))
+    options: list[str] = []
+    if dsn is not None or cure.login is not None:
+        options += ["--dsn", dsn_without_password(settings, user=cure.login) or "DSN"]
+    if config is not None:
+        options += ["--config", config]
+    if output is not None and "migrate" not in cure.text:
+        options += ["--output", output]
+    note = f"  # as {cure.login}, who owns the tables" if cure.login is not None else ""
+    return replace(finding, cure=replace(cure, text=as_typed(cure.text, *options) + note))
 
 
 def _lines(findings: tuple[Finding, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -51,9 +52,15 @@ def take_greeting(line: bytes) -> None:
     _greeted.set(door_settings(Greeting.read(line)))
 
 
-def as_typed(command: str) -> str:
-    """Return a command of ours as the person types it who has typed this one."""
-    return f"openclaw {command}" if _greeted.get() is not None else command
+def as_typed(command: str, *options: str) -> str:
+    """Return a command of ours as the person types it who has typed this one, with options that it needs too."""
+    words = f"openclaw {command}" if _greeted.get() is not None else command
+    return f"{words} {shlex.join(options)}" if options else words
+
+
+def beside_gateway() -> bool:
+    """Whether the gateway's plugin has started this command."""
+    return _greeted.get() is not None
 
 
 def settings_of(options: Mapping[str, object], config_file: str | None) -> Settings:

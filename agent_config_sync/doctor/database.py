@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from agent_config_sync.doctor.finding import Finding, edit, forget_status, identifier, of_error, run, sql
+from agent_config_sync.doctor.finding import (
+    PROGRAM,
+    Cure,
+    Finding,
+    edit,
+    forget_status,
+    identifier,
+    of_error,
+    run,
+    sql,
+)
 from agent_config_sync.errors import (
     LoginError,
     PoolerError,
@@ -20,7 +30,9 @@ from agent_config_sync.errors import (
 from agent_config_sync.postgres.link import Link, Server, Timing, open_link
 from agent_config_sync.postgres.migrate import pending
 from agent_config_sync.postgres.queries import query
-from agent_config_sync.postgres.schema import TRIGGERS, SchemaState, read_schema_state
+from agent_config_sync.postgres.schema import TRIGGERS, Login, SchemaState, read_schema_state
+
+_READER = "agent_config_reader"
 
 _NAMES = (
     (LoginError, "login_refused"),
@@ -56,25 +68,49 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
     async with link.reading() as connection:
         state = await read_schema_state(connection)
         reporter = await _reporter(connection, state, account, gateway)
+    if state.login.elsewhere is not None:
+        return (_unseen(state.login, state.login.elsewhere),)
     findings = [*_lacking(state), *_triggers(state), *_rights(state)]
     if not findings:  # else the same cure twice
         findings += await _pending(link, state)
-    if reporter not in (None, state.login):
-        findings.append(
-            Finding(
-                "status_of_another_login",
-                f"the status of {gateway} is written by login {reporter}, and this one is {state.login}",
-                forget_status(account, gateway),
-            )
-        )
+    if reporter not in (None, state.login.login):
+        what = f"the status of {gateway} is written by login {reporter}, and this one is {state.login.login}"
+        again = f"{what}: if that is the gateway's own login now, it cannot report"
+        findings.append(Finding("status_of_another_login", again, forget_status(account, gateway)))
     return tuple(findings)
 
 
+def _unseen(login: Login, schema: str) -> Finding:
+    """Tell of tables that are there and that this login does not see."""
+    name = identifier(login.login)
+    if not login.closed:
+        what = f"the tables are in schema {schema}, which is not in the search_path of login {login.login}"
+        return Finding("table_missing", what, sql(f"ALTER ROLE {name} SET search_path = {identifier(schema)};"))
+    what = f"login {login.login} may not use schema {schema}, in which the tables are"
+    cure = _membership(login)
+    if cure.kind == "sql":
+        usage = f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {_READER};"
+        cure = sql(usage if login.reader else f"{usage} {cure.text}")
+    return Finding("rights_missing", what, cure)
+
+
+def _membership(login: Login) -> Cure:
+    """Return how this login comes to the rights of the role."""
+    name = identifier(login.login)
+    if not login.role_there:  # the migration lacked CREATEROLE and has said so
+        return edit(f"let an administrator CREATE ROLE {_READER} NOLOGIN, then {PROGRAM} migrate --repair")
+    if not login.member:
+        return sql(f"GRANT {_READER} TO {name};")
+    inherit = f"GRANT {_READER} TO {name} WITH INHERIT TRUE;"
+    return sql(inherit if login.inherits_by_grant else f"ALTER ROLE {name} INHERIT;")
+
+
 def _lacking(state: SchemaState) -> Iterator[Finding]:
+    repair = run("migrate", "--repair", login=state.login.owner)
     for table in state.missing_tables:
-        yield Finding("table_missing", f"there is no table {table}", run("migrate", "--repair"))
+        yield Finding("table_missing", f"there is no table {table}", repair)
     for table, column in state.missing_columns:
-        yield Finding("column_missing", f"table {table} has no column {column}", run("migrate", "--repair"))
+        yield Finding("column_missing", f"table {table} has no column {column}", repair)
 
 
 def _triggers(state: SchemaState) -> Iterator[Finding]:
@@ -86,7 +122,7 @@ def _triggers(state: SchemaState) -> Iterator[Finding]:
             trigger = found.get((table, name))
             if trigger is None or not trigger.notifies:
                 what = f"table {table} has no trigger {name}: some changes are not noticed until the next resync"
-                yield Finding("trigger_missing", what, run("migrate", "--repair"))
+                yield Finding("trigger_missing", what, run("migrate", "--repair", login=state.login.owner))
             elif not trigger.enabled:
                 what = f"trigger {name} of table {table} is switched off"
                 yield Finding("trigger_disabled", what, sql(f"ALTER TABLE {table} ENABLE TRIGGER {name};"))
@@ -94,7 +130,8 @@ def _triggers(state: SchemaState) -> Iterator[Finding]:
         if trigger.notifies and trigger.name not in TRIGGERS[trigger.table]:
             what = f"trigger {trigger.name} of table {trigger.table} notifies what ours has notified already"
             drop = f"DROP TRIGGER {identifier(trigger.name)} ON {trigger.table};"
-            yield Finding("trigger_doubled", what, sql(drop))
+            own = "take the notification out of its function, or drop the trigger if it does nothing else"
+            yield Finding("trigger_doubled", what, sql(drop) if trigger.of_ours else edit(own))
 
 
 def _rights(state: SchemaState) -> Iterator[Finding]:
@@ -103,16 +140,9 @@ def _rights(state: SchemaState) -> Iterator[Finding]:
     table, column, privilege = state.missing_rights[0]
     rest = len(state.missing_rights) - 1
     right = f"{privilege} on {table}" + (f" ({column})" if column else "") + (f" and {rest} more" if rest else "")
-    what = f"login {state.login} lacks the right of {right}"
-    if not state.has_role:  # the migration lacked CREATEROLE and has said so
-        cure = edit(
-            "let an administrator CREATE ROLE agent_config_reader NOLOGIN, then agent-config-sync migrate --repair"
-        )
-    elif state.is_reader:
-        cure = run("migrate", "--repair")
-    else:
-        cure = sql(f"GRANT agent_config_reader TO {identifier(state.login)};")
-    yield Finding("rights_missing", what, cure)
+    what = f"login {state.login.login} lacks the right of {right}"
+    repair = run("migrate", "--repair", login=state.login.owner)
+    yield Finding("rights_missing", what, repair if state.login.reader else _membership(state.login))
 
 
 async def _pending(link: Link, state: SchemaState) -> list[Finding]:
@@ -120,7 +150,11 @@ async def _pending(link: Link, state: SchemaState) -> list[Finding]:
         return []
     async with link.reading() as connection:
         names = [migration.name for migration in await pending(connection)]
-    return [Finding("migration_pending", f"not applied yet: {', '.join(names)}", run("migrate"))] if names else []
+    return (
+        [Finding("migration_pending", f"not applied yet: {', '.join(names)}", run("migrate", login=state.login.owner))]
+        if names
+        else []
+    )
 
 
 async def _reporter(connection: asyncpg.Connection, state: SchemaState, account: str, gateway: str) -> str | None:

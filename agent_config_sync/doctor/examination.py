@@ -16,7 +16,7 @@ from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.plugin import Plugin, server_of
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.link import Timing, connect
-from agent_config_sync.postgres.schema import active_agents
+from agent_config_sync.postgres.schema import active_agents, columns_of_other_types
 from agent_config_sync.publish import atomic
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
@@ -37,13 +37,13 @@ _UNREADABLE = frozenset(
 """Findings with which no snapshot can be taken."""
 
 
-async def examine(settings: Settings) -> tuple[Finding, ...]:
-    """Return everything that is wrong, nothing changed."""
+async def examine(settings: Settings, *, child: bool = False) -> tuple[Finding, ...]:
+    """Return everything that is wrong, nothing changed. child: the sync runs as the gateway's child."""
     state = State(settings.state_dir, settings.output)
     findings = [*await examine_database(server_of(settings), account=settings.account, gateway=settings.gateway)]
     readable = not any(finding.name in _UNREADABLE for finding in findings)
     findings += examine_output(settings)
-    neighbour, found = examine_gateway(settings, state)
+    neighbour, found = examine_gateway(settings, state, child=child)
     findings += found
     if (held := state.remembered.held) is not None:
         what = f"{held.title} is held in place by restore: what the database says is not published"
@@ -67,7 +67,7 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     """Return what is wrong with what the rows make: with them, and with where it would go."""
     try:
         prepared = await Plugin(settings).visit.preview()
-        elsewhere = await _agents_elsewhere(settings, prepared.snapshot)
+        elsewhere, odd = await _about_rows(settings, prepared.snapshot)
     except RefusedError as error:
         return (of_error("refused", error),)
     except PublishError:
@@ -75,21 +75,24 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     except DatabaseError as error:
         return (database_finding(error),)
     layout = examine_layout(settings, prepared.neighbour, prepared.content)
-    catalog = await asyncio.to_thread(known_models, settings.config_path, shutil.which("openclaw"))
+    models = await asyncio.to_thread(known_models, settings.config_path, shutil.which("openclaw"))
+    site = prepared.neighbour.site
     roster = examine_roster(
         prepared.snapshot,
         account=settings.account,
         default=prepared.default,
-        base_agents=prepared.neighbour.site.base_agents,
-        catalog=catalog,
+        base_agents=site.base_agents if site.base_complete else None,
+        models=models,
         elsewhere=elsewhere,
+        odd=odd,
         warnings=prepared.of_rows,
     )
     return (*layout, *roster)
 
 
-async def _agents_elsewhere(settings: Settings, snapshot: Snapshot) -> frozenset[str]:
-    """Return the agents that rows of this gateway may start and that other gateways run.
+async def _about_rows(settings: Settings, snapshot: Snapshot) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the agents that rows of this gateway may start and that other gateways run, and the columns of agents that
+    have another type than ours.
 
     Raises: DatabaseError.
     """
@@ -97,7 +100,8 @@ async def _agents_elsewhere(settings: Settings, snapshot: Snapshot) -> frozenset
     server = server_of(settings)
     connection = await connect(server, application_name="agent-config-sync", timing=Timing())
     try:
-        return await active_agents(connection, settings.account, allowed)
+        elsewhere = await active_agents(connection, settings.account, allowed)
+        return elsewhere, await columns_of_other_types(connection)
     except QUERY_FAILURES as error:
         raise query_failure(error, server.name) from None
     finally:

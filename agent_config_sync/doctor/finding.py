@@ -6,15 +6,21 @@ import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+PROGRAM = "agent-config-sync"
+
 CureKind: TypeAlias = Literal["run", "sql", "edit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cure:
-    """What to do: a command to run, SQL to execute (as the owner of the tables), or what to edit by hand."""
+    """What to do: a command to run, SQL to execute (as the owner of the tables), or what to edit by hand.
+
+    login: of the database, where a command needs another one than this.
+    """
 
     kind: CureKind
     text: str
+    login: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,8 @@ class Finding:
     cure: Cure
 
 
-def run(*words: str) -> Cure:
-    return Cure("run", shlex.join(("agent-config-sync", *words)))
+def run(*words: str, login: str | None = None) -> Cure:
+    return Cure("run", shlex.join((PROGRAM, *words)), login)
 
 
 def sql(text: str) -> Cure:
@@ -49,8 +55,11 @@ def edit(text: str) -> Cure:
 
 
 def literal(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+    """Return a text as an SQL literal that can be read and typed: what cannot be printed is escaped."""
+    if text.isprintable() and "\\" not in text:
+        return "'" + text.replace("'", "''") + "'"
+    escaped = (letter if letter.isprintable() else f"\\U{ord(letter):08X}" for letter in text.replace("\\", "\\\\"))
+    return "E'" + "".join(escaped).replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,8 @@ from agent_config_sync.settings import Settings
 
 def examine_output(settings: Settings) -> tuple[Finding, ...]:
     """Return what is wrong with the output and the state directory."""
-    findings = [*_file(settings)]
-    for folder, name in ((settings.output.parent, "output_unwritable"), (settings.state_dir, "state_unwritable")):
-        findings += _folder(folder, name)
-    return tuple(findings)
+    findings = [*_folder(settings.output.parent, "output_unwritable")] or [*_file(settings)]
+    return (*findings, *_folder(settings.state_dir, "state_unwritable"))
 
 
 def _file(settings: Settings) -> Iterator[Finding]:
@@ -31,17 +30,21 @@ def _file(settings: Settings) -> Iterator[Finding]:
     owner, beside = _owner(output), _owner(settings.config_path)
     if owner is not None and beside is not None and owner != beside:
         what = f"{output} belongs to {_name(owner)} and {settings.config_path.name} to {_name(beside)}"
-        yield Finding("output_foreign", what, Cure("run", f"chown {_name(beside)} {output}"))
+        yield Finding("output_foreign", what, Cure("run", shlex.join(("chown", _name(beside), str(output)))))
 
 
 def _folder(folder: Path, name: str) -> Iterator[Finding]:
     there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent  # it will be made
-    if not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+    while not _may(there, os.F_OK) and there != there.parent:
+        there = there.parent  # it will be made, or may not be looked at
+    if not _may(there, os.W_OK | os.X_OK):
         setting = "output_path" if name == "output_unwritable" else "state_dir"
         me = _name(os.geteuid())
         yield Finding(name, f"{me} may not write in {there}", edit(f"let {me} write there, or set {setting}"))
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _owner(path: Path) -> int | None:

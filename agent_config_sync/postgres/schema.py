@@ -59,6 +59,18 @@ TRIGGERS: Mapping[str, tuple[str, ...]] = {
 }
 """The triggers that notify, by table."""
 
+_TYPES: Mapping[str, str] = {
+    "account_id": "text",
+    "name": "text",
+    "is_default": "boolean",
+    "model": "text",
+    "fallback_models": "text[]",
+    "allowed_subagents": "text[]",
+}
+
+FUNCTIONS = ("notify_agent_config_changed", "notify_system_config_changed", "notify_gateway_changed")
+"""What those triggers execute."""
+
 RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("agents", column, "SELECT") for column in (*_SYSTEM_COLUMNS, *_AGENTS)),
     *(("agent_system_config", column, "SELECT") for column in COLUMNS["agent_system_config"]),
@@ -70,35 +82,51 @@ RIGHTS: tuple[tuple[str, str | None, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger of one of our tables."""
+    """A trigger of one of our tables. notifies: on our channel; of_ours: it executes a function of ours."""
 
     table: str
     name: str
     enabled: bool
     notifies: bool
+    of_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are in the database.
+
+    role_there: the server has agent_config_reader; reader: this login has its rights; member: it is in it, maybe
+    without its rights (NOINHERIT), which are a matter of the grant where inherits_by_grant. owner: who owns the tables,
+    None if this login can act as the owner. elsewhere: the schema of our tables where this login does not see them
+    under their plain names; closed: it may not use that schema.
+    """
+
+    login: str
+    role_there: bool
+    reader: bool
+    member: bool
+    inherits_by_grant: bool
+    owner: str | None
+    elsewhere: str | None
+    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks.
-
-    has_role: the server has agent_config_reader; is_reader: this login is in it.
-    """
+    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks."""
 
     missing_tables: tuple[str, ...]
     missing_columns: tuple[tuple[str, str], ...]
     triggers: tuple[Trigger, ...]
     missing_rights: tuple[tuple[str, str | None, str], ...]
-    login: str
-    has_role: bool
-    is_reader: bool
+    login: Login
 
 
 async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
     """Look at tables, columns, triggers and rights."""
     tables = await connection.fetch(query("schema_tables"), list(COLUMNS))
     there = {table["name"]: set(table["columns"]) for table in tables if table["there"]}
-    triggers = await connection.fetch(query("schema_triggers"), list(TRIGGERS), CHANNEL)
+    triggers = await connection.fetch(query("schema_triggers"), list(TRIGGERS), CHANNEL, list(FUNCTIONS))
     rights = await connection.fetch(query("rights_missing"), *_columns_of(_askable(there)))
     login = await connection.fetchrow(query("login"))
     assert login is not None  # a row of constants
@@ -109,15 +137,19 @@ async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
         ),
         triggers=tuple(Trigger(**dict(trigger)) for trigger in triggers),
         missing_rights=tuple((right["table"], right["column"], right["privilege"]) for right in rights),
-        login=login["login"],
-        has_role=login["role_there"],
-        is_reader=login["reader"],
+        login=Login(**dict(login)),
     )
 
 
 async def active_agents(connection: asyncpg.Connection, account: str, names: Iterable[str]) -> frozenset[str]:
     """Return those of these names that are active agents of some gateway."""
     records = await connection.fetch(query("agents_active"), account, list(names))
+    return frozenset(record["name"] for record in records)
+
+
+async def columns_of_other_types(connection: asyncpg.Connection) -> frozenset[str]:
+    """Return the columns of agents that have another type than ours; a table of yours may have them so."""
+    records = await connection.fetch(query("agents_other_types"), list(_TYPES), list(_TYPES.values()))
     return frozenset(record["name"] for record in records)
 
 

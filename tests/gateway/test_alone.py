@@ -48,6 +48,7 @@ async def scene(shared: Deployment) -> AsyncIterator[Scene]:
         assert await running.wait() == 0
 
 
+@pytest.mark.gateway_since(2026, 8, 1)  # earlier ones do not say over their RPC what they run with
 async def test_a_change_is_in_force_when_the_status_says_applied(scene: Scene) -> None:
     effective = await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'")
     assert effective.valid

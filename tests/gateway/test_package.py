@@ -11,9 +11,13 @@ import pytest
 from gateway.openclaw import OpenClaw
 from gateway.scene import Deploy, Deployment, Scene
 
+from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.resources import resource
 
 FILES = {"index.js", "openclaw.plugin.json", "package.json"}
+
+CONSENT = {"--force": GatewayVersion(2026, 5, 12), "--accept-capabilities": GatewayVersion(2026, 8, 1)}
+"""What `plugins install` wants to hear before it installs, and since when."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,9 @@ def shared(deploy: Deploy, package: Path) -> Deployment:
             own.update(config["plugins"]["entries"].pop("agent_config_sync"))
 
         gateway.edit_config(without)
-        ended = gateway.openclaw("plugins", "install", str(package), "--force", "--accept-capabilities")
+        version = gateway.installation.version
+        consent = [option for option, since in CONSENT.items() if version >= since]
+        ended = gateway.openclaw("plugins", "install", str(package), *consent)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         gateway.edit_config(lambda config: config["plugins"]["entries"].update(agent_config_sync=own))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -251,3 +252,34 @@ async def test_the_page_of_settings_is_up_to_date() -> None:
     generated, _ = await process.communicate()
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
     assert generated.decode() == page.read_text(encoding="utf-8"), "run make docs"
+
+
+# --- doctor
+
+
+@pytest.fixture
+async def _untriggered(operator: Operator) -> None:
+    await operator.execute("DROP TRIGGER agent_config_changed_update ON agents")
+
+
+@pytest.mark.usefixtures("_untriggered")
+async def test_a_cure_names_the_database_and_the_config_of_the_command_that_found_it(
+    database: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "my config.toml"
+    config.write_text("gateway = 'here'\n")
+    ended = await command(
+        "doctor", "--dsn", database.replace("postgres@", f"postgres:{SECRET}@"), "--config", str(config)
+    )
+    assert f"run:  agent-config-sync migrate --repair --dsn {shlex.quote(database)} --config '{config}'\n" in ended.out
+    assert SECRET not in ended.out + ended.err
+
+
+@pytest.mark.usefixtures("_untriggered")
+async def test_a_cure_names_the_login_that_may(database: str, operator: Operator) -> None:
+    await operator.execute("DROP ROLE IF EXISTS box; CREATE ROLE box LOGIN IN ROLE agent_config_reader")
+    try:
+        ended = await command("doctor", AGENT_CONFIG_SYNC_DSN=database.replace("postgres@", "box@"))
+    finally:
+        await operator.execute("DROP ROLE box")
+    assert f"migrate --repair --dsn {shlex.quote(database)}  # as postgres, who owns the tables\n" in ended.out

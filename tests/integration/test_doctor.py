@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from harness import Operator, database_dsn, make_settings
 
 from agent_config_sync.doctor.examination import examine
 from agent_config_sync.doctor.finding import Finding
+from agent_config_sync.doctor.output import examine_output
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.migrate import migrate
 from agent_config_sync.postgres.queries import query
@@ -20,23 +23,22 @@ from agent_config_sync.settings import Settings
 
 INCLUDE = '"$include": ["./agents.base.json5", "./agents.json"]'
 SECTION = f'{{"agents": {{{INCLUDE}}}}}'
-PROVIDER = '"models": {"providers": {"p": {"models": [{"id": "known-1"}, {"id": "other"}]}}}'
+PROVIDER = '"models": {"providers": {"p": {"baseUrl": "http://h/v1", "models": [{"id": "known-1"}, {"id": "other"}]}}}'
 LOGIN = "doctor_login"
 
 
 @pytest.fixture
-def settings(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+async def settings(database: str, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A place where everything is as it should be, without an `openclaw` to ask."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'p/known-1', true)")
     settings = make_settings(database, tmp_path)
     settings.config_path.parent.mkdir()
     settings.config_path.write_text(SECTION)
+    settings.config_path.with_name("agents.base.json5").write_text("{}")
+    await Plugin(settings).visit.once()
+    await operator.execute("DELETE FROM gateway_status")
     return settings
-
-
-@pytest.fixture(autouse=True)
-async def _lead(operator: Operator) -> None:
-    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'p/known-1', true)")
 
 
 async def names(settings: Settings) -> list[str]:
@@ -159,6 +161,75 @@ async def test_a_right_that_the_role_lost_is_found_and_cured(
     assert await examine(mine) == ()
 
 
+async def test_a_login_that_does_not_inherit_its_role_is_found_and_cured(
+    settings: Settings, operator: Operator, login: str
+) -> None:
+    await operator.execute(f"ALTER ROLE {LOGIN} NOINHERIT; GRANT agent_config_reader TO {LOGIN}")
+    mine = changed(settings, dsn=login)
+    finding = await only(mine)
+    assert finding.name == "rights_missing"
+    await cure(finding, operator)
+    assert await examine(mine) == ()
+
+
+async def test_a_schema_that_is_closed_to_the_login_is_found_and_cured(
+    settings: Settings, operator: Operator, login: str
+) -> None:
+    await operator.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    mine = changed(settings, dsn=login)
+    finding = await only(mine)
+    assert (finding.name, "schema public" in finding.what) == ("rights_missing", True)
+    await cure(finding, operator)
+    assert await examine(mine) == ()
+
+
+async def test_a_search_path_without_our_tables_is_found_and_cured(
+    settings: Settings, operator: Operator, login: str
+) -> None:
+    await operator.execute(f"GRANT agent_config_reader TO {LOGIN}; ALTER ROLE {LOGIN} SET search_path = elsewhere")
+    mine = changed(settings, dsn=login)
+    finding = await only(mine)
+    assert (finding.name, "search_path" in finding.what) == ("table_missing", True)
+    await cure(finding, operator)
+    assert await examine(mine) == ()
+
+
+async def test_a_command_that_wants_the_owner_of_the_tables_says_so(
+    settings: Settings, operator: Operator, login: str
+) -> None:
+    await operator.execute(f"GRANT agent_config_reader TO {LOGIN}; DROP TRIGGER agent_config_changed_update ON agents")
+    finding = await only(changed(settings, dsn=login))
+    assert (finding.name, finding.cure.login) == ("trigger_missing", "postgres")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("PERFORM pg_notify('acme_agent_config_changed', '')", []),
+        ("EXECUTE 'NOTIFY Agent_Config_Changed'", ["trigger_doubled"]),
+        ("PERFORM pg_notify('agent_config_changed', '')", ["trigger_doubled"]),
+    ],
+)
+async def test_a_strangers_trigger_counts_only_if_it_notifies_on_our_channel(
+    settings: Settings, operator: Operator, body: str, expected: list[str]
+) -> None:
+    await operator.execute(
+        f"CREATE FUNCTION acme() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$;"
+        " CREATE TRIGGER acme AFTER INSERT ON agents FOR EACH ROW EXECUTE FUNCTION acme()"
+    )
+    found = await examine(settings)
+    assert [finding.name for finding in found] == expected
+    assert all(finding.cure.kind == "edit" for finding in found)
+
+
+async def test_a_trigger_that_fires_on_a_replica_alone_is_switched_off(settings: Settings, operator: Operator) -> None:
+    await operator.execute("ALTER TABLE agents ENABLE REPLICA TRIGGER agent_config_changed_insert")
+    finding = await only(settings)
+    assert finding.name == "trigger_disabled"
+    await cure(finding, operator)
+    assert await examine(settings) == ()
+
+
 async def test_a_role_that_is_not_there_is_found_with_who_can_make_it(
     settings: Settings, operator: Operator, login: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +257,7 @@ async def test_a_layout_is_looked_at_although_the_database_cannot_be_read(settin
         ("UPDATE agents SET is_default = false", "no_default_agent"),
         ("UPDATE agents SET allowed_subagents = '{lead,ghost}'", "dangling_subagent"),
         ("UPDATE agents SET allowed_subagents = ARRAY['gho''st']", "dangling_subagent"),
+        ("UPDATE agents SET allowed_subagents = ARRAY[E'gh\\u200bo\\\\s\\nt']", "dangling_subagent"),
         ("UPDATE agents SET model = 'known-1'", "unknown_model"),
         ("UPDATE agents SET model = 'p/knwon-1'", "unknown_model"),
         ("UPDATE agents SET fallback_models = '{p/othr}'", "unknown_model"),
@@ -202,6 +274,62 @@ async def test_an_odd_row_is_found_and_cured_by_the_statement(
         if finding.name == name:
             await cure(finding, operator)
     assert await examine(settings) == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "value", "name"),
+    [
+        ("allowed_subagents", "jsonb", """'["ghost"]'""", "dangling_subagent"),
+        ("is_default", "integer", "0", "no_default_agent"),
+        ("fallback_models", "jsonb", """'["p/othr"]'""", "unknown_model"),
+    ],
+)
+async def test_a_statement_of_ours_is_not_offered_for_a_column_of_another_type(
+    settings: Settings, operator: Operator, column: str, kind: str, value: str, name: str
+) -> None:
+    settings.config_path.write_text(SECTION.replace("{", "{" + PROVIDER + ", ", 1))
+    await operator.execute(f"ALTER TABLE agents DROP COLUMN {column} CASCADE")
+    await operator.execute(f"ALTER TABLE agents ADD COLUMN {column} {kind}")
+    await migrate(operator, repair=True)
+    await operator.execute(f"UPDATE agents SET {column} = {value}")
+    finding = await only(settings)
+    assert (finding.name, finding.cure.kind) == (name, "edit")
+
+
+async def test_a_model_of_a_provider_that_the_gateway_knows_itself_is_sound(
+    settings: Settings, operator: Operator
+) -> None:
+    own = '"models": {"providers": {"anthropic": {"models": [{"id": "claude-custom"}]}}}'
+    settings.config_path.write_text(SECTION.replace("{", "{" + own + ", ", 1))
+    await operator.execute("UPDATE agents SET model = 'anthropic/claude-opus-4-5'")
+    assert await examine(settings) == ()
+
+
+async def test_the_models_of_an_included_file_are_known(settings: Settings, operator: Operator) -> None:
+    settings.config_path.with_name("more.json5").write_text('{p: {models: [{id: "third"}]}}')
+    more = PROVIDER.replace('"providers": {', '"providers": {"$include": "./more.json5", ')
+    settings.config_path.write_text(SECTION.replace("{", "{" + more + ", ", 1))
+    await operator.execute("UPDATE agents SET model = 'p/third'")
+    assert await examine(settings) == ()
+
+
+async def test_an_alias_of_the_operators_own_names_a_model(settings: Settings, operator: Operator) -> None:
+    base = settings.config_path.with_name("agents.base.json5")
+    base.write_text("{defaults: {models: {'p/known-1': {alias: 'opus'}}}}")
+    await operator.execute("UPDATE agents SET model = 'opus'")
+    assert "unknown_model" not in await names(settings)
+
+
+async def test_a_word_that_is_no_model_is_found_once(settings: Settings, operator: Operator) -> None:
+    await operator.execute("UPDATE agents SET model = 'known'")
+    finding = await only(changed(settings, gateway_version="2026.9.6"))
+    assert finding.name == "unknown_model"
+
+
+async def test_what_the_gateways_version_does_not_take_is_nobodys_mistake(settings: Settings) -> None:
+    old = changed(settings, gateway_version="2026.2.9")
+    assert await examine(old) == ()
+    assert any("max_spawn_depth: skipped" in warning for warning in (await Plugin(old).visit.preview()).warnings)
 
 
 async def test_an_agent_that_another_gateway_runs_may_be_named(settings: Settings, operator: Operator) -> None:
@@ -231,7 +359,7 @@ async def test_a_file_over_the_gateways_limit_is_found(settings: Settings, opera
 
 async def test_an_account_without_rows_is_found(settings: Settings, operator: Operator) -> None:
     await operator.execute("DELETE FROM agents")
-    finding = await only(settings)
+    finding = await only(changed(settings, allow_empty=True))
     assert finding.name == "no_agents"
     assert "the account" in finding.cure.text
 
@@ -281,12 +409,47 @@ async def test_a_layout_that_keeps_our_file_away_is_found_and_cured(
 async def test_a_configuration_that_cannot_be_read_is_found(settings: Settings) -> None:
     settings.config_path.write_text("{ broken")
     finding = await only(settings)
-    assert (finding.name, finding.cure.text) == (
-        "config_unreadable",
-        "correct it there; until then nobody can tell which layout the file must have",
-    )
+    assert (finding.name, finding.cure.text) == ("config_unreadable", "correct it there")
+    finding = await only(changed(settings, state_dir=settings.state_dir.with_name("empty")))
+    assert finding.cure.text == "correct it there; until then nobody can tell which layout the file must have"
     settings.config_path.write_text(SECTION)
     assert await examine(settings) == ()
+
+
+async def test_a_base_file_that_cannot_be_read_is_found_and_no_row_is_blamed_for_it(
+    settings: Settings, operator: Operator
+) -> None:
+    base = settings.config_path.with_name("agents.base.json5")
+    await operator.execute("UPDATE agents SET allowed_subagents = '{human}'")
+    base.unlink()
+    finding = await only(settings)
+    assert (finding.name, str(base) in finding.what) == ("config_unreadable", True)
+    base.write_text("{entries: {human: {}}}")
+    assert await examine(settings) == ()
+
+
+async def test_a_configuration_that_is_not_there_is_found_and_cured(settings: Settings) -> None:
+    elsewhere = settings.config_path.with_name("elsewhere.json")
+    finding = await only(changed(settings, config_path=elsewhere, output_path=None))
+    assert finding.name == "config_missing"
+    assert "set config_path" in finding.cure.text
+    assert await examine(settings) == ()
+
+
+async def test_a_file_that_is_included_and_not_there_is_found_and_cured(settings: Settings) -> None:
+    settings.output.unlink()
+    finding = await only(settings)
+    assert (finding.name, finding.cure.text) == ("output_missing", "agent-config-sync sync")
+    await Plugin(settings).visit.once()
+    assert await examine(settings) == ()
+
+
+async def test_a_file_outside_of_the_gateways_folder_is_found_and_cured(settings: Settings, tmp_path: Path) -> None:
+    away = changed(settings, output_path=tmp_path / "away" / "agents.json")
+    away.output.parent.mkdir()
+    finding = await only(away)
+    assert (finding.name, "unset output_path" in finding.cure.text) == ("include_outside", True)
+    assert await examine(changed(settings, output_path=None)) == ()
 
 
 async def test_a_configuration_that_the_gateway_itself_refuses_is_found(settings: Settings, tmp_path: Path) -> None:
@@ -334,6 +497,10 @@ def gateway_pid(tmp_path: Path) -> Iterator[int]:
         yield running.pid
 
 
+async def test_the_gateways_child_knows_its_process_although_a_command_does_not(settings: Settings) -> None:
+    assert await examine(changed(settings, reload="signal"), child=True) == ()
+
+
 async def test_a_signal_that_might_open_a_debugger_is_found_and_cured(settings: Settings, gateway_pid: int) -> None:
     odd = changed(settings, reload="signal", gateway_version=None, gateway_pid=gateway_pid)
     assert await names(odd) == ["signal_opens_debugger"]
@@ -344,10 +511,34 @@ async def test_a_signal_that_might_open_a_debugger_is_found_and_cured(settings: 
 # --- the output
 
 
+@pytest.fixture
+def _as_nobody() -> Iterator[None]:
+    """Lend the rights of a user who owns nothing, where the tests run as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.usefixtures("_as_nobody")
+def test_a_folder_that_may_not_be_entered_is_named() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        closed = Path(folder, "closed")
+        closed.mkdir(mode=0)
+        within = Settings(dsn="postgresql://", config_path=closed / "gateway" / "openclaw.json", state_dir=Path(folder))
+        (finding,) = examine_output(within)
+        closed.chmod(0o700)
+    assert finding.name == "output_unwritable"
+    assert finding.what.endswith(f"may not write in {closed}")
+
+
 async def test_something_else_in_the_place_of_the_file_is_found(settings: Settings) -> None:
+    settings.output.unlink()
     settings.output.symlink_to(settings.config_path)
     found = await examine(settings)
     assert [finding.name for finding in found] == ["output_foreign"]
     settings.output.unlink()
     assert "remove it" in found[0].cure.text
+    await Plugin(settings).visit.once()
     assert await examine(settings) == ()

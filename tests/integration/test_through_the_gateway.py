@@ -53,7 +53,7 @@ async def test_a_cure_is_a_command_of_the_gateways_program_where_the_doctor_was_
     async with connected(database) as operator:
         await operator.execute("DROP TRIGGER agent_config_changed_update ON agents")
     ended = await command("--greeted", "doctor", said=said)
-    assert "run:  openclaw agent-config-sync migrate --repair" in ended.out
+    assert "run:  openclaw agent-config-sync migrate --repair\n" in ended.out
 
 
 async def test_run_says_its_version_before_it_is_greeted() -> None:
