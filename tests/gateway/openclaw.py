@@ -81,12 +81,16 @@ class Installation:
         return version
 
     def environment(self, home: Path) -> dict[str, str]:
-        """Return the environment of a gateway: nothing of ours but the PATH."""
+        """Return the environment of a gateway: nothing of ours but the PATH. The folder for temporary files is its own,
+        because 2026.5.12 takes everybody else's rights from it."""
         programs = self.folder / "node_modules" / ".bin"
+        temporary = home / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
         return {
             "HOME": str(home),
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "LANG": "C.UTF-8",
+            "TMPDIR": str(temporary),
             "XDG_STATE_HOME": str(home / "state"),
         }
 

@@ -16,8 +16,12 @@ from agent_config_sync.resources import resource
 
 FILES = {"index.js", "openclaw.plugin.json", "package.json"}
 
-CONSENT = {"--force": GatewayVersion(2026, 5, 12), "--accept-capabilities": GatewayVersion(2026, 8, 1)}
-"""What `plugins install` wants to hear before it installs, and since when."""
+CONSENT = {
+    "--force": (GatewayVersion(2026, 5, 12), None),
+    "--dangerously-force-unsafe-install": (GatewayVersion(2026, 5, 12), GatewayVersion(2026, 7, 1)),  # a process starts
+    "--accept-capabilities": (GatewayVersion(2026, 8, 1), None),
+}
+"""What `plugins install` wants to hear before it installs, since when, and before which version."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,11 @@ def shared(deploy: Deploy, package: Path) -> Deployment:
 
         gateway.edit_config(without)
         version = gateway.installation.version
-        consent = [option for option, since in CONSENT.items() if version >= since]
+        consent = [
+            option
+            for option, (since, before) in CONSENT.items()
+            if since <= version and (before is None or version < before)
+        ]
         ended = gateway.openclaw("plugins", "install", str(package), *consent)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         gateway.edit_config(lambda config: config["plugins"]["entries"].update(agent_config_sync=own))
