@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import socket
 import sys
 import tomllib
@@ -35,6 +36,10 @@ from agent_config_sync.model.site import GatewayVersion
 
 ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
 _NOT_SETTINGS = frozenset({"test_dsn", "test_gateway"})
+_SERVICE_LINK = re.compile(r"service_(host|port(_.*)?)|port_\d+_.*")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+"""What Kubernetes puts into every container of a namespace with a Service called `agent-config-sync` or `health`."""
+
 _DATABASE_KEYS = ("dsn", "host", "port", "database", "user", "password")
 
 
@@ -47,10 +52,16 @@ def _home_expanded(value: object) -> object:
         raise ValueError("its home directory is not known") from None
 
 
-def _no_dsn(host: str) -> str:
-    if "://" in host or "@" in host:
+def _no_dsn(name: str) -> str:
+    if "://" in name:
         raise ValueError("this looks like a dsn: put it there")
-    return host
+    return name
+
+
+def _no_login(host: str) -> str:
+    if "@" in host:
+        raise ValueError("this looks like a dsn: put it there")
+    return _no_dsn(host)
 
 
 def _names_a_file(path: Path) -> Path:
@@ -128,12 +139,14 @@ class Settings(BaseModel):
         None,
         description="The database as one URL, `postgresql://user:password@host:5432/database`; may name several hosts.",
     )
-    host: Annotated[str, AfterValidator(_no_dsn)] | None = Field(
+    host: Annotated[str, AfterValidator(_no_login)] | None = Field(
         None, description="Host of the database, or the folder of its socket."
     )
     port: int | None = Field(None, ge=1, le=65535, description="Port of the database.")
-    database: str | None = Field(None, description="Name of the database.")
-    user: str | None = Field(None, description="Login of this gateway in the database.")
+    database: Annotated[str, AfterValidator(_no_dsn)] | None = Field(None, description="Name of the database.")
+    user: Annotated[str, AfterValidator(_no_dsn)] | None = Field(
+        None, description="Login of this gateway in the database."
+    )
     password: SecretStr | None = Field(
         None, description="Password of the login; without one, `PGPASSWORD` and `.pgpass` count."
     )
@@ -260,7 +273,7 @@ def load_settings(
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise SettingsError(_readable(error)) from None
+        raise SettingsError(_readable(error, merged, command_line)) from None
     except RuntimeError:  # Path.home() without HOME and without an entry in passwd
         raise SettingsError("this user has no home directory: set config_path and state_dir") from None
 
@@ -292,16 +305,20 @@ def _setting_name(key: str) -> str:
 
 
 def _from_further_names() -> dict[str, object]:
-    return {setting: os.environ.get(name) for setting, name in FURTHER_NAMES.items()}
+    return {
+        setting: value
+        for setting, name in FURTHER_NAMES.items()
+        if (value := os.environ.get(name)) is not None and not _SERVICE_ADDRESS.match(value)
+    }
 
 
 def _from_environment() -> dict[str, object]:
     found = {
         name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
         for name, value in os.environ.items()
-        if name.startswith(ENVIRONMENT_PREFIX)
+        if name.startswith(ENVIRONMENT_PREFIX) and not _SERVICE_ADDRESS.match(value)
     }
-    return {key: value for key, value in found.items() if key not in _NOT_SETTINGS}
+    return {key: value for key, value in found.items() if key not in _NOT_SETTINGS and not _SERVICE_LINK.fullmatch(key)}
 
 
 def _from_file(path: str) -> dict[str, object]:
@@ -321,7 +338,11 @@ def _from_file(path: str) -> dict[str, object]:
         raise SettingsError(f"the config file {path} is nested too deeply") from None
 
 
-def _readable(error: ValidationError) -> str:
+def _readable(error: ValidationError, merged: Mapping[str, object], command_line: Mapping[str, object]) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"]) or "settings"
-    return f"the setting {_setting_name(name) if not unknown_keys([name]) else name} is not valid: {first['msg']}"
+    name = _setting_name(name) if not unknown_keys([name]) else name
+    names = (f"{ENVIRONMENT_PREFIX}{name.upper()}", FURTHER_NAMES.get(name, ""))
+    variable = next((each for each in names if os.environ.get(each)), None)
+    of_environment = variable is not None and name not in command_line and merged.get(name) == os.environ[variable]
+    return f"the setting {name} is not valid{f' (from {variable})' if of_environment else ''}: {first['msg']}"

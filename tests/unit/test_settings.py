@@ -386,3 +386,42 @@ def test_the_manifest_of_the_plugin_names_only_settings_that_exist() -> None:
     manifest = json.loads((Path(__file__).parents[2] / "openclaw.plugin.json").read_text())
     names = set(manifest["configSchema"].get("properties", {})) - {"command"}
     assert unknown_keys(names) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENT_CONFIG_SYNC_SERVICE_HOST", "10.0.0.1"),
+        ("AGENT_CONFIG_SYNC_SERVICE_PORT_HTTP", "3000"),
+        ("AGENT_CONFIG_SYNC_PORT", "tcp://10.0.0.1:3000"),
+        ("AGENT_CONFIG_SYNC_PORT_3000_TCP_ADDR", "10.0.0.1"),
+        ("HEALTH_PORT", "tcp://10.0.0.1:3000"),
+    ],
+)
+def test_what_kubernetes_says_of_a_service_of_our_name_is_no_setting(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert loaded().port is None
+    assert loaded().health_address is None
+
+
+def test_a_value_that_is_not_valid_is_told_with_the_variable_that_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALTH_PORT", "many")
+    with pytest.raises(SettingsError, match=r"the setting health_port is not valid \(from HEALTH_PORT\)"):
+        loaded()
+    with pytest.raises(SettingsError, match="the setting health_port is not valid:"):
+        load_settings(command_line={"health_port": "more"})
+
+
+@pytest.mark.parametrize("key", ["host", "database", "user"])
+def test_a_dsn_in_another_place_is_refused_without_its_password(key: str) -> None:
+    with pytest.raises(SettingsError, match="this looks like a dsn: put it there") as refused:
+        loaded(**{key: f"postgresql://u:{SECRET}@h/d"})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("version", ["2026.7", "latest", "9.6"])
+def test_a_gateway_version_that_is_none_is_refused(version: str) -> None:
+    with pytest.raises(SettingsError, match="it must be a version of OpenClaw, such as"):
+        loaded(gateway_version=version)
