@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,9 +56,11 @@ class State:
     def __init__(self, directory: Path, output: Path) -> None:
         self.path = directory / f"{output.stem}-{hashlib.sha256(os.fsencode(output)).hexdigest()[:12]}.json"
         self._output = str(output).encode("utf-8", "backslashreplace").decode()
+        self._beside = output.parent
         self._seen: FileSignature | None = None
         self.remembered = Remembered()
-        self.refresh()
+        with contextlib.suppress(PublishError):  # a pass will say it
+            self.refresh()
 
     @property
     def history_folder(self) -> Path:
@@ -65,15 +68,22 @@ class State:
         return self.path.with_suffix(".history")
 
     def refresh(self) -> None:
-        """Read what another process (`sync` beside `run`) may have saved; call it with the pass lock held."""
-        try:
+        """Read what another process (`sync` beside `run`) may have saved; call it with the pass lock held.
+
+        Raises: PublishError when there is something that cannot be read: what was remembered stays, a hold above all.
+        """
+        seen = content = None
+        with contextlib.suppress(PublishError):
             seen = atomic.signature(self.path)
             if seen is not None and seen == self._seen:
                 return
             content = atomic.read(self.path)
+        if content is None and _may_hold_something(self.path):
+            raise PublishError(f"the state file {self.path} cannot be read: let this user read it, or set state_dir")
+        try:
             self.remembered = Remembered.model_validate(orjson.loads(content)) if content else Remembered()
             self._seen = seen
-        except (PublishError, orjson.JSONDecodeError, ValidationError):
+        except (orjson.JSONDecodeError, ValidationError):
             self.remembered = Remembered()
             self._seen = None
 
@@ -98,9 +108,7 @@ class State:
             return  # which is most often so, and people wait for it
         directory = self.path.parent
         try:
-            if not directory.is_dir():
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                directory.chmod(0o700)
+            atomic.make_folder(directory, beside=self._beside if self._beside.is_dir() else None)
         except OSError as error:
             raise PublishError(
                 f"the state directory {directory} cannot be made ({error.strerror}): set state_dir"
@@ -129,7 +137,7 @@ class State:
 
         Raises: LockedError.
         """
-        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), setting="state_dir")
         give_up = time.monotonic() + LOCK_DEADLINE
         while not lock.try_acquire():
             if time.monotonic() >= give_up:
@@ -143,3 +151,13 @@ class State:
     def sweep(self) -> None:
         """Remove what a killed process left; the pass lock must be held."""
         atomic.sweep(self.path)
+
+
+def _may_hold_something(path: Path) -> bool:
+    """Return whether there is a file of its own, or nobody can tell; what else may stand there is replaced."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True

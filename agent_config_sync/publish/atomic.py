@@ -109,8 +109,8 @@ def replace(
 ) -> FileSignature:
     """Replace `path` by `content` and return the new file's signature.
 
-    like: owner and mode of the new file; None means ours and 0600. ready: called when the new bytes are durable under
-    the temporary name, just before the rename.
+    like: owner and mode of the new file; None means 0600 and ours, or for root the owner of the folder. ready: called
+    when the new bytes are durable under the temporary name, just before the rename.
 
     Raises: PublishError, StoppedError. The old file stands and no temporary file is left; only where the fsync of the
     directory failed the new file stands, and might not outlive a loss of power.
@@ -144,8 +144,7 @@ def _replace_in(
             rest = memoryview(content)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
-            if like is not None:
-                _own(descriptor, like)
+            _own(descriptor, like or _private(directory))
             os.fsync(descriptor)
             ready()
             with gate.passing():
@@ -159,6 +158,35 @@ def _replace_in(
         os.close(descriptor)
     os.fsync(directory)
     return written
+
+
+def make_folder(path: Path, *, beside: Path | None = None) -> None:
+    """Make a folder and those above it that are missing, all 0700.
+
+    beside: whose owner root makes them for, so that root's command does not lock the service's own user out; None means
+    the first folder above that is there.
+
+    Raises: OSError.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent, beside=beside)
+    owner = (beside or path.parent).stat()
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if path.is_dir():
+            return  # another process has made it
+        raise
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _private(folder: int) -> Ownership:
+    """Return what a file of ours has in this open folder."""
+    owner = os.fstat(folder)
+    mine = (os.geteuid(), os.getegid()) if os.geteuid() else (owner.st_uid, owner.st_gid)
+    return Ownership(0o600, *mine)
 
 
 def _own(descriptor: int, like: Ownership) -> None:
@@ -178,8 +206,8 @@ def _own(descriptor: int, like: Ownership) -> None:
 
 @contextlib.contextmanager
 def _directory(path: Path, *, create: bool = True) -> Iterator[int]:
-    if create and not path.is_dir():
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if create:
+        make_folder(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor

@@ -14,16 +14,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from agent_config_sync.errors import LockedError, PublishError
+from agent_config_sync.publish.atomic import make_folder
+
+_PROGRAM = ("agent-config-sync", "__main__.py")
+"""Ourselves: the command, and `python -m`."""
 
 _POLL = 0.05
 """Seconds between two tries; flock cannot wait with a deadline."""
 
 
 class FileLock:
-    """An exclusive flock on a file of its own, which names its holder."""
+    """An exclusive flock on a file of its own, which names its holder. setting: the one that says where it is."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, setting: str = "output_path") -> None:
         self.path = path
+        self._setting = setting
         self._descriptor: int | None = None
 
     def try_acquire(self) -> bool:
@@ -45,8 +50,7 @@ class FileLock:
                 break
             os.close(descriptor)  # somebody removed the file between our open and our lock
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        command = Path(sys.argv[0]).name or "python"
-        text = f"pid {os.getpid()} on {socket.gethostname()} ({command} {' '.join(sys.argv[1:2])}) since {since}\n"
+        text = f"pid {os.getpid()} on {socket.gethostname()} ({_command()}) since {since}\n"
         with contextlib.suppress(OSError):  # a full disk costs the name of the holder, not the lock
             # Never to zero: freeing the file's only block costs a millisecond on a disk that discards.
             os.ftruncate(descriptor, os.pwrite(descriptor, text.encode("utf-8", "replace"), 0))
@@ -86,8 +90,7 @@ class FileLock:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            if not self.path.parent.is_dir():
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             try:
                 descriptor = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
             except FileExistsError:
@@ -110,7 +113,7 @@ class FileLock:
     def _failed(self, error: OSError) -> PublishError:
         return PublishError(
             f"the lock file {self.path} cannot be used ({error.strerror}): let this user write in that directory, "
-            "or set another output_path"
+            f"or set another {self._setting}"
         )
 
     def _still_named(self, descriptor: int) -> bool:
@@ -119,6 +122,13 @@ class FileLock:
         except OSError:
             return False
         return named.st_ino == os.fstat(descriptor).st_ino
+
+
+def _command() -> str:
+    """Return what this process was started as; of a host's own words, which may be secrets, only the first."""
+    program, *words = sys.argv or [""]
+    ours = Path(program).name in _PROGRAM
+    return " ".join([Path(program).name or "python", *(words[:1] if ours else [])])
 
 
 def pass_lock(output: Path) -> FileLock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,25 @@ def test_a_child_does_not_inherit_the_lock(path: Path) -> None:
         other = FileLock(path)
         assert other.try_acquire()
         other.release()
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (["/usr/bin/agent-config-sync", "run", "--dsn", "x"], "(agent-config-sync run)"),
+        (["/x/agent_config_sync/__main__.py", "sync"], "(__main__.py sync)"),
+        (["host.py", "postgresql://u:t0psecret@h/d"], "(host.py)"),
+        ([], "(python)"),
+    ],
+)
+def test_the_holder_names_a_command_of_ours_and_no_word_of_another_host(
+    path: Path, argv: list[str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    lock = FileLock(path)
+    assert lock.try_acquire()
+    assert named in lock.holder()
+    lock.release()
 
 
 def test_an_empty_lock_file_has_an_unnamed_holder(path: Path) -> None:

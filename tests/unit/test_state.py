@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+from unit.builders import site
 
 from agent_config_sync.errors import LockedError, PublishError
+from agent_config_sync.history import History
 from agent_config_sync.publish import atomic
 from agent_config_sync.state import Remembered, State
 
@@ -193,3 +197,38 @@ def test_nobody_saves_while_another_process_does_and_the_holder_is_named(
     monkeypatch.setattr("agent_config_sync.state.LOCK_DEADLINE", 0.0)
     with ours._alone(), pytest.raises(LockedError, match=f"held by pid {os.getpid()}"):
         other.save(default="other")
+
+
+@pytest.fixture
+def _as_nobody() -> Iterator[None]:
+    """Lend the rights of a user who owns nothing, where the tests run as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+@pytest.mark.usefixtures("_as_nobody")
+def test_a_file_that_may_not_be_read_any_more_is_an_error_and_what_was_known_stays() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        kept = state(Path(folder))
+        kept.save(confirmed="A")
+        kept.path.chmod(0)
+        os.utime(kept.path)
+        with pytest.raises(PublishError, match="let this user read it, or set state_dir"):
+            kept.refresh()
+        assert not kept.owes("A")
+
+
+def test_what_root_saves_belongs_to_the_owner_of_the_output(tmp_path: Path) -> None:
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()
+    gateway = tmp_path / "gateway"
+    gateway.mkdir()
+    os.chown(gateway, owner, -1)
+    kept = state(tmp_path, gateway / "agents.json")
+    kept.save(confirmed="A")
+    History(kept.history_folder).keep(b"{}", "hash", reason="test", site=site())
+    found = [kept.path.parent, kept.path, kept.history_folder, *kept.history_folder.iterdir()]
+    assert {path.stat().st_uid for path in found} == {owner}
+    assert {mode_of(path) for path in found} == {0o700, 0o600}
