@@ -1,11 +1,17 @@
 -- Which row versions form this gateway's roster at this instant?
 -- (tableoid, ctid, xmin) names a row version, in 14 bytes: a changed row gets another, and reading them is six times
 -- cheaper than rows. A rewrite of the table (VACUUM FULL, CLUSTER) moves rows but keeps xmin; it gives the table another
--- file.
+-- file. A column that is renamed, or made with a default, changes what rows say and leaves them as they are; it changes
+-- the description of the columns, and so does a value of an enum.
 SELECT pg_current_snapshot()::text AS at,
        coalesce((SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
                  FROM pg_partition_tree('agents'::regclass) WHERE isleaf),
-                pg_relation_filenode('agents'::regclass)::text) AS files,
+                pg_relation_filenode('agents'::regclass)::text)
+       || (SELECT format(' %s %s', count(*), sum(xmin::text::bigint))
+           FROM pg_attribute WHERE attrelid = 'agents'::regclass)
+       || coalesce((SELECT ' ' || sum(pg_enum.xmin::text::bigint)
+                    FROM pg_enum JOIN pg_attribute ON atttypid = enumtypid WHERE attrelid = 'agents'::regclass), '')
+       AS files,
        string_agg(oidsend(tableoid) || tidsend(ctid) || xidsend(xmin), ''::bytea) AS versions
 FROM agents
 WHERE account_id::text = $1
