@@ -29,6 +29,11 @@ class Listening(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkProven(Event):
+    """A notification of our own came back: the link does what it is for."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkLost(Event):
     """The connection to the database ended; a new one is being made."""
 
@@ -183,6 +188,13 @@ class Reported(Event):
 @dataclass(frozen=True, slots=True)
 class StatusUnwritable(Event):
     """The row in gateway_status cannot be written; said once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusContested(Event):
+    """Another process writes the same row of gateway_status; said once."""
 
     reason: str
 

@@ -63,7 +63,7 @@ class Plugin:
         payment = Payment(self.pipeline, standing, self.events, informant=informant, patience=patience)
         passes = Passes(settings, self.pipeline, session.wake, payment=payment, standing=standing, events=self.events)
         self.sync = ConfigSync(settings, session, passes, payment=payment, events=self.events, gate=self.gate)
-        self.visit = Visit(session, passes, self.pipeline, payment=payment, standing=standing)
+        self.visit = Visit(session, passes, self.pipeline, payment=payment, standing=standing, events=self.events)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None

@@ -58,7 +58,7 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.ERROR, f"{error}{_again(retry_in)}"
         case events.WaitingForOther(holder=holder):
             return logging.WARNING, f"another process keeps this output: {holder}; waiting until it ends"
-        case events.StatusUnwritable(reason=reason):
+        case events.StatusUnwritable(reason=reason) | events.StatusContested(reason=reason):
             return logging.WARNING, reason
         case events.Held(reason=reason):
             return logging.INFO, reason

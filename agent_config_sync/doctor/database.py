@@ -74,9 +74,8 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
     if not findings:  # else the same cure twice
         findings += await _pending(link, state)
     if reporter not in (None, state.login.login):
-        what = f"the status of {gateway} is written by login {reporter}, and this one is {state.login.login}"
-        again = f"{what}: if that is the gateway's own login now, it cannot report"
-        findings.append(Finding("status_of_another_login", again, forget_status(account, gateway)))
+        what = f"the status of {gateway} is written by login {reporter}, and {state.login.login} may not write it"
+        findings.append(Finding("status_of_another_login", what, forget_status(account, gateway)))
     return tuple(findings)
 
 

@@ -23,6 +23,11 @@ FindingKind: TypeAlias = Literal[
     "include_missing", "include_flattened", "include_outside", "shadowed", "in_both", "two_rosters"
 ]
 
+KEEP_ALL_AWAY: frozenset[FindingKind] = frozenset(
+    {"include_missing", "include_flattened", "include_outside", "two_rosters"}
+)
+"""Findings with which the gateway takes nothing of our file."""
+
 _NAMED = 5
 """Values that one message names; further ones are counted."""
 

@@ -19,3 +19,7 @@ class Snapshot:
     agents: tuple[AgentRow, ...]
     system_config: tuple[SystemConfigRow, ...]
     excluded: bool
+
+
+NOTHING = Snapshot(at="", agents=(), system_config=(), excluded=False)
+"""What is known of the database without asking it."""

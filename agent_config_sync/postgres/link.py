@@ -77,17 +77,18 @@ async def connect(server: Server, *, application_name: str, timing: Timing) -> a
 class Link:
     """The LISTEN connection and the read connection; whichever fails takes the other with it.
 
-    `lost` is done, with the reason, as soon as the link is no good. Open one with `open_link`.
+    `lost` is done, with the reason, as soon as the link is no good; `proof` as soon as a notification of its own has
+    come back. Open one with `open_link`.
     """
 
     def __init__(self, server: Server, listen: asyncpg.Connection, read: asyncpg.Connection, timing: Timing) -> None:
         self.server = server
         self.lost: asyncio.Future[DatabaseError] = asyncio.get_running_loop().create_future()
+        self.proof: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._listen = listen
         self._read = read
         self._reading = asyncio.Lock()
         self._timing = timing
-        self._proven = asyncio.Event()
         self._heard = asyncio.Event()
         self._echo = asyncio.Event()
         self._nonce = ""
@@ -139,7 +140,8 @@ class Link:
         while not self.lost.done():
             try:
                 await self._probe()
-                self._proven.set()
+                if not self.proof.done():
+                    self.proof.set_result(None)
                 await self._silence()
             except DatabaseError as error:
                 self.fail(error)
@@ -152,8 +154,8 @@ class Link:
 
         Raises: DatabaseError when it does not.
         """
-        self.lost.add_done_callback(lambda _: self._proven.set())
-        await self._proven.wait()
+        either: tuple[asyncio.Future[Any], ...] = (self.proof, self.lost)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if self.lost.done():
             raise self.lost.result()
 
@@ -206,7 +208,7 @@ class Link:
                 f"{where} is behind a transaction-mode pooler, through which LISTEN hears nothing: "
                 "name the PostgreSQL server itself in dsn or host"
             )
-        return SilentError(f"{where} answers but delivers no notifications: LISTEN was lost; connecting again")
+        return SilentError(f"{where} answers but delivers no notifications (LISTEN was lost)")
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,9 @@ from agent_config_sync.errors import RightsError
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 
+CONTESTED = 3
+"""Times in a row that somebody else's write is no accident."""
+
 StatusState: TypeAlias = Literal["applied", "offered", "pending", "refused"]
 
 
@@ -67,6 +70,13 @@ class StatusReport:
         self._account = account
         self._gateway = gateway
         self._resync_interval = resync_interval
+        self._version: str | None = None
+        self._in_between = 0
+
+    @property
+    def contested(self) -> bool:
+        """Whether somebody else writes this row too, every time in between; a command beside us does so once."""
+        return self._in_between >= CONTESTED
 
     async def write(self, link: Link, status: Status) -> None:
         """Write the row.
@@ -75,7 +85,7 @@ class StatusReport:
         """
         async with link.reading() as connection:
             try:
-                await connection.execute(
+                written = await connection.fetchrow(
                     query("status_report"),
                     self._account,
                     self._gateway,
@@ -100,6 +110,10 @@ class StatusReport:
                     f"the status of {self._gateway} cannot be written ({error.sqlstate}): GRANT agent_config_reader TO "
                     "this login; if another login reported before, an operator runs agent-config-sync status --forget"
                 ) from None
+        assert written is not None  # an upsert gives the row
+        ours = self._version is None or written["before"] in (None, self._version)
+        self._in_between = 0 if ours else self._in_between + 1
+        self._version = written["version"]
 
 
 async def read_fleet(connection: asyncpg.Connection, account: str) -> list[FleetRow]:

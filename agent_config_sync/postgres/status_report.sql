@@ -1,4 +1,6 @@
--- What this gateway runs with now. reported_by is the login itself, by default and by policy.
+-- What this gateway runs with now. reported_by is the login itself, by default and by policy. Returns the version of the
+-- row, and the one that it had before.
+WITH earlier AS (SELECT xmin::text AS version FROM gateway_status WHERE account_id = $1 AND gateway = $2)
 INSERT INTO gateway_status AS known (
     account_id, gateway, host, gateway_version, plugin_version, roster, state, error, warnings, snapshot, content_hash,
     latency_ms, resync_interval
@@ -21,3 +23,4 @@ ON CONFLICT (account_id, gateway) DO UPDATE SET
         ELSE known.changed_at
     END,
     seen_at = now()
+RETURNING known.xmin::text AS version, (SELECT version FROM earlier) AS before

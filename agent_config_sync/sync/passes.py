@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from agent_config_sync.errors import PublishError, RefusedError
+from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.events import Events, Held, Published, Refused, SnapshotTaken, Unchanged, Warned
-from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.model.snapshot import NOTHING, Snapshot
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.render.defaults import DEFAULTS
@@ -54,36 +54,63 @@ class Passes:
 
         Raises: SyncError, but not for what was refused.
         """
-        link, reader = contact.link, contact.reader
         await self._payment.pause()
-        async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
-            if first is not None:
-                await in_worker(first)
-            began = time.monotonic()
-            woken = self._wake.clear()
-            woken_at = woken.since if woken is not None else None
-            try:
-                snapshot = await reader.read(DEFAULTS)
-                self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
-                prepared, latency = await in_worker(self._publish, snapshot, reader.seen_tables, woken_at or began)
-            except RefusedError as error:
-                unpaid = await self._refused(link, snapshot, str(error))
-            except BaseException as error:
-                self._wake.put_back(woken)
-                if isinstance(error, PublishError):
-                    await self._standing.say(link, state="pending", error=str(error))
-                raise
-            else:
-                self._standing.refusal = None
-                self._announce(prepared, latency)
-                fresh = latency is not None
-                try:
-                    unpaid = await self._payment.pay(link, prepared, fresh=fresh, ask=ask, woken_at=woken_at)
-                finally:
-                    # Nobody waits any more.
-                    await in_worker(self._tidy_up, prepared, woken.reason if woken is not None else why)
+        try:
+            async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
+                unpaid = await self._make(contact, why, ask=ask, first=first)
+        except (DatabaseError, PublishError) as error:
+            if not contact.link.lost.done():
+                await self._standing.say(contact.link, quietly=True, state="pending", error=str(error))
+            raise
         if unpaid is not None:
-            self._payment.confirm(link, unpaid)
+            self._payment.confirm(contact.link, unpaid)
+
+    async def _make(
+        self, contact: Contact, why: str, *, ask: bool, first: Callable[[], None] | None
+    ) -> Prepared | None:
+        """Return what is still to be confirmed."""
+        link, reader = contact.link, contact.reader
+        if first is not None:
+            await in_worker(first)
+        began = time.monotonic()
+        woken = self._wake.clear()
+        woken_at = woken.since if woken is not None else None
+        try:
+            snapshot = await reader.read(DEFAULTS)
+            self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
+            prepared, latency = await in_worker(self._publish, snapshot, reader.seen_tables, woken_at or began)
+        except RefusedError as error:
+            return await self._refused(link, snapshot, str(error))
+        except BaseException:
+            self._wake.put_back(woken)
+            raise
+        self._standing.refusal = None
+        self._announce(prepared, latency)
+        try:
+            return await self._payment.pay(link, prepared, fresh=latency is not None, ask=ask, woken_at=woken_at)
+        finally:
+            # Nobody waits any more.
+            await in_worker(self._tidy_up, prepared, woken.reason if woken is not None else why)
+
+    async def restore(self, number: int) -> Prepared:
+        """Publish a set of the history again and hold it in place, without the database.
+
+        Raises: RefusedError when the set is not there or not for this gateway, PublishError.
+        """
+        async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
+            prepared, latency = await in_worker(self._restore, number)
+            self._announce(prepared, latency)
+            await in_worker(self._tidy_up, prepared, f"restore of set {number}")
+        return prepared
+
+    def _restore(self, number: int) -> tuple[Prepared, float | None]:
+        began = time.monotonic()
+        held = self._pipeline.hold(number)
+        prepared = self._pipeline.held(NOTHING, held)
+        if not prepared.changed:
+            return prepared, None
+        self._pipeline.publish(prepared)
+        return prepared, time.monotonic() - began
 
     async def _refused(self, link: Link, snapshot: Snapshot, reason: str) -> Prepared | None:
         """Say why, and pay for what stands on disk: it may still be owed."""

@@ -9,7 +9,7 @@ import time
 
 from agent_config_sync.errors import PublishError, ReloadError
 from agent_config_sync.events import Applied, Events, NotApplied, ReloadDeferred, Reloaded
-from agent_config_sync.gateway.reload import Deferred
+from agent_config_sync.gateway.reload import Deferred, Told
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import StatusState
 from agent_config_sync.sync.informant import Informant, in_force, until_in_force
@@ -109,16 +109,25 @@ class Payment:
             self._burst_since = now
         return now - self._burst_since < LONGEST_BURST
 
-    async def _tell(self, link: Link, prepared: Prepared) -> bool:
+    async def tell(self, prepared: Prepared) -> Told | Deferred:
+        """Tell the gateway, whoever knows of it then.
+
+        Raises: PublishError, StoppedError.
+        """
         told = await in_worker(self._pipeline.tell, prepared)
         if isinstance(told, Deferred):
             self.retry_at = math.inf if told.retry_in is None else time.monotonic() + told.retry_in
             self._events.emit(ReloadDeferred(told.reason, told.retry_in))
+        else:
+            self._told, self._burst_since = prepared.content_hash, None
+            self._events.emit(Reloaded(told.method, prepared.content_hash))
+        return told
+
+    async def _tell(self, link: Link, prepared: Prepared) -> bool:
+        told = await self.tell(prepared)
+        if isinstance(told, Deferred):
             await self._standing.say(link, state="pending", error=told.reason, **about(prepared))
-            return False
-        self._told, self._burst_since = prepared.content_hash, None
-        self._events.emit(Reloaded(told.method, prepared.content_hash))
-        return True
+        return isinstance(told, Told)
 
     def _known_to_run(self, prepared: Prepared) -> bool:
         said = self._standing.current
@@ -170,6 +179,9 @@ class Payment:
     async def _settled(
         self, link: Link, prepared: Prepared, state: StatusState, *, latency: float | None = None
     ) -> None:
+        if state == "offered" and prepared.unseen is not None:  # to nobody, then
+            await self._standing.say(link, state="pending", error=prepared.unseen, **about(prepared))
+            return
         await self._standing.say(
             link,
             state=state,

@@ -9,7 +9,7 @@ import orjson
 
 from agent_config_sync.errors import PublishError, RefusedError
 from agent_config_sync.events import Events, NotKept, Renaming
-from agent_config_sync.gateway.layout_watch import look_at_layout
+from agent_config_sync.gateway.layout_watch import KEEP_ALL_AWAY, look_at_layout
 from agent_config_sync.gateway.reload import Deferred, Told, ready, tell
 from agent_config_sync.gateway.rules import check_size
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
@@ -27,7 +27,8 @@ from agent_config_sync.state import State
 class Prepared:
     """What a snapshot becomes, beside what is there.
 
-    warnings: all of them; of_rows: those that the rows themselves cause; before: None where there is no readable file.
+    warnings: all of them; of_rows: those that the rows themselves cause; unseen: why the gateway does not take the file
+    at all; before: None where there is no readable file.
     """
 
     snapshot: Snapshot
@@ -36,6 +37,7 @@ class Prepared:
     content_hash: str
     warnings: tuple[str, ...]
     of_rows: tuple[str, ...]
+    unseen: str | None
     default: str | None
     before: OnDisk | None
 
@@ -80,13 +82,15 @@ class Pipeline:
             )
         same = before is not None and before.content == rendered.content
         of_rows = _nobody(snapshot) + rendered.warnings
+        around, unseen = self._around(neighbour, rendered.content)
         return Prepared(
             snapshot=snapshot,
             neighbour=neighbour,
             content=rendered.content,
             content_hash=before.content_hash if before is not None and same else content_hash(rendered.content),
-            warnings=self._around(neighbour, rendered.content) + rendered.untaken + of_rows,
+            warnings=around + rendered.untaken + of_rows,
             of_rows=of_rows,
+            unseen=unseen,
             default=rendered.default,
             before=before,
         )
@@ -133,8 +137,8 @@ class Pipeline:
             raise RefusedError(f"{held.title} is held and its content is lost: agent-config-sync resume")
         return self._older(snapshot, neighbour, before, content, held.content_hash)
 
-    def hold(self, number: int) -> None:
-        """Let every pass from now on publish this set again.
+    def hold(self, number: int) -> PublishedSet:
+        """Let every pass from now on publish this set again; return it.
 
         Raises: RefusedError when it is not there or not for this gateway, PublishError when that cannot be remembered.
         """
@@ -144,6 +148,7 @@ class Pipeline:
         if misfit is not None:
             raise RefusedError(f"{kept.title} is not published again: {misfit}")
         self.state.save(held=kept)
+        return kept
 
     def end_hold(self) -> None:
         """Let every pass from now on publish what the database says.
@@ -185,10 +190,11 @@ class Pipeline:
             self.state.save(**({"confirmed": prepared.content_hash} if sent else {"signalled_at": last}))
         return told
 
-    def _around(self, neighbour: Neighbour, content: bytes) -> tuple[str, ...]:
-        """Return what is odd about the gateway, and what keeps `content` away from it."""
+    def _around(self, neighbour: Neighbour, content: bytes) -> tuple[tuple[str, ...], str | None]:
+        """Return what is odd about the gateway, with what keeps `content` away from it, and the first of these that
+        keeps all of it away."""
         if neighbour.layout is None:
-            return neighbour.warnings
+            return neighbour.warnings, None
         found = look_at_layout(
             self._settings.config_path,
             self.output.path,
@@ -197,7 +203,8 @@ class Pipeline:
             neighbour.site.layout,
             version=neighbour.site.version,
         )
-        return (*neighbour.warnings, *map(str, found))
+        unseen = next((str(finding) for finding in found if finding.kind in KEEP_ALL_AWAY), None)
+        return (*neighbour.warnings, *map(str, found)), unseen
 
     def _look_around(self) -> Neighbour:
         return self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
@@ -206,13 +213,15 @@ class Pipeline:
         self, snapshot: Snapshot, neighbour: Neighbour, before: OnDisk | None, content: bytes, hashed: str
     ) -> Prepared:
         """Return content that is not the snapshot's, so it puts no snapshot in force."""
+        warnings, unseen = self._around(neighbour, content)
         return Prepared(
             snapshot=replace(snapshot, at=""),
             neighbour=neighbour,
             content=content,
             content_hash=hashed,
-            warnings=self._around(neighbour, content),
+            warnings=warnings,
             of_rows=(),
+            unseen=unseen,
             default=self.state.remembered.default,
             before=before,
         )

@@ -7,7 +7,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-from agent_config_sync.events import Events, Listening, Notified
+from agent_config_sync.events import Events, LinkProven, Listening, Notified
 from agent_config_sync.postgres.link import Link, Server, Timing, open_link
 from agent_config_sync.postgres.snapshot import SnapshotReader
 from agent_config_sync.settings import Settings
@@ -61,6 +61,7 @@ class Session:
             open_link(self._server, gateway=self._settings.gateway, on_change=self._notified, timing=self._timing)
         )
         link.lost.add_done_callback(lambda _: self._attention.set())
+        link.proof.add_done_callback(lambda _: self._events.emit(LinkProven()))
         reader = SnapshotReader(
             link,
             account=self._settings.account,

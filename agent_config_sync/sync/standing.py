@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent_config_sync.errors import SyncError
-from agent_config_sync.events import Assessed, Events, Reported, StatusUnwritable
+from agent_config_sync.events import Assessed, Events, Reported, StatusContested, StatusUnwritable
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import Status, StatusReport
 from agent_config_sync.settings import Settings
@@ -27,6 +27,11 @@ class Standing:
         self._events = events
         self._state = state
         self._unwritable: str | None = None
+        self._contested = False
+        self._namesake = (
+            f"another process reports as {settings.gateway} too, so the status is of one and then of the other: "
+            "give each gateway a name of its own with the setting gateway"
+        )
 
     @property
     def hold(self) -> str | None:
@@ -34,19 +39,28 @@ class Standing:
         held = self._state.remembered.held
         return f"held at {held.title} by restore: agent-config-sync resume ends it" if held is not None else None
 
-    async def say(self, link: Link, **changes: Any) -> None:
-        """Change members of the status, tell who listens, and write the row."""
+    async def say(self, link: Link, *, quietly: bool = False, **changes: Any) -> None:
+        """Change members of the status, tell who listens, and write the row.
+
+        quietly: something worse is known already; that the row cannot be written either is no news.
+        """
         self.current = replace(self.current, **changes)
         status = self.current
         if self.refusal is not None:
             status = replace(status, state="refused", error=self.refusal)
         elif self.hold is not None:
             status = replace(status, state="pending", error="; ".join(filter(None, (self.hold, status.error))))
+        if self._report.contested:
+            status = replace(status, warnings=(self._namesake, *status.warnings))
+        if self._report.contested != self._contested:
+            self._contested = self._report.contested
+            if self._contested:
+                self._events.emit(StatusContested(self._namesake))
         self._events.emit(Assessed(status.state, status.error, status.gateway_version))
         try:
             await self._report.write(link, status)
         except SyncError as error:
-            if self._unwritable != str(error):
+            if self._unwritable != str(error) and not quietly:
                 self._unwritable = str(error)
                 self._events.emit(StatusUnwritable(str(error)))
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from agent_config_sync.errors import DatabaseError
+from agent_config_sync.events import Events, StatusUnwritable
 from agent_config_sync.postgres.reached import wake
 from agent_config_sync.render.defaults import DEFAULTS
 from agent_config_sync.sync.passes import Passes
@@ -19,13 +21,21 @@ class Visit:
     """What the commands do with one output; the events tell what became of it."""
 
     def __init__(
-        self, session: Session, passes: Passes, pipeline: Pipeline, *, payment: Payment, standing: Standing
+        self,
+        session: Session,
+        passes: Passes,
+        pipeline: Pipeline,
+        *,
+        payment: Payment,
+        standing: Standing,
+        events: Events,
     ) -> None:
         self._session = session
         self._passes = passes
         self._pipeline = pipeline
         self._payment = payment
         self._standing = standing
+        self._events = events
 
     @property
     def holds(self) -> bool:
@@ -38,21 +48,37 @@ class Visit:
         Raises: SyncError, but not for what was refused.
         """
         self._payment.visiting = True
-        await self._pass("sync")
+        try:
+            await self._pass("sync")
+        finally:
+            await self._session.close()
 
     async def restore(self, number: int) -> None:
-        """Publish a set of the history again and hold it in place.
+        """Publish a set of the history again and hold it in place; a database that fails is no hindrance.
 
         Raises: SyncError; RefusedError when the set is not there or not for this gateway.
         """
-        await self._pass(f"restore of set {number}", lambda: self._pipeline.hold(number))
+        why = f"restore of set {number}"
+        prepared = await self._passes.restore(number)
+        try:
+            await self._pass(why)
+            await self._wake(why)
+        except DatabaseError as error:
+            await self._payment.tell(prepared)  # nobody else would while the database fails
+            self._events.emit(StatusUnwritable(f"the status was not reported: {error}"))
+        finally:
+            await self._session.close()
 
     async def resume(self) -> None:
         """End the hold and do one pass.
 
         Raises: SyncError, but not for what was refused.
         """
-        await self._pass("resume", self._pipeline.end_hold)
+        try:
+            await self._pass("resume", self._pipeline.end_hold)
+            await self._wake("resume")
+        finally:
+            await self._session.close()
 
     async def preview(self, statements: str | None = None) -> Prepared:
         """Return what a pass would write, without writing anything; a hold is a warning.
@@ -74,14 +100,14 @@ class Visit:
         return prepared if hold is None else replace(prepared, warnings=(hold, *prepared.warnings))
 
     async def _pass(self, why: str, first: Callable[[], None] | None = None) -> None:
-        """Do one pass; first: what to remember for all passes from this one on, of which a `run` is told."""
+        """Do one pass; first: what to remember for all passes from this one on."""
         self._payment.single = True
-        try:
-            contact = await self._session.connect()
-            await self._passes.make(contact, why, ask=True, first=first)
-            await self._payment.pause()
-            if first is not None:
-                async with contact.link.reading() as connection:
-                    await wake(connection, why)
-        finally:
-            await self._session.close()
+        contact = await self._session.connect()
+        await self._passes.make(contact, why, ask=True, first=first)
+        await self._payment.pause()
+
+    async def _wake(self, why: str) -> None:
+        """Let a `run` beside us follow."""
+        contact = await self._session.connect()
+        async with contact.link.reading() as connection:
+            await wake(connection, why)

@@ -44,7 +44,7 @@ class Metrics(Collector):
             account=self._account,
             gateway_version=view.gateway_version or "",
         )
-        yield _gauge("link_up", "Whether LISTEN stands on the database.", view.link == "listening")
+        yield _gauge("link_up", "Whether notifications are proven to arrive.", view.link == "listening")
         yield _counter("reconnects_total", "Connections made after the first.", max(0, view.connections - 1))
         yield _counter("notifications_total", "Notifications that arrived.", view.notifications)
         yield _by_label(
@@ -62,7 +62,7 @@ class Metrics(Collector):
         )
         yield _gauge(
             "config_last_reload_success_timestamp_seconds",
-            "When the last change came into force; 0 before the first.",
+            "When the last change came into force, or this process first saw that it is; 0 before that.",
             view.settled or 0.0,
         )
         yield _gauge(
@@ -79,7 +79,11 @@ class Metrics(Collector):
             view.apply_latencies,
         )
         yield _gauge("agents", "Agents of this gateway in the last snapshot.", view.agents)
-        yield _gauge("warnings", "Rows and values that the last pass left out or changed.", view.warnings)
+        yield _gauge(
+            "warnings",
+            "Rows and values that the last pass left out, and what is odd beside the gateway.",
+            view.warnings,
+        )
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -94,7 +94,16 @@ def fold(view: View, event: Event, now: float) -> View:
     passes = view.passes
     match event:
         case events.Listening(server=server):
-            return replace(view, link="listening", server=server, trouble=None, connections=view.connections + 1)
+            lost = view.link == "lost"  # until it is proven: a pooler takes LISTEN too
+            return replace(
+                view,
+                link="lost" if lost else "connecting",
+                server=server,
+                trouble=view.trouble if lost else None,
+                connections=view.connections + 1,
+            )
+        case events.LinkProven():
+            return replace(view, link="listening", trouble=None)
         case events.LinkLost(error=error):
             return replace(view, link="lost", trouble=str(error), last_error=Moment(now, str(error)))
         case events.WaitingForOther(holder=holder):

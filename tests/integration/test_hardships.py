@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from harness import Operator, Running, Start, connected, eventually
 
 from agent_config_sync.errors import ReloadError, SchemaError
@@ -21,9 +23,11 @@ from agent_config_sync.events import (
     ReloadDeferred,
     Reloaded,
     Reported,
+    StatusContested,
     StatusUnwritable,
     Unchanged,
 )
+from agent_config_sync.plugin import Plugin
 
 
 def entries(running: Running) -> dict[str, Any]:
@@ -270,3 +274,83 @@ async def test_a_deferred_signal_is_reported_and_tried_again(start: Start, opera
     deferred = await running.events.until(ReloadDeferred)
     assert "gateway_pid_file" in deferred.reason
     await eventually(operator, "SELECT state = 'pending' AND error LIKE '%gateway_pid_file%' FROM gateway_status")
+
+
+async def test_two_gateways_of_one_name_are_told_of_each_other(
+    start: Start, operator: Operator, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    one = await start(wait=Reported)
+    other = await start(
+        wait=Reported, config_path=elsewhere / "openclaw.json", output_path=None, state_dir=elsewhere / "state"
+    )
+    for _ in range(6):
+        for running in (one, other):
+            running.events.forget()
+        await operator.execute("NOTIFY agent_config_changed")
+        for running in (one, other):
+            await running.events.until(Reported)
+    assert "another process reports as here too" in (await operator.fetchval("SELECT warnings[1] FROM gateway_status"))
+    await other.plugin.stop()
+
+
+async def test_a_command_beside_a_run_is_no_namesake(start: Start, operator: Operator) -> None:
+    running = await start(wait=Reported)
+    for number in range(3):
+        await operator.execute("INSERT INTO agents (name) VALUES ($1)", f"a{number}")
+        await Plugin(running.plugin.settings).visit.resume()
+        running.events.forget()
+        for _ in range(2):
+            await operator.execute("NOTIFY agent_config_changed")
+            await running.events.until(Reported)
+    assert running.events.count(StatusContested) == 0
+
+
+async def test_a_pass_that_the_database_fails_is_in_the_status_although_the_link_stands(
+    start: Start, operator: Operator
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('a')")
+    running = await start(wait=Reported)
+    await operator.execute("ALTER TABLE agents RENAME TO away")
+    await operator.execute("NOTIFY agent_config_changed")
+    failed = await running.events.until(PassFailed)
+    status = await operator.fetchrow("SELECT state, error FROM gateway_status")
+    assert status is not None
+    assert (status["state"], status["error"]) == ("pending", str(failed.error))
+    await operator.execute("ALTER TABLE away RENAME TO agents")
+    await operator.execute("NOTIFY agent_config_changed")
+    await eventually(operator, "SELECT state = 'offered' AND error IS NULL FROM gateway_status")
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "expected"),
+    [
+        (
+            "ALTER TABLE agents ADD model_v2 text; UPDATE agents SET model_v2 = 'a/second'",
+            "ALTER TABLE agents RENAME model TO model_v1; ALTER TABLE agents RENAME model_v2 TO model",
+            {"model": "a/second"},
+        ),
+        (
+            "SELECT 1",
+            "ALTER TABLE agents DROP thinking CASCADE; ALTER TABLE agents ADD thinking text DEFAULT 'high'",
+            {"model": "a/first", "thinkingDefault": "high"},
+        ),
+        (
+            "CREATE TYPE word AS ENUM ('a/first', 'b'); ALTER TABLE agents ALTER model TYPE word USING model::word",
+            "ALTER TYPE word RENAME VALUE 'a/first' TO 'a/second'",
+            {"model": "a/second"},
+        ),
+    ],
+    ids=["a renamed column", "a column made anew", "a renamed value"],
+)
+async def test_what_rows_say_otherwise_without_being_written_is_published(
+    start: Start, operator: Operator, before: str, change: str, expected: dict[str, str]
+) -> None:
+    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/first', true)")
+    await operator.execute(before)
+    running = await start(wait=Reported)
+    await operator.execute(change)
+    running.events.forget()
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Published)
+    assert entries(running)["lead"] == expected

@@ -113,7 +113,7 @@ async def test_it_is_not_ready_when_a_pass_failed_and_ready_when_it_is_cured(
     assert "the last pass failed" in (await ask(served, "ready")).json["reasons"][0]
     await operator.execute("ALTER TABLE away RENAME TO agents")
     await operator.execute("NOTIFY agent_config_changed")
-    await served.events.until(Assessed)
+    await served.events.until(Assessed, lambda event: event.state == "offered")
     assert (await ask(served, "ready")).status == 200
 
 

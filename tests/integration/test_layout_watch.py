@@ -58,3 +58,19 @@ async def test_an_include_that_does_not_work_is_named_until_it_is_mended(
     path.write_text(SECTION)
     assert await warnings(running, operator) == []
     assert words in running.events.of(Warned)[-2].warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [('{"gateway": {}}', "does not include agents.json"), (SECTION.replace("{", '{"x": 1, ', 1), None)],
+    ids=["not included", "included"],
+)
+async def test_what_the_gateway_cannot_see_is_offered_to_nobody(
+    running: Running, operator: Operator, config: str, words: str | None
+) -> None:
+    running.plugin.settings.config_path.write_text(config)
+    await warnings(running, operator)
+    status = await operator.fetchrow("SELECT state, error FROM gateway_status")
+    assert status is not None
+    assert status["state"] == ("offered" if words is None else "pending")
+    assert words is None or words in status["error"]

@@ -13,18 +13,22 @@ import orjson
 import pytest
 from commands import Ended, command
 from harness import Operator, Recorder, Running, Start, eventually
+from pydantic import SecretStr
 
 from agent_config_sync.errors import RefusedError, StoppedError
 from agent_config_sync.events import (
     Applied,
+    Event,
     Held,
     NotKept,
     PassFailed,
     Published,
     Refused,
     Reloaded,
+    Renaming,
     Reported,
     SnapshotTaken,
+    StatusUnwritable,
     Unchanged,
 )
 from agent_config_sync.plugin import Plugin
@@ -393,3 +397,35 @@ async def test_restore_of_a_number_that_is_not_there_ends_with_1(database: str, 
     ended = await ours(database, tmp_path, "restore", "7")
     assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert "holds no set 7: agent-config-sync history lists them" in ended.err
+
+
+async def test_a_restore_needs_no_table_that_can_be_read(start: Start, operator: Operator, lead: None) -> None:
+    running = await start(wait=Reported)
+    first = running.output.read_bytes()
+    await change(operator, running, "a/second")
+    await operator.execute("ALTER TABLE agents RENAME TO away")
+    await beside(running).visit.restore(1)
+    assert running.output.read_bytes() == first
+    await operator.execute("ALTER TABLE away RENAME TO agents")
+    await eventually(operator, "SELECT error LIKE 'held at %' FROM gateway_status")
+    assert running.output.read_bytes() == first
+
+
+async def test_a_restore_needs_no_database(settings: Settings, operator: Operator, lead: None) -> None:
+    await Plugin(settings).visit.once()
+    first = settings.output.read_bytes()
+    await operator.execute("UPDATE agents SET model = 'a/second'")
+    await Plugin(settings).visit.once()
+    config = settings.config_path
+    config.write_text('{"$include": "./agents.json"}')
+    os.utime(config, (1, 1))
+    alone = Plugin(
+        settings.model_copy(update={"dsn": SecretStr("postgresql://nobody@127.0.0.1:1/x"), "reload": "touch"})
+    )
+    seen: list[Event] = []
+    alone.events.subscribe(seen.append)
+    await alone.visit.restore(1)
+    assert settings.output.read_bytes() == first
+    assert config.stat().st_mtime > 1  # the gateway was told
+    assert [type(event) for event in seen] == [Renaming, Held, Published, Reloaded, StatusUnwritable]
+    assert alone.pipeline.state.remembered.held is not None

@@ -27,16 +27,20 @@ def assessed(state: str, error: str | None = None) -> events.Assessed:
     return events.Assessed(state, error, "2026.9.6")
 
 
-def test_the_link_stands_from_listen_until_it_is_lost() -> None:
+def test_the_link_stands_from_its_proof_until_it_is_lost() -> None:
     assert after().link == "connecting"
-    assert after(events.Listening("db")).link == "listening"
+    assert after(events.Listening("db")).link == "connecting"
+    assert after(events.Listening("db"), events.LinkProven()).link == "listening"
     lost = after(events.Listening("db"), events.LinkLost(UnreachableError("cut")))
     assert (lost.link, lost.trouble, lost.server) == ("lost", "cut", "db")
 
 
 def test_a_link_that_stands_again_has_no_trouble() -> None:
-    view = after(events.Listening("db"), events.LinkLost(UnreachableError("cut")), events.Listening("db"))
+    happened = (events.Listening("db"), events.LinkLost(UnreachableError("cut")), events.Listening("db"))
+    view = after(*happened, events.LinkProven())
     assert (view.link, view.trouble, view.connections) == ("listening", None, 2)
+    view = after(*happened)
+    assert (view.link, view.trouble) == ("lost", "cut")
 
 
 def test_waiting_for_another_process_names_it() -> None:
