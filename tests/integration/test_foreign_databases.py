@@ -328,6 +328,59 @@ async def test_an_older_trigger_on_a_table_that_is_not_ours_goes_on_to_work(
     assert await foreign.execute("DELETE FROM models") == "DELETE 1"
 
 
+OLDER_FUNCTIONS = {
+    "agents": "notify_agent_config_changed",
+    "agent_system_config": "notify_system_config_changed",
+    "gateways": "notify_gateway_changed",
+}
+
+
+@pytest.mark.parametrize(("when", "level"), [("BEFORE", "ROW"), ("AFTER", "ROW"), ("AFTER", "STATEMENT")])
+@pytest.mark.parametrize("table", OLDER_FUNCTIONS)
+async def test_an_older_trigger_on_a_table_of_our_name_in_another_schema_goes_on_to_work(
+    foreign: Operator, database: str, install: Install, table: str, when: str, level: str
+) -> None:
+    function = OLDER_FUNCTIONS[table]
+    await foreign.execute(
+        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        f"CREATE SCHEMA tenant1; CREATE TABLE tenant1.{table} (id int); CREATE TRIGGER changed "
+        f"{when} INSERT OR UPDATE OR DELETE ON tenant1.{table} FOR EACH {level} EXECUTE FUNCTION {function}()"
+    )
+    await install(database)
+    for statement in ("INSERT INTO tenant1.{} VALUES (1)", "UPDATE tenant1.{} SET id = 2", "DELETE FROM tenant1.{}"):
+        heard = await heard_after(foreign, database, statement.format(table))
+        assert [orjson.loads(payload)["source"] for payload in heard] == [table]
+    assert await foreign.fetchval(f"SELECT count(*) FROM tenant1.{table}") == 0
+
+
+async def test_an_older_trigger_before_a_change_lets_one_through_that_changes_nothing(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(
+        f"CREATE SCHEMA tenant1; SET search_path = tenant1; {SETTINGS}"
+        "DROP TRIGGER system_config_changed ON agent_system_config; DROP TRIGGER config_changed_again "
+        "ON agent_system_config; ALTER FUNCTION notify_system_config_changed SET SCHEMA public; CREATE TRIGGER changed "
+        "BEFORE UPDATE ON agent_system_config FOR EACH ROW EXECUTE FUNCTION public.notify_system_config_changed();"
+        "INSERT INTO agent_system_config VALUES ('max_spawn_depth', '3', 'integer')"
+    )
+    await install(database)
+    assert await foreign.execute("UPDATE agent_system_config SET description = 'x'") == "UPDATE 1"
+
+
+async def test_an_older_trigger_that_touches_a_table_of_its_own_lets_changes_through(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(
+        "CREATE FUNCTION touch_system_config() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TABLE models (id int, updated_at bigint); CREATE TRIGGER touched BEFORE INSERT OR UPDATE OR DELETE "
+        "ON models FOR EACH ROW EXECUTE FUNCTION touch_system_config()"
+    )
+    await install(database)
+    assert await foreign.execute("INSERT INTO models VALUES (1, 7)") == "INSERT 0 1"
+    assert await foreign.execute("UPDATE models SET id = 2") == "UPDATE 1"
+    assert await foreign.execute("DELETE FROM models") == "DELETE 1"
+
+
 # Roles, owners and schemas -------------------------------------------------------------------------------------------
 
 
