@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import asyncpg
-import orjson
 
 from agent_config_sync.errors import SchemaError
 from agent_config_sync.model.rows import AgentRow, SystemConfigRow
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.postgres import trial
+from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 
@@ -27,9 +27,6 @@ VERSION = 14
 
 _PLACE = struct.Struct(">IH")
 _PLACE_AT = 4
-
-LISTS = ("fallback_models", "allowed_subagents")
-"""Columns of agents that arrive as JSON."""
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -108,7 +105,7 @@ class SnapshotReader:
             batch = missing[start : start + BATCH]
             places = [f"({','.join(map(str, _PLACE.unpack_from(version, _PLACE_AT)))})" for version in batch]
             for record in await connection.fetch(query("agents_by_version"), places):
-                row = _agent_row(record)
+                row = agent_row(record)
                 self._rows[row.version] = row
         self.fetched = len(missing)
         rows = tuple([self._rows[version] for version in versions])
@@ -141,31 +138,3 @@ class SnapshotReader:
                 f"table agent_system_config was there and is missing now in {where}: "
                 "restore it, or run agent-config-sync migrate --repair"
             )
-
-
-def _agent_row(record: asyncpg.Record) -> AgentRow:
-    row = dict(record)
-    for column in LISTS:
-        if row[column] is not None:
-            row[column] = tuple(_texts(row[column]))
-    return AgentRow.model_validate(row)
-
-
-def _texts(json: str) -> Iterator[str | None]:
-    """Give the texts of a list, flat; whatever is no text as its JSON, so that a warning can name it."""
-    try:
-        value = orjson.loads(json)
-    except orjson.JSONDecodeError:  # PostgreSQL takes numbers without end and any depth
-        yield json
-    else:
-        yield from _flat(value)
-
-
-def _flat(value: object) -> Iterator[str | None]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-    elif value is None or isinstance(value, str):
-        yield value
-    else:
-        yield orjson.dumps(value).decode()
