@@ -125,10 +125,7 @@ class SnapshotReader:
         found = await connection.fetchrow(query("installed_tables"))
         assert found is not None  # a row of constants
         if found["agents"] is None:
-            raise SchemaError(
-                f"table agents is missing in {where}, or its schema is closed to this login: "
-                "run agent-config-sync migrate"
-            )
+            raise _not_found(await connection.fetch(query("tables_elsewhere")), where)
         self._seen_tables |= {"agents"}
         if found["agent_system_config"] is not None:
             self._has_system_config = True
@@ -138,3 +135,20 @@ class SnapshotReader:
                 f"table agent_system_config was there and is missing now in {where}: "
                 "restore it, or run agent-config-sync migrate --repair"
             )
+
+
+def _not_found(elsewhere: list[asyncpg.Record], where: str) -> SchemaError:
+    """Tell why there is no table agents for this login: it stands elsewhere, or nowhere."""
+    if not elsewhere:
+        return SchemaError(f"table agents is missing in {where}: run agent-config-sync migrate")
+    said = [
+        f"in schema {found['schema']}, "
+        + (
+            f"which the search_path of login {found['login']} lacks: "
+            f"ALTER ROLE {found['login']} SET search_path = {found['search_path']}"
+            if found["open"]
+            else f"which is closed to login {found['login']}: GRANT agent_config_reader TO {found['login']}"
+        )
+        for found in elsewhere
+    ]
+    return SchemaError(f"the tables of {where} are {'; or '.join(said)}")
