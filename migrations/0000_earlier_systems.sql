@@ -77,7 +77,7 @@ BEGIN
                pg_has_role(current_user, proowner, 'USAGE') AS ours_to_change
         FROM pg_catalog.pg_proc
         JOIN pg_catalog.pg_roles ON pg_roles.oid = proowner
-        WHERE pronamespace = current_schema()::regnamespace AND pronargs = 0
+        WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema()) AND pronargs = 0
           AND proname IN ('touch_system_config', 'notify_system_config_changed', 'notify_agent_config_changed',
                           'notify_gateway_changed')
     LOOP

@@ -17,7 +17,7 @@ class Ended:
     err: str
 
 
-async def command(*words: str, said: str | None = None, **environment: str) -> Ended:
+async def command(*words: str, said: str | bytes = b"", **environment: str) -> Ended:
     """Run a command to its end. said: what it reads from standard input."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -31,6 +31,6 @@ async def command(*words: str, said: str | None = None, **environment: str) -> E
         env={**os.environ, **environment},
     )
     async with asyncio.timeout(DEADLINE):
-        out, err = await process.communicate((said or "").encode())
+        out, err = await process.communicate(said.encode() if isinstance(said, str) else said)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())

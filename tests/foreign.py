@@ -137,3 +137,25 @@ FLAGS = {
     "text": ("text DEFAULT 'no'", "'yes'"),
 }
 """Types that `is_default` may have, and what is true in each."""
+
+TAKING: dict[str, str] = {
+    "fallback_models json": "fallback_models json",
+    "fallback_models jsonb": "fallback_models jsonb",
+    "fallback_models varchar[]": "fallback_models varchar(50)[]",
+    "fallback_models text": "fallback_models text",
+    "allowed_subagents jsonb": "allowed_subagents jsonb",
+    "gateways json": "gateways json",
+    "gateways jsonb": "gateways jsonb",
+    "gateways text": "gateways text",
+    "settings json": "settings json",
+    "settings text": "settings text",
+    "status enum": "status word DEFAULT 'gone'",
+    "instance_type enum": "instance_type word",
+    "is_default integer": "is_default integer DEFAULT 0",
+    "is_default text": "is_default text DEFAULT 'no'",
+    "account_id integer": "account_id integer DEFAULT 7",
+    "all of them": "fallback_models jsonb, gateways jsonb, account_id bigint, is_default smallint, settings text",
+}
+"""Columns of other types that take what an import writes. The type `word` is an enum."""
+
+WORD = "CREATE TYPE word AS ENUM ('active', 'gone', 'primary', 'subagent', 'peer')"

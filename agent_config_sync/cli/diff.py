@@ -74,12 +74,14 @@ def _statements(source: str, config: str | None) -> str:
     """
     if source == "-" and config == "-":
         raise SettingsError("--sql and --config cannot both be read from standard input")
+    name = "the SQL of standard input" if source == "-" else f"the SQL file {source}"
     try:
-        return sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        # Whatever the locale says, and strictly: sys.stdin may let every byte through.
+        return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode()
     except OSError as error:
-        raise SettingsError(f"the SQL file {source} cannot be read ({error.strerror})") from None
+        raise SettingsError(f"{name} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"the SQL file {source} is not UTF-8 text") from None
+        raise SettingsError(f"{name} is not UTF-8 text") from None
 
 
 def unified(prepared: Prepared, path: str) -> str:

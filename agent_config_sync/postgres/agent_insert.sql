@@ -1,4 +1,7 @@
--- Take in an agent.
+-- Take in an agent, given as JSON by column: a table of yours may have our columns in other types, and whatever type a
+-- column has, JSON becomes it.
 INSERT INTO agents (account_id, name, instance_type, is_default, model, fallback_models, thinking, allowed_subagents,
                     settings, gateways, status)
-VALUES ($1, $2, $3, $4, $5, $6::text[], $7, $8::text[], $9::text::jsonb, $10::text[], 'active')
+SELECT account_id, name, instance_type, is_default, model, fallback_models, thinking, allowed_subagents,
+       settings, gateways, status
+FROM json_populate_record(NULL::agents, $1::text::json)

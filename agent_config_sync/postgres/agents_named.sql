@@ -1,15 +1,16 @@
--- The rows of these names, whoever runs them. here: this gateway has them in its roster.
+-- The rows of these names, whoever runs them, read as agents_by_version.sql does. here: this gateway has them in its
+-- roster.
 SELECT ''::bytea AS version,
-       name::text,
-       is_default::boolean,
+       coalesce(name::text, '') AS name,
+       lower(is_default::text) IN ('true', 't', 'yes', 'y', 'on', '1') AS is_default,
        gateways IS NOT NULL AS scoped,
        instance_type::text,
        model::text,
-       CASE WHEN fallback_models IS NOT NULL THEN ARRAY(SELECT unnest(fallback_models::text[])) END AS fallback_models,
+       to_jsonb(fallback_models) AS fallback_models,
        thinking::text,
-       CASE WHEN allowed_subagents IS NOT NULL THEN ARRAY(SELECT unnest(allowed_subagents::text[])) END AS allowed_subagents,
+       to_jsonb(allowed_subagents) AS allowed_subagents,
        settings::text,
-       coalesce(status = 'active' AND instance_type IS DISTINCT FROM 'peer'
-                AND (gateways IS NULL OR $2 = ANY (gateways)), false) AS here
+       coalesce(status::text = 'active' AND instance_type::text IS DISTINCT FROM 'peer'
+                AND (gateways IS NULL OR to_jsonb(gateways) ? $2), false) AS here
 FROM agents
-WHERE account_id = $1 AND name = ANY ($3)
+WHERE account_id::text = $1 AND name::text = ANY ($3)

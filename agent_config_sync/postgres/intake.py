@@ -10,6 +10,8 @@ import asyncpg
 
 from agent_config_sync.errors import DatabaseError, RightsError, SchemaError
 from agent_config_sync.model.rows import AgentRow
+from agent_config_sync.postgres.agent_columns import as_columns_take, no_further_gateway, read_agent_columns
+from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.queries import query
 
@@ -35,7 +37,7 @@ async def known_agents(
     for record in records:
         members = dict(record)
         here = members.pop("here")
-        known[record["name"]] = Known(AgentRow.model_validate(members), here)
+        known[record["name"]] = Known(agent_row(members), here)
     return known
 
 
@@ -61,13 +63,23 @@ async def take_in(
 
     Raises: DatabaseError that names the agent and the way out.
     """
+    if not (new or replaced):
+        return
+    with _told():
+        columns = await read_agent_columns(connection)
     for row in new:
-        with _told(row.name):
+        with _taken(f"agent {row.name}", "agents"):
             scope = [gateway] if only_here else None
-            await connection.execute(query("agent_insert"), account, *_columns(row), scope)
+            agent = await as_columns_take(connection, columns, row, account=account, gateways=scope)
+            await connection.execute(query("agent_insert"), agent)
     for row in replaced:
-        with _told(row.name):
-            await connection.execute(query("agent_replace"), account, *_columns(row), gateway)
+        with _taken(f"agent {row.name}", "agents"):
+            agent = await as_columns_take(connection, columns, row, account=account, gateways=None)
+            here = await connection.fetchval(
+                query("agent_replace"), account, row.name, agent, bool(row.is_default), gateway
+            )
+            if here is False:
+                raise no_further_gateway(row, columns)
 
 
 async def take_in_defaults(
@@ -79,46 +91,57 @@ async def take_in_defaults(
     """
     with _told():
         records = await connection.fetch(query("system_config"), list(defaults))
-        in_force = {record["key"]: record["value"] for record in records}
-        for key, value in defaults.items():
-            if in_force.get(key) != value:
+    in_force = {record["key"]: record["value"] for record in records}
+    for key, value in defaults.items():
+        if in_force.get(key) != value:
+            with _taken(f"setting {key}", "agent_system_config"):
                 in_force[key] = await connection.fetchval(query("system_config_take"), key, value, replace)
     return in_force
 
 
-def _columns(row: AgentRow) -> tuple[object, ...]:
-    return (
-        row.name,
-        row.instance_type,
-        bool(row.is_default),
-        row.model,
-        row.fallback_models,
-        row.thinking,
-        row.allowed_subagents,
-        row.settings,
-    )
-
-
 @contextmanager
-def _told(agent: str | None = None) -> Iterator[None]:
-    """Turn what the driver raises into our errors; a constraint of the table's own names the agent and the column."""
+def _told() -> Iterator[None]:
+    """Turn what the driver raises into our errors."""
     try:
         yield
-    except asyncpg.NotNullViolationError as error:
-        column = error.column_name
-        raise SchemaError(
-            f"agent {agent} cannot be inserted: table agents has a column {column} of its own that may not be empty; "
-            f"give it a default (ALTER TABLE agents ALTER COLUMN {column} SET DEFAULT ...) or insert the agent yourself"
-        ) from None
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise DatabaseError(
-            f"agent {agent} cannot be inserted: it breaks {error.constraint_name or 'a constraint'} of table agents; "
-            "insert it yourself as that allows"
-        ) from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise RightsError(
-            f"this login may not take agents in ({str(error).splitlines()[0]}): first run `agent-config-sync import` "
+            f"this login may not take agents in ({_first_line(error)}): first run `agent-config-sync import` "
             "here with the login of an operator (GRANT agent_config_operator TO it)"
         ) from None
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
+
+
+@contextmanager
+def _taken(what: str, table: str) -> Iterator[None]:
+    """Turn what a table's own rules refuse into an error that names the row, the rule and the way out."""
+    with _told():
+        try:
+            yield
+        except asyncpg.NotNullViolationError as error:
+            column = error.column_name
+            if column is None:  # a domain says it, which has no column
+                raise _refused(what, table, error) from None
+            raise SchemaError(
+                f"{what} cannot be inserted: table {table} has a column {column} of its own that may not be empty; "
+                f"give it a default (ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT ...) or insert it yourself"
+            ) from None
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise DatabaseError(
+                f"{what} cannot be inserted: it breaks {error.constraint_name or 'a constraint'} of table {table}; "
+                "insert it yourself as that allows"
+            ) from None
+        except (asyncpg.DataError, asyncpg.GeneratedAlwaysError, asyncpg.RaiseError) as error:
+            raise _refused(what, table, error) from None
+
+
+def _refused(what: str, table: str, error: asyncpg.PostgresError) -> DatabaseError:
+    return DatabaseError(
+        f"table {table} does not take {what} ({_first_line(error)}): "
+        "insert it with SQL of your own, in the way of that table"
+    )
+
+
+def _first_line(error: asyncpg.PostgresError) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

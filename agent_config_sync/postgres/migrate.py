@@ -17,6 +17,7 @@ from agent_config_sync.errors import DatabaseError
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.link import Timing
 from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.schema import TRIGGERS
 from agent_config_sync.resources import resource
 
 LOCK = 7135003215812907
@@ -93,6 +94,8 @@ async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> li
             wanted = await pending(connection)
             if repair:
                 wanted = [migration for migration in migrations() if migration in wanted or migration.name != "seed"]
+            if wanted:
+                await _look_for_room(connection)
             for migration in wanted:
                 try:
                     await _apply(connection, migration)
@@ -107,6 +110,17 @@ async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> li
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
     return wanted
+
+
+async def _look_for_room(connection: asyncpg.Connection) -> None:
+    """See to it that nothing has a name of ours that is none of ours.
+
+    Raises: DatabaseError that says what makes room.
+    """
+    found = await connection.fetch(query("in_the_way"), TRIGGERS["agents"])
+    if found:
+        said = "; ".join(f"{record['what']}: rename it ({record['room']})" for record in found)
+        raise DatabaseError(f"{said}, or give us a schema of our own with search_path")
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import asyncpg
-import orjson
 
 from agent_config_sync.errors import SchemaError
 from agent_config_sync.model.rows import AgentRow, SystemConfigRow
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.postgres import trial
+from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 
@@ -27,9 +27,6 @@ VERSION = 14
 
 _PLACE = struct.Struct(">IH")
 _PLACE_AT = 4
-
-LISTS = ("fallback_models", "allowed_subagents")
-"""Columns of agents that arrive as JSON."""
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -108,7 +105,7 @@ class SnapshotReader:
             batch = missing[start : start + BATCH]
             places = [f"({','.join(map(str, _PLACE.unpack_from(version, _PLACE_AT)))})" for version in batch]
             for record in await connection.fetch(query("agents_by_version"), places):
-                row = _agent_row(record)
+                row = agent_row(record)
                 self._rows[row.version] = row
         self.fetched = len(missing)
         rows = tuple([self._rows[version] for version in versions])
@@ -128,10 +125,7 @@ class SnapshotReader:
         found = await connection.fetchrow(query("installed_tables"))
         assert found is not None  # a row of constants
         if found["agents"] is None:
-            raise SchemaError(
-                f"table agents is missing in {where}, or its schema is closed to this login: "
-                "run agent-config-sync migrate"
-            )
+            raise _not_found(await connection.fetch(query("tables_elsewhere")), where)
         self._seen_tables |= {"agents"}
         if found["agent_system_config"] is not None:
             self._has_system_config = True
@@ -143,29 +137,18 @@ class SnapshotReader:
             )
 
 
-def _agent_row(record: asyncpg.Record) -> AgentRow:
-    row = dict(record)
-    for column in LISTS:
-        if row[column] is not None:
-            row[column] = tuple(_texts(row[column]))
-    return AgentRow.model_validate(row)
-
-
-def _texts(json: str) -> Iterator[str | None]:
-    """Give the texts of a list, flat; whatever is no text as its JSON, so that a warning can name it."""
-    try:
-        value = orjson.loads(json)
-    except orjson.JSONDecodeError:  # PostgreSQL takes numbers without end and any depth
-        yield json
-    else:
-        yield from _flat(value)
-
-
-def _flat(value: object) -> Iterator[str | None]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-    elif value is None or isinstance(value, str):
-        yield value
-    else:
-        yield orjson.dumps(value).decode()
+def _not_found(elsewhere: list[asyncpg.Record], where: str) -> SchemaError:
+    """Tell why there is no table agents for this login: it stands elsewhere, or nowhere."""
+    if not elsewhere:
+        return SchemaError(f"table agents is missing in {where}: run agent-config-sync migrate")
+    said = [
+        f"in schema {found['schema']}, "
+        + (
+            f"which the search_path of login {found['login']} lacks: "
+            f"ALTER ROLE {found['login']} SET search_path = {found['search_path']}"
+            if found["open"]
+            else f"which is closed to login {found['login']}: GRANT agent_config_reader TO {found['login']}"
+        )
+        for found in elsewhere
+    ]
+    return SchemaError(f"the tables of {where} are {'; or '.join(said)}")

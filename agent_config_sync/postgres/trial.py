@@ -9,23 +9,35 @@ from agent_config_sync.postgres.queries import query
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
+DEADLINE = 60.0
+"""Seconds for the statements of a trial, all together."""
 
-async def run_trial(connection: asyncpg.Connection, statements: str) -> None:
-    """Run statements in the transaction that is open; whoever opened it must roll it back.
+
+async def run_trial(connection: asyncpg.Connection, statements: str, *, deadline: float = DEADLINE) -> None:
+    """Run statements in the transaction that is open; whoever opened it must roll it back. What they set for the
+    session is put back already.
 
     Raises: DatabaseError that says where they failed.
     """
     try:
-        await connection.execute(query("trial_text"), statements)
-        await connection.execute(query("trial"))
+        await connection.execute(query("trial_text"), statements, str(int(deadline * 1000)))
+        await connection.execute(query("trial"), timeout=deadline + 1.0)
+        await connection.execute(query("trial_settings"))
     except asyncpg.PostgresError as error:
-        raise _failure(error, statements) from None
+        raise _failure(error, statements, deadline) from None
 
 
-def _failure(error: asyncpg.PostgresError, statements: str) -> DatabaseError:
-    words = error.message.splitlines()
+def _failure(error: asyncpg.PostgresError, statements: str, deadline: float) -> DatabaseError:
+    words = str(error).splitlines()  # the driver's own errors have no message
     said = f"{words[0] if words else type(error).__name__} ({error.sqlstate})"
     match error:
+        case asyncpg.QueryCanceledError():
+            said = (
+                f"it took longer than {deadline:g} s, which is all that a trial has: try fewer rows at once, "
+                "or look for what burdens the database"
+            )
+        case asyncpg.LockNotAvailableError():
+            said += ": end the transaction of the session that holds the lock"
         case asyncpg.FeatureNotSupportedError() if "transaction" in said:
             said = "it is run in a transaction that is rolled back: leave out BEGIN, COMMIT, ROLLBACK and SAVEPOINT"
         case asyncpg.InvalidTransactionTerminationError():

@@ -10,6 +10,9 @@ import pytest
 from commands import Ended, command
 from harness import Operator, connected
 
+from agent_config_sync.errors import DatabaseError
+from agent_config_sync.postgres import trial
+
 Try: TypeAlias = Callable[[str], Awaitable[Ended]]
 
 
@@ -163,3 +166,72 @@ async def test_sql_that_cannot_be_read_is_wrong_usage(database: str, words: list
     ended = await command("diff", "--dsn", database, *words)
     assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert hint in ended.err
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+async def test_sql_that_is_no_text_is_wrong_usage_whatever_the_locale(database: str, locale: str) -> None:
+    ended = await command("diff", "--dsn", database, "--sql", "-", said=b"SELECT '\xff'", LC_ALL=locale)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err == "agent-config-sync: the SQL of standard input is not UTF-8 text\n"
+
+
+async def test_an_error_of_the_driver_itself_is_one_line(operator: Operator) -> None:
+    with pytest.raises(DatabaseError, match=r"the SQL failed: .*surrogates not allowed"):
+        await trial.run_trial(operator, "SELECT '\udcff'")
+
+
+CHANGE = "UPDATE public.agents SET model = 'a/new'"
+LEAVING_SETTINGS = {
+    "search_path, as pg_dump sets it": f"SELECT pg_catalog.set_config('search_path', '', false); {CHANGE}",
+    "search_path of a transaction": f"SET LOCAL search_path = pg_catalog; {CHANGE}",
+    "a temporary table": f"CREATE TEMP TABLE agents (LIKE agents); {CHANGE}",
+    "role": f"{CHANGE}; CREATE ROLE trying_nobody; SET ROLE trying_nobody",
+    "session authorization": f"{CHANGE}; CREATE ROLE trying_nobody; SET SESSION AUTHORIZATION trying_nobody",
+    "statement_timeout": f"{CHANGE}; SET statement_timeout = 1; SELECT pg_sleep(0.01)",
+    "client_encoding": "UPDATE agents SET model = 'a/new', settings = '{\"name\": \"\u00e9\"}'; "
+    "SET client_encoding = 'SQL_ASCII'",
+}
+
+
+@pytest.mark.parametrize("left", LEAVING_SETTINGS)
+async def test_what_the_sql_sets_does_not_change_what_we_read(tried: Try, left: str) -> None:
+    ended = await tried(LEAVING_SETTINGS[left])
+    assert (ended.status, ended.err) == (3, "")
+    assert '+        "model": "a/new"' in ended.out
+
+
+async def test_row_security_that_the_sql_switches_off_is_on_for_us(
+    tried: Try, operator: Operator, database: str, tmp_path: Path
+) -> None:
+    await operator.execute("DROP ROLE IF EXISTS trying_operator")
+    await operator.execute("CREATE ROLE trying_operator LOGIN IN ROLE agent_config_operator")
+    await operator.execute(
+        "ALTER TABLE agents ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_them ON agents USING (true)"
+    )
+    words = ("--output", str(tmp_path / "agents.json"), "--sql", "-")
+    try:
+        ended = await command(
+            "diff", "--dsn", database.replace("postgres@", "trying_operator@"), *words,
+            said=f"{CHANGE}; SET row_security = off",
+        )  # fmt: skip
+    finally:
+        await operator.execute("DROP ROLE trying_operator")
+    assert (ended.status, ended.err) == (3, "")
+
+
+async def test_sql_may_take_longer_than_a_pass_waits_for_a_statement(tried: Try) -> None:
+    assert (await tried(f"SELECT pg_sleep(5.5); {CHANGE}")).status == 3
+
+
+async def test_sql_that_takes_too_long_is_told_how_long_it_has(operator: Operator) -> None:
+    async with operator.transaction():
+        with pytest.raises(DatabaseError, match=r"it took longer than 0\.1 s, which is all that a trial has: try"):
+            await trial.run_trial(operator, "SELECT pg_sleep(20)", deadline=0.1)
+
+
+async def test_sql_that_waits_for_a_lock_is_told_so(tried: Try, operator: Operator) -> None:
+    async with operator.transaction():
+        await operator.execute("LOCK TABLE agents IN SHARE MODE")
+        ended = await tried(CHANGE)
+    assert "the SQL failed at line 1, column 8: canceling statement due to lock timeout (55P03)" in ended.err
+    assert "end the transaction of the session that holds the lock" in ended.err

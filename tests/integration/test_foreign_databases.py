@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import orjson
 import pytest
+from commands import command
 from foreign import AGENTS, FLAGS, MINIMAL, OTHER_TYPES, SETTINGS
 from harness import Operator, Running, Start, connected, psql
 
@@ -328,6 +329,59 @@ async def test_an_older_trigger_on_a_table_that_is_not_ours_goes_on_to_work(
     assert await foreign.execute("DELETE FROM models") == "DELETE 1"
 
 
+OLDER_FUNCTIONS = {
+    "agents": "notify_agent_config_changed",
+    "agent_system_config": "notify_system_config_changed",
+    "gateways": "notify_gateway_changed",
+}
+
+
+@pytest.mark.parametrize(("when", "level"), [("BEFORE", "ROW"), ("AFTER", "ROW"), ("AFTER", "STATEMENT")])
+@pytest.mark.parametrize("table", OLDER_FUNCTIONS)
+async def test_an_older_trigger_on_a_table_of_our_name_in_another_schema_goes_on_to_work(
+    foreign: Operator, database: str, install: Install, table: str, when: str, level: str
+) -> None:
+    function = OLDER_FUNCTIONS[table]
+    await foreign.execute(
+        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        f"CREATE SCHEMA tenant1; CREATE TABLE tenant1.{table} (id int); CREATE TRIGGER changed "
+        f"{when} INSERT OR UPDATE OR DELETE ON tenant1.{table} FOR EACH {level} EXECUTE FUNCTION {function}()"
+    )
+    await install(database)
+    for statement in ("INSERT INTO tenant1.{} VALUES (1)", "UPDATE tenant1.{} SET id = 2", "DELETE FROM tenant1.{}"):
+        heard = await heard_after(foreign, database, statement.format(table))
+        assert [orjson.loads(payload)["source"] for payload in heard] == [table]
+    assert await foreign.fetchval(f"SELECT count(*) FROM tenant1.{table}") == 0
+
+
+async def test_an_older_trigger_before_a_change_lets_one_through_that_changes_nothing(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(
+        f"CREATE SCHEMA tenant1; SET search_path = tenant1; {SETTINGS}"
+        "DROP TRIGGER system_config_changed ON agent_system_config; DROP TRIGGER config_changed_again "
+        "ON agent_system_config; ALTER FUNCTION notify_system_config_changed SET SCHEMA public; CREATE TRIGGER changed "
+        "BEFORE UPDATE ON agent_system_config FOR EACH ROW EXECUTE FUNCTION public.notify_system_config_changed();"
+        "INSERT INTO agent_system_config VALUES ('max_spawn_depth', '3', 'integer')"
+    )
+    await install(database)
+    assert await foreign.execute("UPDATE agent_system_config SET description = 'x'") == "UPDATE 1"
+
+
+async def test_an_older_trigger_that_touches_a_table_of_its_own_lets_changes_through(
+    foreign: Operator, database: str, install: Install
+) -> None:
+    await foreign.execute(
+        "CREATE FUNCTION touch_system_config() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TABLE models (id int, updated_at bigint); CREATE TRIGGER touched BEFORE INSERT OR UPDATE OR DELETE "
+        "ON models FOR EACH ROW EXECUTE FUNCTION touch_system_config()"
+    )
+    await install(database)
+    assert await foreign.execute("INSERT INTO models VALUES (1, 7)") == "INSERT 0 1"
+    assert await foreign.execute("UPDATE models SET id = 2") == "UPDATE 1"
+    assert await foreign.execute("DELETE FROM models") == "DELETE 1"
+
+
 # Roles, owners and schemas -------------------------------------------------------------------------------------------
 
 
@@ -503,6 +557,104 @@ async def test_tables_in_another_schema_are_found_by_search_path(
         await foreign.execute("UPDATE agents SET model = 'a/new' WHERE name = 'lead'")
         await running.events.until(Published, lambda event: b"a/new" in event.after)
         await running.plugin.stop()
+
+
+@pytest.mark.parametrize("schema", ["Cognition", "cog nition", 'say "x"'])
+async def test_a_schema_of_any_name_takes_our_tables(
+    foreign: Operator, database: str, install: Install, start: Start, schema: str
+) -> None:
+    name = await foreign.fetchval("SELECT current_database()")
+    quoted = await foreign.fetchval("SELECT quote_ident($1)", schema)
+    await foreign.execute(f"CREATE SCHEMA {quoted}; ALTER DATABASE {name} SET search_path = {quoted}")
+    await foreign.execute(f"SET search_path = {quoted}")
+    await foreign.execute(AGENTS)
+    await install(database)
+    async with logins(foreign, "schema_reader", words="IN ROLE agent_config_reader"):
+        running = await start(wait=Reported, dsn=as_login(database, "schema_reader"))
+        assert sorted(agents_of(running)) == ["coder", "lead"]
+        await running.plugin.stop()
+
+
+async def test_tables_that_a_login_does_not_find_are_named_with_their_schema_and_what_opens_it(
+    foreign: Operator, database: str
+) -> None:
+    name = await foreign.fetchval("SELECT current_database()")
+    await foreign.execute(f'CREATE SCHEMA "Cognition"; ALTER DATABASE {name} SET search_path = "Cognition"')
+    await _by_migrate(database)
+    await foreign.execute("""INSERT INTO "Cognition".agents (name) VALUES ('lead')""")
+    await foreign.execute(f"ALTER DATABASE {name} RESET search_path")
+    async with logins(foreign, "lost_reader"):
+        found = []
+        for said in ('in schema "Cognition", which is closed to', 'in schema "Cognition", which the search_path of'):
+            ended = await command("diff", "--dsn", as_login(database, "lost_reader"))
+            assert (ended.status, ended.err.count("\n")) == (1, 1)
+            assert said in ended.err
+            found.append(ended.err.rpartition(": ")[2].strip())
+            await foreign.execute(found[-1])
+        assert found == [
+            "GRANT agent_config_reader TO lost_reader",
+            'ALTER ROLE lost_reader SET search_path = "Cognition", "$user", public',
+        ]
+        ended = await command("diff", "--dsn", as_login(database, "lost_reader"))
+        assert (ended.status, ended.err) == (3, "")
+
+
+async def test_tables_in_several_schemas_are_all_named(foreign: Operator, database: str) -> None:
+    name = await foreign.fetchval("SELECT current_database()")
+    for schema in ("one", "two"):
+        await foreign.execute(f"CREATE SCHEMA {schema}; ALTER DATABASE {name} SET search_path = {schema}")
+        await _by_migrate(database)
+    await foreign.execute(f"ALTER DATABASE {name} RESET search_path")
+    async with logins(foreign, "lost_reader", words="IN ROLE agent_config_reader"):
+        ended = await command("diff", "--dsn", as_login(database, "lost_reader"))
+    assert "in schema one, which the search_path of login lost_reader lacks" in ended.err
+    assert "in schema two, which the search_path of login lost_reader lacks" in ended.err
+
+
+IN_THE_WAY = {
+    "a trigger of another function": (
+        """
+        CREATE TABLE agents (name text);
+        CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER agent_config_changed_insert AFTER INSERT ON agents FOR EACH ROW EXECUTE FUNCTION own();
+        """,
+        "trigger agent_config_changed_insert of table agents calls own()",
+        "ALTER TRIGGER agent_config_changed_insert ON agents RENAME TO own_agent_config_changed_insert",
+    ),
+    "a constraint of another meaning": (
+        "CREATE TABLE agents (name text, kind text CONSTRAINT agents_instance_type CHECK (kind <> ''))",
+        "constraint agents_instance_type of table agents is not about a column instance_type",
+        "ALTER TABLE agents RENAME CONSTRAINT agents_instance_type TO own_agents_instance_type",
+    ),
+    "a partition": (
+        "CREATE TABLE everyone (name text) PARTITION BY LIST (name); CREATE TABLE agents PARTITION OF everyone DEFAULT",
+        "table agents is a partition of everyone",
+        "ALTER TABLE agents RENAME TO own_agents",
+    ),
+    "a partition that settings are in": (
+        """
+        CREATE TABLE everything (key text, value text) PARTITION BY LIST (key);
+        CREATE TABLE agent_system_config PARTITION OF everything DEFAULT;
+        """,
+        "table agent_system_config is a partition of everything",
+        "ALTER TABLE agent_system_config RENAME TO own_agent_system_config",
+    ),
+}
+"""What a migration cannot be applied beside: how it is made, what it is called, and what makes room."""
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+async def test_what_is_in_the_way_is_named_with_what_makes_room(foreign: Operator, database: str, case: str) -> None:
+    made, said, cure = IN_THE_WAY[case]
+    await foreign.execute(made)
+    with pytest.raises(DatabaseError) as raised:
+        await _by_migrate(database)
+    assert said in str(raised.value)
+    assert cure in str(raised.value)
+    assert not await foreign.fetchval("SELECT to_regclass('agent_config_migrations') IS NOT NULL")
+    await foreign.execute(cure)
+    await _by_migrate(database)
+    assert await foreign.execute("INSERT INTO agents (name) VALUES ('lead')") == "INSERT 0 1"
 
 
 async def test_a_table_further_down_the_search_path_is_never_hidden_by_one_of_ours(
