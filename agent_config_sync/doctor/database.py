@@ -30,7 +30,7 @@ from agent_config_sync.errors import (
 from agent_config_sync.postgres.link import Link, Server, Timing, open_link
 from agent_config_sync.postgres.migrate import pending
 from agent_config_sync.postgres.queries import query
-from agent_config_sync.postgres.schema import TRIGGERS, Login, SchemaState, read_schema_state
+from agent_config_sync.postgres.schema import TRIGGERS, Elsewhere, Login, SchemaState, read_schema_state
 
 _READER = "agent_config_reader"
 
@@ -68,8 +68,8 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
     async with link.reading() as connection:
         state = await read_schema_state(connection)
         reporter = await _reporter(connection, state, account, gateway)
-    if state.login.elsewhere is not None:
-        return (_unseen(state.login, state.login.elsewhere),)
+    if state.elsewhere:
+        return tuple(_unseen(state.login, elsewhere) for elsewhere in state.elsewhere)
     findings = [*_lacking(state), *_triggers(state), *_rights(state)]
     if not findings:  # else the same cure twice
         findings += await _pending(link, state)
@@ -79,16 +79,17 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
     return tuple(findings)
 
 
-def _unseen(login: Login, schema: str) -> Finding:
+def _unseen(login: Login, elsewhere: Elsewhere) -> Finding:
     """Tell of tables that are there and that this login does not see."""
-    name = identifier(login.login)
-    if not login.closed:
+    schema = elsewhere.schema
+    if elsewhere.open:
         what = f"the tables are in schema {schema}, which is not in the search_path of login {login.login}"
-        return Finding("table_missing", what, sql(f"ALTER ROLE {name} SET search_path = {identifier(schema)};"))
+        cure = sql(f"ALTER ROLE {elsewhere.login} SET search_path = {elsewhere.search_path};")
+        return Finding("table_missing", what, cure)
     what = f"login {login.login} may not use schema {schema}, in which the tables are"
     cure = _membership(login)
     if cure.kind == "sql":
-        usage = f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {_READER};"
+        usage = f"GRANT USAGE ON SCHEMA {schema} TO {_READER};"
         cure = sql(usage if login.reader else f"{usage} {cure.text}")
     return Finding("rights_missing", what, cure)
 

@@ -14,9 +14,10 @@ from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.gateway.catalog import known_models
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.postgres.agent_columns import columns_unlike_ours
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.link import Timing, connect
-from agent_config_sync.postgres.schema import active_agents, columns_of_other_types
+from agent_config_sync.postgres.schema import active_agents
 from agent_config_sync.publish import atomic
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
@@ -101,7 +102,7 @@ async def _about_rows(settings: Settings, snapshot: Snapshot) -> tuple[frozenset
     connection = await connect(server, application_name="agent-config-sync", timing=Timing())
     try:
         elsewhere = await active_agents(connection, settings.account, allowed)
-        return elsewhere, await columns_of_other_types(connection)
+        return elsewhere, await columns_unlike_ours(connection)
     except QUERY_FAILURES as error:
         raise query_failure(error, server.name) from None
     finally:

@@ -37,12 +37,30 @@ _NOT_TAKEN = (
 
 @dataclass(frozen=True, slots=True)
 class AgentColumn:
-    """A column of agents. holds_lists: it takes more than one text; generated: the table itself writes it."""
+    """A column of agents. holds_lists: it takes more than one text; generated: the table itself writes it; holds_text:
+    it takes any text."""
 
     name: str
     type: str
     holds_lists: bool
     generated: bool
+    holds_text: bool
+
+    @property
+    def like_ours(self) -> bool:
+        """Whether a statement that is written for our column does for this one."""
+        same = self.type == _OURS[self.name] or (_OURS[self.name] == "text" and self.holds_text)
+        return same and not self.generated
+
+
+async def columns_unlike_ours(connection: asyncpg.Connection) -> frozenset[str]:
+    """Return the columns for which a statement of ours may be wrong."""
+    return frozenset(column.name for column in await _read(connection) if not column.like_ours)
+
+
+async def _read(connection: asyncpg.Connection) -> tuple[AgentColumn, ...]:
+    records = await connection.fetch(query("agents_columns"), list(_OURS))
+    return tuple(AgentColumn(**dict(record)) for record in records)
 
 
 async def read_agent_columns(connection: asyncpg.Connection) -> tuple[AgentColumn, ...]:
@@ -50,8 +68,7 @@ async def read_agent_columns(connection: asyncpg.Connection) -> tuple[AgentColum
 
     Raises: SchemaError when one of them cannot be written.
     """
-    records = await connection.fetch(query("agents_columns"), list(_OURS))
-    columns = tuple(AgentColumn(**dict(record)) for record in records)
+    columns = await _read(connection)
     for column in columns:
         if column.generated:
             raise SchemaError(

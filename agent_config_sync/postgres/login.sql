@@ -1,5 +1,4 @@
--- Who are we, and are we a gateway's login? owner: who may repair the tables, where this login may not. elsewhere: the
--- schema that has our tables where no table is to be seen under its plain name; closed: this login may not use it.
+-- Who are we, and are we a gateway's login? owner: who may repair the tables, where this login may not.
 SELECT session_user::text AS login,
        role_of.oid IS NOT NULL AS role_there,
        coalesce(pg_has_role(session_user, role_of.oid, 'USAGE'), false) AS reader,
@@ -7,16 +6,6 @@ SELECT session_user::text AS login,
        current_setting('server_version_num')::int >= 160000 AS inherits_by_grant,
        (SELECT pg_get_userbyid(relowner)::text FROM pg_class
         WHERE oid = coalesce(to_regclass('agents'), to_regclass('agent_config_migrations'))
-          AND NOT pg_has_role(relowner, 'USAGE')) AS owner,
-       there.nspname::text AS elsewhere,
-       coalesce(NOT has_schema_privilege(there.oid, 'USAGE'), false) AS closed
+          AND NOT pg_has_role(relowner, 'USAGE')) AS owner
 FROM (SELECT) AS one
 LEFT JOIN pg_roles AS role_of ON rolname = 'agent_config_reader'
-LEFT JOIN LATERAL (
-    SELECT nspname, pg_namespace.oid
-    FROM pg_class
-    JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE relname = 'agent_config_migrations' AND relkind = 'r' AND to_regclass('agent_config_migrations') IS NULL
-    ORDER BY nspname
-    LIMIT 1
-) AS there ON true

@@ -59,15 +59,6 @@ TRIGGERS: Mapping[str, tuple[str, ...]] = {
 }
 """The triggers that notify, by table."""
 
-_TYPES: Mapping[str, str] = {
-    "account_id": "text",
-    "name": "text",
-    "is_default": "boolean",
-    "model": "text",
-    "fallback_models": "text[]",
-    "allowed_subagents": "text[]",
-}
-
 FUNCTIONS = ("notify_agent_config_changed", "notify_system_config_changed", "notify_gateway_changed")
 """What those triggers execute."""
 
@@ -97,8 +88,7 @@ class Login:
 
     role_there: the server has agent_config_reader; reader: this login has its rights; member: it is in it, maybe
     without its rights (NOINHERIT), which are a matter of the grant where inherits_by_grant. owner: who owns the tables,
-    None if this login can act as the owner. elsewhere: the schema of our tables where this login does not see them
-    under their plain names; closed: it may not use that schema.
+    None if this login can act as the owner.
     """
 
     login: str
@@ -107,19 +97,39 @@ class Login:
     member: bool
     inherits_by_grant: bool
     owner: str | None
-    elsewhere: str | None
-    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A schema that has our tables where a login does not see them under their plain names.
+
+    open: the login may use it. schema, login, and the search_path that would find them, all as SQL writes them.
+    """
+
+    schema: str
+    open: bool
+    login: str
+    search_path: str
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks."""
+    """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks.
+
+    elsewhere: where the tables are, if none of them is to be seen.
+    """
 
     missing_tables: tuple[str, ...]
     missing_columns: tuple[tuple[str, str], ...]
     triggers: tuple[Trigger, ...]
     missing_rights: tuple[tuple[str, str | None, str], ...]
     login: Login
+    elsewhere: tuple[Elsewhere, ...]
+
+
+async def tables_elsewhere(connection: asyncpg.Connection) -> tuple[Elsewhere, ...]:
+    """Return the schemas of this database that have our tables."""
+    return tuple(Elsewhere(**dict(record)) for record in await connection.fetch(query("tables_elsewhere")))
 
 
 async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
@@ -138,18 +148,13 @@ async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
         triggers=tuple(Trigger(**dict(trigger)) for trigger in triggers),
         missing_rights=tuple((right["table"], right["column"], right["privilege"]) for right in rights),
         login=Login(**dict(login)),
+        elsewhere=() if there else await tables_elsewhere(connection),
     )
 
 
 async def active_agents(connection: asyncpg.Connection, account: str, names: Iterable[str]) -> frozenset[str]:
     """Return those of these names that are active agents of some gateway."""
     records = await connection.fetch(query("agents_active"), account, list(names))
-    return frozenset(record["name"] for record in records)
-
-
-async def columns_of_other_types(connection: asyncpg.Connection) -> frozenset[str]:
-    """Return the columns of agents that have another type than ours; a table of yours may have them so."""
-    records = await connection.fetch(query("agents_other_types"), list(_TYPES), list(_TYPES.values()))
     return frozenset(record["name"] for record in records)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import asyncpg
 
@@ -15,6 +15,7 @@ from agent_config_sync.postgres import trial
 from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.schema import Elsewhere, tables_elsewhere
 
 BATCH = 500
 """Rows a fetch: about 5 ms of decoding, so that the event loop stays free."""
@@ -125,7 +126,7 @@ class SnapshotReader:
         found = await connection.fetchrow(query("installed_tables"))
         assert found is not None  # a row of constants
         if found["agents"] is None:
-            raise _not_found(await connection.fetch(query("tables_elsewhere")), where)
+            raise _not_found(await tables_elsewhere(connection), where)
         self._seen_tables |= {"agents"}
         if found["agent_system_config"] is not None:
             self._has_system_config = True
@@ -137,17 +138,17 @@ class SnapshotReader:
             )
 
 
-def _not_found(elsewhere: list[asyncpg.Record], where: str) -> SchemaError:
+def _not_found(elsewhere: Sequence[Elsewhere], where: str) -> SchemaError:
     """Tell why there is no table agents for this login: it stands elsewhere, or nowhere."""
     if not elsewhere:
         return SchemaError(f"table agents is missing in {where}: run agent-config-sync migrate")
     said = [
-        f"in schema {found['schema']}, "
+        f"in schema {found.schema}, "
         + (
-            f"which the search_path of login {found['login']} lacks: "
-            f"ALTER ROLE {found['login']} SET search_path = {found['search_path']}"
-            if found["open"]
-            else f"which is closed to login {found['login']}: GRANT agent_config_reader TO {found['login']}"
+            f"which the search_path of login {found.login} lacks: "
+            f"ALTER ROLE {found.login} SET search_path = {found.search_path}"
+            if found.open
+            else f"which is closed to login {found.login}: GRANT agent_config_reader TO {found.login}"
         )
         for found in elsewhere
     ]

@@ -581,7 +581,7 @@ async def test_tables_that_a_login_does_not_find_are_named_with_their_schema_and
     name = await foreign.fetchval("SELECT current_database()")
     await foreign.execute(f'CREATE SCHEMA "Cognition"; ALTER DATABASE {name} SET search_path = "Cognition"')
     await _by_migrate(database)
-    await foreign.execute("""INSERT INTO "Cognition".agents (name) VALUES ('lead')""")
+    await foreign.execute("""INSERT INTO "Cognition".agents (name, is_default) VALUES ('lead', true)""")
     await foreign.execute(f"ALTER DATABASE {name} RESET search_path")
     async with logins(foreign, "lost_reader"):
         found = []
