@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent_config_sync.errors import DatabaseError
+from agent_config_sync.errors import DatabaseError, SettingsError
 from agent_config_sync.events import Events, StatusUnwritable
 from agent_config_sync.postgres.reached import wake
 from agent_config_sync.render.defaults import DEFAULTS
@@ -63,7 +63,7 @@ class Visit:
         try:
             await self._pass(why)
             await self._wake(why)
-        except DatabaseError as error:
+        except (DatabaseError, SettingsError) as error:
             await self._payment.tell(prepared)  # nobody else would while the database fails
             self._events.emit(StatusUnwritable(f"the status was not reported: {error}"))
         finally:

@@ -12,7 +12,7 @@ from harness import connected
 
 PATH = "agents.defaults.subagents.maxSpawnDepth"
 
-pytestmark = pytest.mark.gateway_since(2026, 8, 1)
+pytestmark = pytest.mark.gateway_since(2026, 7, 1)
 
 
 @pytest.fixture
