@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_config_sync.errors import RefusedError
-from agent_config_sync.gateway.include import read_effective, read_json5, read_layout
+from agent_config_sync.gateway.include import ConfigLayout, read_effective, read_json5, read_layout
 from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.places import Places
 from agent_config_sync.model.site import Layout
@@ -21,19 +21,29 @@ from agent_config_sync.publish.gate import Gate
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """openclaw.json. content: None where there is none yet; effective: with all that it includes; included_at: how it
+    """openclaw.json. content: None where there is none yet; effective: with all that it includes; layout: how it
     includes our file."""
 
     content: bytes | None
     document: Json5Text
     effective: Mapping[str, Any]
-    included_at: Layout | None
+    layout: ConfigLayout
+
+    @property
+    def included_at(self) -> Layout | None:
+        """Where it includes our file, None where it does not."""
+        return self.layout.included_at
 
     @property
     def agents(self) -> Mapping[str, Any]:
         """The whole `agents` section."""
         section = self.effective.get("agents")
         return section if isinstance(section, Mapping) else {}
+
+    @property
+    def sections(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The operator's own part of it, and the whole."""
+        return self.layout.base, self.agents
 
     def check_unchanged(self, places: Places) -> None:
         """Raise RefusedError if somebody, such as the gateway itself, has written openclaw.json since."""
@@ -67,14 +77,14 @@ def find(places: Places, *, mend: bool) -> Found:
     _check_user(places)
     try:
         if not config.exists():
-            return Found(None, Json5Text("{}\n"), {}, None)
+            return Found(None, Json5Text("{}\n"), {}, ConfigLayout(None, (), (), ()))
         read_json5(config)  # says at which line it is not valid
-        included_at = read_layout(config, places.output).included_at
-        if mend and included_at is not None and not places.output.exists():
+        layout = read_layout(config, places.output)
+        if mend and layout.included_at is not None and not places.output.exists():
             atomic.replace(places.output, b"{}\n", gate=Gate(), like=Ownership.of(places.target))
         effective, _ = read_effective(config, may_lack=places.output)
         content = config.read_bytes()
-        return Found(content, Json5Text(content.decode()), effective, included_at)
+        return Found(content, Json5Text(content.decode()), effective, layout)
     except OSError as error:
         raise RefusedError(f"{config} cannot be read ({error.strerror}): let this user read it") from None
     except ValueError as error:

@@ -12,6 +12,8 @@ import asyncpg
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Event, Refused
+from agent_config_sync.gateway.version import find_version
+from agent_config_sync.install.adoption import roster_of
 from agent_config_sync.install.config_file import sweep, write_config
 from agent_config_sync.install.copies import keep_copy
 from agent_config_sync.install.door import door_problem, write_door
@@ -19,9 +21,10 @@ from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.neighbour import roster_with
 from agent_config_sync.install.record import read_record
-from agent_config_sync.install.roster import take_in_roster
+from agent_config_sync.install.roster import included_section, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
 from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.postgres.intake import reported_version
 from agent_config_sync.postgres.migrate import migrate, pending
 
 
@@ -48,6 +51,7 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     """
     if not job.options.look:
         sweep(job)
+    job = await _of_reported_version(job, connection, found)
     taken = await take_in_roster(job, connection, found)
     await _write_agents(job, found, taken.default)
     _write_door(job)
@@ -74,12 +78,28 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
     return seen
 
 
+async def _of_reported_version(job: Job, connection: asyncpg.Connection, found: Found) -> Job:
+    """Return the job for the version that the gateway has reported, where nothing here tells it."""
+    settings = job.settings
+    if not _rewrites(job, found) or find_version(settings.gateway_version, None) is not None:
+        return job
+    version = await reported_version(connection, account=settings.account, gateway=settings.gateway)
+    return replace(job, settings=settings.model_copy(update={"gateway_version": version}))
+
+
+def _rewrites(job: Job, found: Found) -> bool:
+    """Return whether an agents.json of ours with agents in it is in use already."""
+    if found.included_at is None or read_record(job.places.record) is None or not job.places.output.exists():
+        return False
+    return bool(roster_of(included_section(job, found)))
+
+
 async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     """Write agents.json as the gateway's process will, before anything includes it. default: the default agent so far.
 
     Raises: RefusedError when the file may not be replaced, or another agent would become the default.
     """
-    changes: dict[str, object] = {"roster": roster_with(job.settings, found.agents), "state_dir": job.places.state}
+    changes: dict[str, object] = {"roster": roster_with(job.settings, *found.sections), "state_dir": job.places.state}
     if found.included_at is None:
         changes |= {"layout": "section", "reload": "none"}  # the gateway reads it together with the new openclaw.json
     plugin = Plugin(job.settings.model_copy(update=changes))
@@ -96,6 +116,14 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     size = f"{len(prepared.snapshot.agents)} agents"
     if not prepared.changed:
         job.say("already", name, f"it holds what the database says ({size})")
+        return
+    if _rewrites(job, found) and prepared.neighbour.site.version is None:
+        job.say(
+            "note",
+            name,
+            "it stays as it is: the version of the gateway is not known here, and it may take more than would be "
+            "written (put openclaw on PATH, or name it with AGENT_CONFIG_SYNC_GATEWAY_VERSION)",
+        )
         return
     if job.options.look:
         job.say("would", name, f"write what the database says now ({size})")

@@ -42,7 +42,7 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
     adoption, staying = _adoption(job, found)
     names = tuple(adoption.agents)
     taken = TakenIn(names, adoption.default if adoption.default in names else None)
-    site = site_for(job.settings, found.agents)
+    site = site_for(job.settings, *found.sections)
     account = job.settings.account
     known = await known_agents(connection, [*filter(is_agent_id, staying)], account=account, gateway=site.gateway)
     beaten = [name for name in staying if name in known and known[name].here]
@@ -84,7 +84,7 @@ def _adoption(job: Job, found: Found) -> tuple[Adoption, Mapping[str, Sequence[s
     one would become it.
     """
     section = _section(job, found)
-    site = site_for(job.settings, found.agents)
+    site = site_for(job.settings, *found.sections)
     adoption = adopt(section, site, within=found.agents)
     if adoption.losses and site.version is None:
         job.say(
@@ -121,8 +121,14 @@ def _adoption(job: Job, found: Found) -> tuple[Adoption, Mapping[str, Sequence[s
 
 def _section(job: Job, found: Found) -> Mapping[str, Any]:
     """Return the section that ours will stand for: the operator's, or that of somebody else's agents.json."""
-    if found.included_at is None:
-        return own_section(found.document)
+    return own_section(found.document) if found.included_at is None else included_section(job, found)
+
+
+def included_section(job: Job, found: Found) -> Mapping[str, Any]:
+    """Return the section in the agents.json that openclaw.json includes.
+
+    Raises: SettingsError, OSError.
+    """
     document = read_json5(job.places.output)
     if found.included_at == "root":
         document = document.get("agents") if isinstance(document, Mapping) else None

@@ -48,6 +48,18 @@ async def is_shared(connection: asyncpg.Connection, *, account: str, gateway: st
         return bool(await connection.fetchval(query("others_report"), account, gateway))
 
 
+async def reported_version(connection: asyncpg.Connection, *, account: str, gateway: str) -> str | None:
+    """Return the version of OpenClaw that this gateway last reported.
+
+    Raises: DatabaseError.
+    """
+    try:
+        version: str | None = await connection.fetchval(query("status_version"), account, gateway)
+    except QUERY_FAILURES as error:
+        raise query_failure(error, "the database") from None
+    return version
+
+
 async def take_in(
     connection: asyncpg.Connection,
     new: Sequence[AgentRow],

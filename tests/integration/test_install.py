@@ -692,6 +692,56 @@ def test_a_login_that_may_only_read_is_told_who_may_write(home: Home, empty_data
         _as_owner(empty_database, f"DROP ROLE {reader}")
 
 
+AGENTS_OF_TODAY = """\
+{agents: {entries: {a: {thinkingDefault: 'high', params: {temperature: 1}}},
+          defaults: {systemAgent: {agentId: 'a'}}}}
+"""
+
+
+def _set_version(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
+    if version is None:
+        monkeypatch.delenv("AGENT_CONFIG_SYNC_GATEWAY_VERSION")
+    else:
+        monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY_VERSION", version)
+
+
+def test_after_a_downgrade_our_file_has_the_form_that_the_older_gateway_takes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write("{agents: {entries: {a: {}}}}")
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    _set_version(monkeypatch, "2026.7.1")
+    assert home.install().status == 0
+    assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["a"]
+
+
+def test_a_run_that_does_not_know_the_version_leaves_our_file_alone(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(AGENTS_OF_TODAY)
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    before = home.output.read_bytes()
+    _set_version(monkeypatch, None)
+    _as_owner(empty_database, "DELETE FROM gateway_status")
+    ended = home.install()
+    assert (ended.status, "note     agents.json    it stays as it is" in ended.out) == (0, True)
+    assert home.output.read_bytes() == before
+
+
+def test_a_run_that_does_not_know_the_version_takes_the_one_that_the_gateway_has_reported(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(AGENTS_OF_TODAY)
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    before = home.output.read_bytes()
+    _set_version(monkeypatch, None)
+    assert "already  agents.json" in home.install().out
+    assert home.output.read_bytes() == before
+
+
 def _as_owner(dsn: str, statement: str) -> None:
     async def execute() -> None:
         connection = await asyncpg.connect(dsn)
