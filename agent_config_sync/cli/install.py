@@ -17,6 +17,8 @@ from agent_config_sync.install.found import find
 from agent_config_sync.install.installation import join_gateway, missing, prepare_database
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.places import Places
+from agent_config_sync.install.recovery import recover
+from agent_config_sync.install.roster import check_roster
 from agent_config_sync.install.sources import find_settings
 from agent_config_sync.install.withdrawal import remove_shared, withdraw
 from agent_config_sync.logs import set_up_logs
@@ -92,6 +94,10 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
         if outcome == "would":
             wanting.append(text)
 
+    if gateway:
+        recover(places, options, say)
+        if wanting:
+            return wanting  # openclaw.json includes what is not there
     found = find(places, mend=not options.look) if gateway else None
     settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
     job = Job(settings, Places.of(settings), options, say)
@@ -99,6 +105,7 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
         found = find(job.places, mend=not options.look)
     if found is not None:
         check_can_join(job, found)
+        check_roster(job, found)
     async with open_connection(settings, notices=not options.look, timing=PATIENCE) as connection:
         await prepare_database(job, connection)
         if options.look and wanting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
@@ -23,6 +24,7 @@ from agent_config_sync.install.openclaw_json import (
     register,
     unregister,
 )
+from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
 from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
 from agent_config_sync.plugin import server_of
@@ -61,6 +63,8 @@ def check_can_join(job: Job, found: Found) -> None:
     places = job.places
     places.output_name()
     _with_plugin(job, found, found.document, _config(job, found, job.settings))
+    if found.included_at is None:
+        _check_base(places)
     problem = obstacle(found.effective)
     if problem is not None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
@@ -104,6 +108,15 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
             "note", places.config.name, f"others may read it, and it holds a password now: chmod 600 {places.config}"
         )
     return True
+
+
+def _check_base(places: Places) -> None:
+    if not places.base.exists():
+        return
+    known = read_record(places.record)
+    ours = known is not None and known.base_hash == hash_of(places.base.read_bytes())
+    if not ours and read_json5(places.base) != {}:
+        raise RefusedError(f"{places.base} is there already and is not ours: move it away")
 
 
 def _config(job: Job, found: Found, settings: Settings) -> dict[str, object]:
@@ -161,35 +174,51 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
     """Keep a copy of openclaw.json, and a record of what is about to be done to it."""
     places = job.places
     known = read_record(places.record)
-    if base is not None and places.base.exists():
-        standing = places.base.read_bytes()
-        ours = known is not None and known.base_hash == hash_of(standing)
-        if not ours and read_json5(places.base) != {}:
-            raise RefusedError(f"{places.base} is there already and is not ours: move it away")
-    before, backup = found.content, None
-    if before is not None and known is not None and base is not None:
-        # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and is not his.
-        before = unregister(found.document, document_before(known), str(places.door)).text.encode()
-    if before is not None:
-        copy, new = keep_copy(places.config, before)
-        backup = str(copy)
-        if new:
-            job.say("done", "backup", backup)
     if known is None or base is not None:
+        before = found.content
+        if before is not None and known is not None:
+            # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and not his.
+            before = unregister(found.document, document_before(known), str(places.door)).text.encode()
         record = Record(
             config=str(places.config),
             output=str(places.output),
-            backup=backup,
+            backup=_copied(job, places.config, before) if before is not None else None,
             moved=base is not None,
             held=held,
             config_hash=hash_of(content),
             base_hash=hash_of(base.encode()) if base is not None else None,
+            output_backup=known.output_backup if known is not None else None,
         )
     else:
         # The way back leads to the first copy, and byte for byte only while nobody else has changed anything.
         untouched = found.content is not None and known.config_hash == hash_of(found.content)
         record = known.model_copy(update={"config_hash": hash_of(content) if untouched else ""})
     write_record(places.record, record)
+
+
+def remember_output(job: Job, found: Found, content: bytes) -> None:
+    """Keep a copy of an agents.json that is not ours, and a record that leads back to it.
+
+    Raises: PublishError.
+    """
+    places = job.places
+    record = Record(
+        config=str(places.config),
+        output=str(places.output),
+        backup=_copied(job, places.config, found.content) if found.content is not None else None,
+        moved=False,
+        config_hash=hash_of(found.content) if found.content is not None else "",
+        output_backup=_copied(job, places.output, content),
+    )
+    write_record(places.record, record)
+
+
+def _copied(job: Job, path: Path, content: bytes) -> str:
+    """Keep a copy of a file, and say so if it is new; return its path."""
+    copy, new = keep_copy(path, content)
+    if new:
+        job.say("done", "backup", str(copy))
+    return str(copy)
 
 
 def _forget(job: Job, known: Record | None, standing: bytes | None) -> None:

@@ -52,7 +52,7 @@ class Found:
             raise RefusedError(f"{places.config} was changed by somebody meanwhile: run this again")
 
 
-def _check_user(places: Places) -> None:
+def check_user(places: Places) -> None:
     """Raise RefusedError for a user whose files the gateway could not write, or would not load."""
     with contextlib.suppress(FileNotFoundError):
         owner = places.config.parent.stat().st_uid
@@ -74,7 +74,7 @@ def find(places: Places, *, mend: bool) -> Found:
     Raises: SettingsError, RefusedError, PublishError.
     """
     config = places.config
-    _check_user(places)
+    check_user(places)
     try:
         if not config.exists():
             return Found(None, Json5Text("{}\n"), {}, ConfigLayout(None, (), (), ()))

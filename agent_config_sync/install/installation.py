@@ -14,14 +14,13 @@ from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Event, Refused
 from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.adoption import roster_of
-from agent_config_sync.install.config_file import sweep, write_config
-from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.install.config_file import remember_output, sweep, write_config
 from agent_config_sync.install.door import door_problem, write_door
 from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.neighbour import roster_with
 from agent_config_sync.install.record import read_record
-from agent_config_sync.install.roster import included_section, take_in_roster
+from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
 from agent_config_sync.plugin import Plugin, server_of
 from agent_config_sync.postgres.intake import reported_version
@@ -89,9 +88,7 @@ async def _of_reported_version(job: Job, connection: asyncpg.Connection, found: 
 
 def _rewrites(job: Job, found: Found) -> bool:
     """Return whether an agents.json of ours with agents in it is in use already."""
-    if found.included_at is None or read_record(job.places.record) is None or not job.places.output.exists():
-        return False
-    return bool(roster_of(included_section(job, found)))
+    return is_in_use(job, found) and job.places.output.exists() and bool(roster_of(included_section(job, found)))
 
 
 async def _write_agents(job: Job, found: Found, default: str | None) -> None:
@@ -129,8 +126,7 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
         job.say("would", name, f"write what the database says now ({size})")
         return
     if prepared.before is not None and read_record(job.places.record) is None:
-        copy, _ = keep_copy(job.places.output, prepared.before.content)
-        job.say("done", "backup", str(copy))
+        remember_output(job, found, prepared.before.content)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
     await plugin.visit.once()

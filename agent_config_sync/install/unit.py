@@ -18,8 +18,8 @@ _STAYS_AS_IT_IS = ("off", "hot")
 
 
 def unit_of(config: Path) -> str | None:
-    """Return the user unit of the gateway with this openclaw.json: `OPENCLAW_SYSTEMD_UNIT`, else OpenClaw's name for the
-    folder of each profile; None for a configuration elsewhere, whose unit may have any name."""
+    """Return the user unit of the gateway with this openclaw.json: `OPENCLAW_SYSTEMD_UNIT`, else OpenClaw's name for
+    the folder of each profile; None for a configuration elsewhere, whose unit may have any name."""
     if named := os.environ.get("OPENCLAW_SYSTEMD_UNIT", "").strip():
         return named.removesuffix(".service")
     profile = re.fullmatch(r"\.openclaw(-[\w-]+)?", config.parent.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -316,8 +317,8 @@ def test_a_home_behind_a_link_is_a_home(home: Home, tmp_path: Path, monkeypatch:
     home.write("{agents: {$include: './agents.json'}}")
     home.output.write_text("{}")
     assert home.install().status == 0
-    assert "it stays" in home.uninstall().out
-    assert home.output.exists()
+    assert home.uninstall().status == 0
+    assert home.output.read_text() == "{}"
 
 
 def test_another_name_of_our_file_is_kept(home: Home) -> None:
@@ -417,7 +418,7 @@ def test_what_a_gateway_of_unknown_version_may_not_take_is_told_with_the_way_to_
     home.write("{agents: {list: [{id: 'a', thinkingDefault: 'high'}]}}")
     ended = home.install()
     assert ended.status == 1
-    assert "AGENT_CONFIG_SYNC_GATEWAY_VERSION" in ended.out
+    assert "AGENT_CONFIG_SYNC_GATEWAY_VERSION" in ended.err
 
 
 def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
@@ -496,23 +497,112 @@ def test_an_agents_json_of_somebody_elses_is_copied_before_it_is_replaced(home: 
     (copy,) = home.config.parent.glob("agents.json.before-*")
     assert copy.read_text() == old
     assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["old"]
+    assert home.uninstall().status == 0
+    assert home.output.read_text() == old
+
+
+def test_an_agents_json_that_nothing_includes_comes_back_too(home: Home) -> None:
+    home.write(CONFIG)
+    home.output.write_text("mine")
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert (home.output.read_text(), home.config.read_text()) == ("mine", CONFIG)
+
+
+def test_an_agents_json_whose_copy_is_gone_is_not_deleted(home: Home) -> None:
+    home.write(CONFIG)
+    home.output.write_text("mine")
+    home.install()
+    for copy in home.config.parent.glob("agents.json.before-*"):
+        copy.unlink()
     ended = home.uninstall()
-    assert ended.status == 0
-    assert "it stays: openclaw.json includes it" in ended.out
+    assert "note     agents.json    it stays as the database had it" in ended.out
     assert home.output.exists()
 
 
-def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home) -> None:
-    home.write(CONFIG)
-    home.install()
-    text = home.config.read_text()
-    home.record.unlink()  # as if nobody had run install.sh
+SAYS_MORE = {
+    "agents": {
+        "defaults": {"workspace": "/srv/ws", "models": {"a/b": {}, "c/d": {}}, "subagents": {"maxSpawnDepth": 2}},
+        "list": [{"id": "old", "default": True, "model": "a/b"}],
+    },
+    "tools": {"deny": ["exec"]},
+}
+
+
+def test_an_agents_json_that_says_more_than_the_database_holds_is_a_stop_before_anything_is_changed(home: Home) -> None:
+    home.write("{$include: './agents.json', gateway: {mode: 'local'}}")
+    home.output.write_text(json.dumps(SAYS_MORE))
+    ended = home.install()
+    assert (ended.status, ended.out) == (1, "")
+    assert "also says tools, agents.defaults.workspace, agents.defaults.models.c/d, and what" in ended.err
+    assert "move them into openclaw.json and run this again" in ended.err
+    assert json.loads(home.output.read_bytes()) == SAYS_MORE
+
+
+def test_what_an_agents_json_says_more_is_left_out_by_force_and_comes_back(home: Home) -> None:
+    home.write("{$include: './agents.json', gateway: {mode: 'local'}}")
+    home.output.write_text(json.dumps(SAYS_MORE))
+    ended = home.install("--force")
+    assert (ended.status, "tools is left out; the copy keeps it" in ended.out) == (0, True)
+    assert "tools" not in json.loads(home.output.read_bytes())
+    assert home.uninstall().status == 0
+    assert json.loads(home.output.read_bytes()) == SAYS_MORE
+
+
+BY_HAND = """\
+{
+  agents: { $include: './agents.json' },
+  plugins: {
+    load: { paths: ['DOOR'] },
+    entries: { agent_config_sync: { enabled: true, config: { command: 'COMMAND', dsn: 'DSN' } } },
+  },
+}
+"""
+
+
+def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home, empty_database: str) -> None:
+    command = Path(sys.executable).with_name("agent-config-sync")
+    text = BY_HAND.replace("COMMAND", str(command)).replace("DOOR", str(home.data / "door"))
+    text = text.replace("DSN", empty_database)
+    home.write(text)
+    home.output.write_text("{}")
     assert home.install().status == 0
     assert home.config.read_text() == text
     ended = home.uninstall()
     assert ended.status == 0
     assert "it is as it was before" in ended.out
     assert home.config.read_text() == text
+
+
+def test_a_record_that_is_lost_is_made_again_from_the_copy(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    assert "would    record" in home.install("--verify-only").out
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
+
+
+def test_without_a_record_the_way_back_leads_to_the_copy_too(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
+    assert not home.output.exists()
+
+
+def test_a_record_that_is_lost_with_the_copy_does_not_make_ours_what_was_before(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    assert home.install().status == 0
+    ended = home.uninstall()
+    assert ended.status == 1
+    assert "is gone" in ended.err
 
 
 def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> None:
@@ -530,6 +620,15 @@ def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> No
     }
     assert not home.base.exists()
     assert list(home.config.parent.glob("agents.base.json5.before-*"))
+
+
+def test_the_way_back_leaves_no_copy_of_what_we_wrote(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(home.config.read_text().replace("#ff8800", "#000000"))
+    home.uninstall()
+    (copy,) = home.config.parent.glob("openclaw.json.before-*")
+    assert copy.read_text() == CONFIG
 
 
 FLATTENED = {"defaults": {"subagents": {"maxSpawnDepth": 2}}, "list": [{"id": "lead", "model": "a/b"}]}
@@ -565,6 +664,39 @@ def test_a_copy_that_is_gone_is_a_stop_for_the_way_back(home: Home) -> None:
     assert ended.status == 1
     assert "is gone" in ended.err
     assert home.config.read_text() == text
+
+
+def test_a_copy_that_is_gone_gives_way_to_force(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    assert "--force" in home.uninstall().err
+    ended = home.install("--uninstall", "--force")
+    assert (ended.status, "its copy is gone" in ended.out) == (0, True)
+    assert home.says() == {
+        "ui": {"seamColor": "#ff8800"},
+        "agents": {"defaults": {"subagents": {"maxSpawnDepth": 2}}},
+    }
+
+
+def test_the_operators_own_file_that_is_gone_comes_back_from_the_copy(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    before = home.base.read_bytes()
+    home.base.unlink()
+    look = home.install("--verify-only")
+    assert (look.status, "would    agents.base.json5" in look.out) == (3, True)
+    assert home.install().status == 0
+    assert home.base.read_bytes() == before
+
+
+def test_the_way_back_does_not_need_the_operators_own_file(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.base.unlink()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
 
 
 def test_a_broken_record_is_a_stop_with_the_way_out(home: Home) -> None:
