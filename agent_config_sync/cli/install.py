@@ -13,8 +13,9 @@ from agent_config_sync.cli.options import FAILED, NOT_YET, Dsn, errors_end_the_c
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.gateway.include import read_effective
 from agent_config_sync.install.config_file import check_can_join
+from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.found import find
-from agent_config_sync.install.installation import join_gateway, missing, prepare_database
+from agent_config_sync.install.installation import join_gateway, missing
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.recovery import recover

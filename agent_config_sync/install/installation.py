@@ -15,6 +15,7 @@ from agent_config_sync.events import Event, Refused
 from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.adoption import roster_of
 from agent_config_sync.install.config_file import remember_output, sweep, write_config
+from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.door import door_problem, write_door
 from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
@@ -22,25 +23,8 @@ from agent_config_sync.install.neighbour import roster_with
 from agent_config_sync.install.record import read_record
 from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
-from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.intake import reported_version
-from agent_config_sync.postgres.migrate import migrate, pending
-
-
-async def prepare_database(job: Job, connection: asyncpg.Connection) -> None:
-    """Apply the migrations and starting values that are pending.
-
-    Raises: DatabaseError.
-    """
-    where = server_of(job.settings).name
-    names = ", ".join(migration.name for migration in await pending(connection))
-    if not names:
-        job.say("already", "database", f"{where} has all tables")
-    elif job.options.look:
-        job.say("would", "database", f"apply {names} to {where}")
-    else:
-        await migrate(connection)
-        job.say("done", "database", f"applied {names} to {where}")
 
 
 async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -> None:

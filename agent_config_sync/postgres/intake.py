@@ -12,6 +12,7 @@ from agent_config_sync.errors import DatabaseError, RightsError, SchemaError
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.schema import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,18 @@ async def reported_version(connection: asyncpg.Connection, *, account: str, gate
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
     return version
+
+
+async def other_owner(connection: asyncpg.Connection) -> str | None:
+    """Return the login that may change our tables where this one may not, None where it may.
+
+    Raises: DatabaseError.
+    """
+    try:
+        owner: str | None = await connection.fetchval(query("schema_owner"), list(COLUMNS))
+    except QUERY_FAILURES as error:
+        raise query_failure(error, "the database") from None
+    return owner
 
 
 async def take_in(

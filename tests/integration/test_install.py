@@ -874,6 +874,39 @@ def test_a_run_that_does_not_know_the_version_takes_the_one_that_the_gateway_has
     assert home.output.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("statement", "lacking"),
+    [
+        ("DROP TRIGGER agent_config_changed_update ON agents", "trigger agent_config_changed_update of agents"),
+        ("ALTER TABLE agents DISABLE TRIGGER agent_config_changed_update", "trigger agent_config_changed_update of a"),
+        ("DROP TABLE agent_system_config", "table agent_system_config"),
+        ("ALTER TABLE agents DROP COLUMN thinking CASCADE", "column thinking of agents"),
+    ],
+)
+def test_what_somebody_has_taken_from_the_database_is_named_and_put_back(
+    statement: str, lacking: str, home: Home, empty_database: str
+) -> None:
+    home.install("--no-gateway")
+    _as_owner(empty_database, statement)
+    look = home.install("--verify-only", "--no-gateway")
+    assert (look.status, "would    database       repair" in look.out, lacking in look.out) == (3, True, True)
+    ended = home.install("--no-gateway")
+    assert (ended.status, "done     database       repaired" in ended.out) == (0, True)
+    assert home.install("--verify-only", "--no-gateway").status == 0
+
+
+def test_a_login_that_may_not_repair_is_told_who_may(home: Home, empty_database: str) -> None:
+    home.install("--no-gateway")
+    _as_owner(empty_database, "DROP TRIGGER agent_config_changed_update ON agents")
+    reader = f"mender_{os.getpid()}"
+    _as_owner(empty_database, f"CREATE ROLE {reader} LOGIN IN ROLE agent_config_reader")
+    try:
+        ended = home.install("--no-gateway", "--dsn", empty_database.replace("postgres@", f"{reader}@"))
+        assert (ended.status, "only postgres may put it back" in ended.err) == (1, True)
+    finally:
+        _as_owner(empty_database, f"DROP ROLE {reader}")
+
+
 def _as_owner(dsn: str, statement: str) -> None:
     async def execute() -> None:
         connection = await asyncpg.connect(dsn)
