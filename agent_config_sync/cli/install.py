@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -49,16 +50,26 @@ def install(
         if uninstall:
             asyncio.run(_uninstall(options))
             return
-        said = asyncio.run(_install(options, given(dsn=dsn, database=database), gateway=not no_gateway))
-    if said and verify_only:
+        seen = asyncio.run(_install(options, given(dsn=dsn, database=database), gateway=not no_gateway))
+    if seen.wanting and verify_only:
         raise typer.Exit(NOT_YET)
-    if said:
-        print("\n".join(f"not so: {line}" for line in said))
+    if seen.wanting:
+        print("\n".join(f"not so: {line}" for line in seen.wanting))
         raise typer.Exit(FAILED)
-    print(f"verified: {'the database is' if no_gateway else 'database, files and gateway configuration are'} as said")
+    but = f", but not {' and not '.join(seen.unseen)}" if seen.unseen else ""
+    what = "the database is" if no_gateway else "database, files and gateway configuration are"
+    print(f"verified{but}: {what} as said")
 
 
-async def _install(options: Options, command_line: dict[str, object], *, gateway: bool) -> list[str]:
+@dataclass(slots=True)
+class Seen:
+    """What a look at everything has shown. wanting: what is not as it should be; unseen: what it could not see."""
+
+    wanting: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
+
+async def _install(options: Options, command_line: dict[str, object], *, gateway: bool) -> Seen:
     """Do it, and return what is not as it should be."""
     places = Places.of(load_settings(command_line={}))
     if options.look:
@@ -87,18 +98,21 @@ def _told(outcome: Outcome, step: str, text: str) -> None:
     print(f"{outcome:<8} {step:<14} {text}", flush=True)
 
 
-async def _steps(places: Places, options: Options, command_line: dict[str, object], *, gateway: bool) -> list[str]:
-    wanting: list[str] = []
+async def _steps(places: Places, options: Options, command_line: dict[str, object], *, gateway: bool) -> Seen:
+    seen = Seen()
 
     def say(outcome: Outcome, step: str, text: str) -> None:
-        _told(outcome, step, text)
+        if outcome != "unseen":
+            _told(outcome, step, text)
+        elif text not in seen.unseen:
+            seen.unseen.append(text)
         if outcome == "would":
-            wanting.append(text)
+            seen.wanting.append(text)
 
     if gateway:
         recover(places, options, say)
-        if wanting:
-            return wanting  # openclaw.json includes what is not there
+        if seen.wanting:
+            return seen  # openclaw.json includes what is not there
     found = find(places, mend=not options.look) if gateway else None
     settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
     job = Job(settings, Places.of(settings), options, say)
@@ -109,8 +123,10 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
         check_roster(job, found)
     async with open_connection(settings, notices=not options.look, timing=PATIENCE) as connection:
         await prepare_database(job, connection)
-        if options.look and wanting:
-            return wanting  # nothing else can be looked at without the tables
+        if options.look and seen.wanting:
+            return seen  # nothing else can be looked at without the tables
         if found is not None:
             await join_gateway(job, connection, found)
-        return wanting if options.look else await missing(job, connection, gateway=gateway)
+        if not options.look:
+            seen.wanting = await missing(job, connection, gateway=gateway)
+        return seen

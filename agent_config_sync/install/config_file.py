@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.gateway.layout_watch import LayoutFinding, look_at_layout
 from agent_config_sync.gateway.validator import validate
 from agent_config_sync.history import History
 from agent_config_sync.install.candidate import try_out
@@ -135,21 +136,38 @@ def _with_plugin(job: Job, found: Found, document: Json5Text, config: Mapping[st
 
 
 def _look_at_config(job: Job, found: Found) -> None:
-    """Say that openclaw.json is as it should be.
+    """Say that openclaw.json is as it should be, or, looking, what keeps the database from winning.
 
     Raises: RefusedError when a gateway would not start the plugin with it.
     """
     places = job.places
     problem = is_registered(found.effective, str(places.door))
     if problem is None and places.output.exists():  # else it would be written first
-        problem = validate(places.config).problem
+        verdict = validate(places.config)
+        problem = verdict.problem
+        if not verdict.asked:
+            job.say("unseen", places.config.name, "by the gateway's own validator")
     command = plugin_config(found.effective).get("command")
     program = str(command[0] if isinstance(command, list) and command else command)
     if problem is None and shutil.which(program) is None:
         problem = f"its command {program} cannot be run"
     if problem is not None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
-    job.say("already", places.config.name, f"it names the plugin and includes {places.output.name}")
+    findings = _layout_findings(places, found) if job.options.look else ()
+    for finding in findings:
+        job.say("would", places.config.name, str(finding))
+    if not findings:
+        job.say("already", places.config.name, f"it names the plugin and includes {places.output.name}")
+    record = read_record(places.record)
+    if record is not None and record.backup is not None and not Path(record.backup).exists():
+        job.say("note", "backup", f"{record.backup} is gone: --uninstall would need it")
+
+
+def _layout_findings(places: Places, found: Found) -> tuple[LayoutFinding, ...]:
+    content = atomic.read(places.output)
+    if content is None or found.included_at is None:
+        return ()
+    return look_at_layout(places.config, places.output, found.layout, content, found.included_at)
 
 
 def _holds_password(config: Mapping[str, object]) -> bool:

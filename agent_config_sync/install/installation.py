@@ -41,6 +41,8 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     changed = await write_config(job, found, taken.names)
     if not job.options.look:
         restart_gateway(job, found, changed=changed)
+    elif job.places.restart_due.exists():
+        job.say("would", "restart", "restart the gateway: it may run an earlier Python environment")
 
 
 async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) -> list[str]:
@@ -53,6 +55,8 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
     def hear(outcome: Outcome, step: str, text: str) -> None:
         if outcome == "would":
             seen.append(f"{step}: {text}")
+        elif outcome == "unseen":
+            job.say(outcome, step, text)
 
     look = replace(job, options=Options(look=True), say=hear)
     await prepare_database(look, connection)

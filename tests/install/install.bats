@@ -265,11 +265,12 @@ END
     cmp "$CONFIG" "$BATS_TEST_TMPDIR/original"
 }
 
-@test "without a gateway on PATH our own rules decide, and it says so" {
+@test "without a gateway on PATH nothing is validated, and it says so" {
     write_config
     run install_sh --dsn "$DSN"
     [ "$status" -eq 0 ]
-    [[ "$output" == *"valid by our own rules"* ]]
+    [[ "$output" == *"; not validated: there is no openclaw on PATH"* ]]
+    [[ "${lines[-1]}" == "verified, but not by the gateway's own validator: "* ]]
     assert_valid
 }
 

@@ -155,9 +155,38 @@ def test_the_validator_is_asked_and_its_verdict_told(home: Home) -> None:
     assert "valid, says the gateway's own validator" in home.install().out
 
 
-def test_a_gateway_without_a_validator_is_as_none(home: Home) -> None:
-    home.program("openclaw", "#!/bin/sh\necho 'unknown command'\nexit 1\n")
-    assert "valid by our own rules" in home.install().out
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (None, "there is no openclaw on PATH"),
+        ("#!/bin/sh\necho \"error: unknown option '--json'\" >&2\nexit 1\n", "this OpenClaw has no `config validate`"),
+        ("#!/bin/sh\necho 'Node 1 is too old' >&2\nexit 1\n", "`openclaw config validate` failed: Node 1 is too old"),
+        ("#!/nowhere\n", "openclaw cannot be run (No such file or directory)"),
+    ],
+)
+def test_why_the_validator_was_not_asked_is_told(program: str | None, reason: str, home: Home) -> None:
+    if program is not None:
+        home.program("openclaw", program)
+    ended = home.install()
+    assert f"; not validated: {reason}\n" in ended.out
+    assert ended.out.splitlines()[-1].startswith("verified, but not by the gateway's own validator: ")
+
+
+WITHOUT_VALIDATOR = """\
+#!/bin/sh
+case "$*" in *validate*) echo "error: unknown option '--json'" >&2; exit 1;; esac
+grep -q seamColor "$OPENCLAW_CONFIG_PATH" || { echo 'Config path not found: gateway.port' >&2; exit 1; }
+printf 'Config invalid\nFile: x\nProblem:\n  - ui: Unrecognized key\n\nRun: openclaw doctor --fix\n' >&2; exit 1
+"""
+
+
+def test_a_gateway_without_a_validator_is_asked_to_read_it(home: Home) -> None:
+    home.program("openclaw", WITHOUT_VALIDATOR)
+    assert home.install().status == 0
+    home.write(CONFIG)
+    ended = home.install()
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "the gateway refuses openclaw.json as it is, correct it first: ui: Unrecognized key" in ended.err
 
 
 def test_a_file_of_the_operators_that_has_our_name_is_a_stop(home: Home) -> None:
@@ -893,6 +922,54 @@ def test_what_somebody_has_taken_from_the_database_is_named_and_put_back(
     ended = home.install("--no-gateway")
     assert (ended.status, "done     database       repaired" in ended.out) == (0, True)
     assert home.install("--verify-only", "--no-gateway").status == 0
+
+
+@pytest.mark.parametrize(
+    ("replaced", "by", "base", "finding"),
+    [
+        (
+            './agents.json"]',
+            './agents.json"], defaults: { subagents: { maxSpawnDepth: 1 } }',
+            None,
+            "beats the database",
+        ),
+        (
+            '"./agents.base.json5", "./agents.json"',
+            '"./agents.json", "./agents.base.json5"',
+            "{defaults: {subagents: {maxSpawnDepth: 3}}}",
+            "beats the database",
+        ),
+        ("", "", "{list: [{id: 'lead'}]}", "also defines agent lead of the database"),
+    ],
+)
+def test_what_keeps_the_database_from_winning_is_not_as_said(
+    replaced: str, by: str, base: str | None, finding: str, home: Home
+) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(home.config.read_text().replace(replaced, by))
+    if base is not None:
+        home.base.write_text(base)
+    look = home.install("--verify-only")
+    assert (look.status, "would    openclaw.json" in look.out, finding in look.out) == (3, True, True)
+    ended = home.install()
+    assert (ended.status, "not so: openclaw.json: " in ended.out, finding in ended.out) == (1, True, True)
+
+
+def test_a_restart_that_is_due_would_be_made(home: Home) -> None:
+    home.install()
+    (home.data / "restart-due").touch()
+    look = home.install("--verify-only")
+    assert (look.status, "would    restart" in look.out) == (3, True)
+
+
+def test_a_backup_that_is_gone_is_told(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    look = home.install("--verify-only")
+    assert (look.status, "is gone: --uninstall would need it" in look.out) == (0, True)
 
 
 def test_a_login_that_may_not_repair_is_told_who_may(home: Home, empty_database: str) -> None:
