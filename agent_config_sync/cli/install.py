@@ -21,7 +21,7 @@ from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.recovery import recover
 from agent_config_sync.install.roster import check_roster
-from agent_config_sync.install.sources import find_settings
+from agent_config_sync.install.sources import find_settings, unset_names
 from agent_config_sync.install.withdrawal import remove_shared, withdraw
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.postgres.migrate import PATIENCE
@@ -116,6 +116,8 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
     found = find(places, mend=not options.look) if gateway else None
     settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
     job = Job(settings, Places.of(settings), options, say)
+    if found is not None and (unset := unset_names(found.effective)):
+        job.say("note", "database", f"only the gateway's environment has {', '.join(unset)}: its login is not checked")
     if found is not None and job.places != places:  # the plugin's config names another output
         found = find(job.places, mend=not options.look)
     if found is not None:

@@ -17,6 +17,7 @@ from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.login import login_problem
 from agent_config_sync.install.openclaw_json import (
     Registration,
     is_registered,
@@ -27,9 +28,15 @@ from agent_config_sync.install.openclaw_json import (
 )
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
-from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
-from agent_config_sync.plugin import server_of
-from agent_config_sync.postgres.link import Timing, connect
+from agent_config_sync.install.sources import (
+    agent_chat,
+    named,
+    plugin_config,
+    plugin_settings,
+    unset_names,
+    without_password,
+)
+from agent_config_sync.install.substitution import expanded
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import pass_lock
@@ -71,7 +78,7 @@ def check_can_join(job: Job, found: Found) -> None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
 
 
-async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
+def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     """Let openclaw.json include our file and name the plugin; return whether it was changed.
 
     held: agents that the database has now. Raises: SyncError; openclaw.json is as it was then.
@@ -80,7 +87,7 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     document, base = found.document, None
     if found.included_at is None:
         document, base = move_section(document, held, output=places.output_name())
-    config = _config(job, found, await _bare(job))
+    config = _config(job, found, _bare(job, found))
     document = _with_plugin(job, found, document, config)
     content = document.text.encode()
     if content == found.content:
@@ -153,6 +160,8 @@ def _look_at_config(job: Job, found: Found) -> None:
         problem = f"its command {program} cannot be run"
     if problem is not None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
+    if job.options.look:
+        look_at_login(job, found)
     findings = _layout_findings(places, found) if job.options.look else ()
     for finding in findings:
         job.say("would", places.config.name, str(finding))
@@ -175,17 +184,28 @@ def _holds_password(config: Mapping[str, object]) -> bool:
     return written != without_password(written)
 
 
-async def _bare(job: Job) -> Settings:
-    """Return the settings without a password where the login works without: openclaw.json need not hold one then."""
+def _bare(job: Job, found: Found) -> Settings:
+    """Return the settings without a password where the gateway's process can log in without and openclaw.json does not
+    hold one already."""
     bare = without_password(job.settings)
-    if bare == job.settings:
-        return bare
-    try:
-        connection = await connect(server_of(bare), application_name="agent-config-sync", timing=Timing())
-    except SyncError:
+    if bare == job.settings or _holds_password(plugin_config(found.effective)):
         return job.settings
-    connection.terminate()
-    return bare
+    problem = login_problem([str(job.places.command)], job.places, named(bare), None)
+    return bare if problem is None else job.settings
+
+
+def look_at_login(job: Job, found: Found) -> None:
+    """Say whether the gateway's process reaches the database, with just what openclaw.json tells it."""
+    unset = unset_names(found.effective)
+    if unset:
+        job.say("unseen", "database", "the login of the gateway's process")
+        return
+    config = expanded(plugin_config(found.effective))
+    command = config.get("command")
+    words = command if isinstance(command, list) else [command]
+    problem = login_problem([str(word) for word in words], job.places, config, expanded(agent_chat(found.effective)))
+    if problem is not None:
+        job.say("would", "database", f"the gateway's process could not reach the database: {problem}")
 
 
 def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tuple[str, ...]) -> None:

@@ -38,7 +38,7 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     taken = await take_in_roster(job, connection, found)
     await _write_agents(job, found, taken.default)
     _write_door(job)
-    changed = await write_config(job, found, taken.names)
+    changed = write_config(job, found, taken.names)
     if not job.options.look:
         restart_gateway(job, found, changed=changed)
     elif job.places.restart_due.exists():

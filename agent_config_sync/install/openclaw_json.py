@@ -22,6 +22,7 @@ BASE = "agents.base.json5"
 _PATHS = ("plugins", "load", "paths")
 _ALLOW = ("plugins", "allow")
 _ENTRY = ("plugins", "entries", PLUGIN)
+_SECRET = ("dsn", "password")
 _HEADER = """\
 // The `agents` section of openclaw.json. What the database says comes from agents.json, which is included after this
 // file and wins.
@@ -80,7 +81,7 @@ def move_section(document: Json5Text, held: Iterable[str], *, output: str) -> tu
 
 def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registration) -> Json5Text:
     """Return openclaw.json with the plugin in it. effective: the configuration with all that it includes; what it says
-    already stays as it says it.
+    already stays as it says it, but for a password that is given anew.
     """
     if not is_named(effective, wanted.door):
         document = document.append(_PATHS, wanted.door)
@@ -94,7 +95,7 @@ def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registra
         document = document.put((*_ENTRY, "enabled"), value=True)
     config = entry.get("config")
     for key, value in wanted.config.items():
-        if key not in (config if isinstance(config, Mapping) else {}):
+        if key in _SECRET or key not in (config if isinstance(config, Mapping) else {}):
             document = document.put((*_ENTRY, "config", key), value)
     return document
 

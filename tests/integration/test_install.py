@@ -16,7 +16,6 @@ from commands import Ended
 from typer.testing import CliRunner
 
 from agent_config_sync.cli.main import app
-from agent_config_sync.errors import UnreachableError
 from agent_config_sync.publish.lock import lifetime_lock
 
 CONFIG = """\
@@ -465,16 +464,52 @@ def test_a_password_is_written_only_where_it_is_needed(
     assert "hunter2" not in home.config.read_text()
     home.uninstall()
 
-    async def refuse(*_: object, **__: object) -> None:
-        raise UnreachableError("no password was given")
-
-    monkeypatch.setattr("agent_config_sync.install.config_file.connect", refuse)
+    monkeypatch.setattr("agent_config_sync.install.config_file.login_problem", lambda *_: "no password was given")
+    monkeypatch.setattr("agent_config_sync.install.config_file.look_at_login", lambda *_: None)
     home.write("{}")
     home.config.chmod(0o644)
     ended = home.install("--dsn", secret)
     assert ended.status == 0
     assert "hunter2" in home.config.read_text()
     assert "others may read it, and it holds a password now" in ended.out
+
+
+PROGRAM = """\
+#!/bin/sh
+cat >"$0.told"
+[ -z "$PGPASSFILE$AGENT_CONFIG_SYNC_LOG_LEVEL" ] || exit 0
+echo "agent-config-sync: the server refused the login" >&2; exit 1
+"""
+
+
+def test_a_login_that_the_gateways_process_has_not_is_not_as_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.program("command", PROGRAM)
+    config = {"command": str(home.programs / "command")}
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": config}}}}))
+    monkeypatch.setenv("PGPASSFILE", "/mine")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_LOG_LEVEL", "info")
+    ended = home.install()
+    said = "the gateway's process could not reach the database: the server refused the login"
+    assert (ended.status, f"not so: database: {said}" in ended.out) == (1, True)
+    look = home.install("--verify-only")
+    assert (look.status, f"would    database       {said}" in look.out) == (3, True)
+    told = json.loads((home.programs / "command.told").read_text())
+    assert told["config"] == home.says()["plugins"]["entries"]["agent_config_sync"]["config"]
+
+
+def test_a_login_that_only_the_gateways_environment_knows_is_not_called_verified(home: Home) -> None:
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": "${OPS_DSN}"}}}}}))
+    ended = home.install()
+    assert ended.status == 0
+    assert "note     database       only the gateway's environment has OPS_DSN" in ended.out
+    assert "and not the login of the gateway's process: " in ended.out.splitlines()[-1]
+
+
+def test_a_password_that_was_given_anew_is_the_gateways_too(home: Home, empty_database: str) -> None:
+    old, new = (empty_database.replace("postgres@", f"postgres:{password}@") for password in ("old", "new"))
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": old}}}}}))
+    assert home.install("--dsn", new).status == 0
+    assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["dsn"] == new
 
 
 def test_a_plugin_that_would_not_come_up_is_named(home: Home) -> None:

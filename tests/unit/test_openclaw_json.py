@@ -128,9 +128,18 @@ def test_registering_again_changes_nothing(plugins: dict[str, Any]) -> None:
 
 
 def test_what_the_configuration_says_of_the_plugin_stays() -> None:
-    says = {"plugins": {"entries": {PLUGIN: {"enabled": False, "config": {"dsn": "mine"}}}}}
+    says = {"plugins": {"entries": {PLUGIN: {"enabled": False, "config": {"command": "mine"}}}}}
     value: Any = register(Json5Text(json.dumps(says)), says, WANTED).value
-    assert value["plugins"]["entries"][PLUGIN] == {"enabled": False, "config": {"dsn": "mine", "command": "/opt/bin/x"}}
+    config = {"command": "mine", "dsn": WANTED.config["dsn"]}
+    assert value["plugins"]["entries"][PLUGIN] == {"enabled": False, "config": config}
+
+
+def test_a_password_that_is_given_anew_takes_the_place_of_the_old_one() -> None:
+    text = f"{{plugins: {{entries: {{{PLUGIN}: {{config: {{ dsn: 'old', /* mine */ gateway: 'box' }}}}}}}}}}"
+    document = Json5Text(text)
+    assert isinstance(document.value, dict)
+    registered = register(document, document.value, Registration(DOOR, {"dsn": "new", "gateway": "other"}))
+    assert """config: { dsn: "new", /* mine */ gateway: 'box' }""" in registered.text
 
 
 def test_a_door_that_is_named_with_a_tilde_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
