@@ -18,10 +18,11 @@ from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.found import find
 from agent_config_sync.install.installation import join_gateway, missing
 from agent_config_sync.install.job import Job, Options, Outcome
+from agent_config_sync.install.naming import name_beside_others
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.recovery import recover
 from agent_config_sync.install.roster import check_roster
-from agent_config_sync.install.sources import find_settings, unset_names
+from agent_config_sync.install.sources import find_settings, plugin_config, unset_names
 from agent_config_sync.install.withdrawal import remove_shared, withdraw
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.postgres.migrate import PATIENCE
@@ -115,6 +116,9 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
             return seen  # openclaw.json includes what is not there
     found = find(places, mend=not options.look) if gateway else None
     settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
+    if found is not None and (name := name_beside_others(settings, places, plugin_config(found.effective))) is not None:
+        say("note", "gateway", f"another one of this user is called {settings.gateway}: this one is {name}")
+        settings = settings.model_copy(update={"gateway": name})
     job = Job(settings, Places.of(settings), options, say)
     if found is not None and (unset := unset_names(found.effective)):
         job.say("note", "database", f"only the gateway's environment has {', '.join(unset)}: its login is not checked")

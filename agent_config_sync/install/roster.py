@@ -79,7 +79,8 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
         if names:
             job.say("would", "agents", f"take {', '.join(names)} into the database")
         return taken
-    intake = await plan_intake(connection, adoption, site, account=account, replace=False)
+    beside_others = bool(job.places.others())
+    intake = await plan_intake(connection, adoption, site, account=account, replace=False, beside_others=beside_others)
     clashes = [
         *intake.kept,
         *(f"agent {name}: the database has one of this name that says something else" for name in beaten),

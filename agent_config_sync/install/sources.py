@@ -164,13 +164,13 @@ def _untold(settings: Settings) -> Iterator[str]:
 def _alongside(own: Settings, settings: Settings) -> dict[str, object]:
     wanted: dict[str, object] = {}
     for key in _ALONGSIDE:
-        name = ENVIRONMENT_PREFIX + key.upper()
         said, given = (str(each.output) if key == "output_path" else getattr(each, key) for each in (own, settings))
-        if not os.environ.get(name):
+        if key not in settings.model_fields_set:
             continue
         if key not in own.model_fields_set:
             wanted[to_camel(key)] = given
         elif said != given:
+            name = ENVIRONMENT_PREFIX + key.upper()
             raise RefusedError(
                 f"the config of {PLUGIN} in openclaw.json says another {key} than {name}: change it there, or unset "
                 f"{name}"

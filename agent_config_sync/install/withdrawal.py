@@ -21,6 +21,7 @@ from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
+from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record
 from agent_config_sync.install.recovery import recover
 from agent_config_sync.install.unit import restart_gateway
@@ -28,6 +29,7 @@ from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import lifetime_lock, pass_lock
+from agent_config_sync.state import State
 
 PATIENCE = 30.0
 """Seconds for the gateway to stop the process that writes agents.json; it takes one or two."""
@@ -56,7 +58,7 @@ async def withdraw(job: Job) -> None:
         await _remove_output(job)
     if places.base not in included and record.moved:
         _remove_base(job, record)
-    shutil.rmtree(places.state, ignore_errors=True)
+    _remove_state(places)
     places.record.unlink(missing_ok=True)
     job.say("done", "files", "removed ours; the database stays as it is")
 
@@ -153,6 +155,19 @@ async def _alone_with(output: Path) -> AsyncIterator[None]:
         yield
     for path in (lock.path, pass_lock(output).path):
         path.unlink(missing_ok=True)
+
+
+def _remove_state(places: Places) -> None:
+    """Remove what the process remembers; a folder that other gateways may share keeps what is theirs."""
+    if places.state.parent == places.config.parent:
+        shutil.rmtree(places.state, ignore_errors=True)
+        return
+    state = State(places.state, places.output)
+    shutil.rmtree(state.history_folder, ignore_errors=True)
+    for path in places.state.glob(f"*{state.path.name}*"):  # its lock too
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        places.state.rmdir()
 
 
 def _remove_base(job: Job, record: Record) -> None:

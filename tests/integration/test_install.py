@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -541,6 +542,76 @@ def test_the_plugin_stays_for_the_other_gateway_of_this_user(home: Home, monkeyp
     assert not home.data.joinpath("door").exists()
 
 
+def _plugin(home: Home) -> dict[str, Any]:
+    config: dict[str, Any] = home.says()["plugins"]["entries"]["agent_config_sync"]["config"]
+    return config
+
+
+@pytest.mark.parametrize(("folder", "name"), [(".openclaw-work", "work"), ("other", "other"), (".hidden", "hidden")])
+def test_a_second_gateway_of_this_user_has_a_name_and_agents_of_its_own(
+    folder: str, name: str, home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.install()
+    first, home.config = home.config, home.folder / folder / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{agents: {list: [{id: 'second'}]}}")
+    own = f"{socket.gethostname()}-{name}"
+    assert f"this one is {own}" in home.install().out
+    assert _plugin(home)["gateway"] == own
+    assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'second'") == [own]
+    assert "this one is" not in home.install().out
+    home.config = first
+    monkeypatch.delenv("OPENCLAW_CONFIG_PATH")
+    assert home.install().status == 0
+    assert "gateway" not in _plugin(home)
+    assert b"second" not in first.with_name("agents.json").read_bytes()
+
+
+def test_a_second_gateway_whose_folder_is_called_like_anothers_has_a_name_of_its_own(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    for place in ("first", "a/box", "b/box"):
+        home.config = home.folder / place / "openclaw.json"
+        monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+        assert home.install().status == 0
+        names.add(_plugin(home).get("gateway"))
+    assert len(names) == 3
+
+
+def test_a_second_gateway_that_has_a_name_keeps_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.install()
+    home.config = home.folder / ".openclaw-work" / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{plugins: {entries: {agent_config_sync: {config: {gateway: 'box'}}}}}")
+    home.install()
+    assert _plugin(home)["gateway"] == "box"
+
+
+def test_the_gateways_state_folder_is_where_it_looks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCLAW_STATE_DIR", str(home.folder / "state"))
+    home.config = home.folder / "state" / "openclaw.json"
+    assert home.install().status == 0
+    assert home.says()["agents"] == {"$include": ["./agents.base.json5", "./agents.json"]}
+    assert not (home.folder / ".openclaw").exists()
+    assert home.uninstall().status == 0
+    assert list(home.config.parent.iterdir()) == []
+
+
+def test_a_state_folder_apart_from_the_configuration_is_used_and_left_as_it_was(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = home.folder / "state" / "agent-config-sync"
+    state.mkdir(parents=True)
+    (state / "another").touch()
+    monkeypatch.setenv("OPENCLAW_STATE_DIR", str(state.parent))
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    assert home.install().status == 0
+    assert list(state.glob("agents-*.json"))
+    assert home.uninstall().status == 0
+    assert [path.name for path in state.iterdir()] == ["another"]
+
+
 def test_the_plugin_stays_where_the_configuration_names_it_as_before(home: Home) -> None:
     home.write(json.dumps({"plugins": {"load": {"paths": [str(home.data / "door")]}}}))
     home.install()
@@ -1017,6 +1088,16 @@ def test_a_login_that_may_not_repair_is_told_who_may(home: Home, empty_database:
         assert (ended.status, "only postgres may put it back" in ended.err) == (1, True)
     finally:
         _as_owner(empty_database, f"DROP ROLE {reader}")
+
+
+def _row(dsn: str, question: str) -> Any:
+    async def ask() -> Any:
+        connection = await asyncpg.connect(dsn)
+        answer = await connection.fetchval(question)
+        await connection.close()
+        return answer
+
+    return asyncio.run(ask())
 
 
 def _as_owner(dsn: str, statement: str) -> None:
