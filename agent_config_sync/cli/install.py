@@ -41,7 +41,7 @@ def install(
         bool, typer.Option("--uninstall", help="Put back what was there; the database stays.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Go on where something would be left out.")] = False,
-    no_restart: Annotated[bool, typer.Option("--no-restart", help="Never restart the gateway.")] = False,
+    no_restart: Annotated[bool, typer.Option("--no-restart", help="Restart nothing from here.")] = False,
     no_gateway: Annotated[bool, typer.Option("--no-gateway", help="Only the database.")] = False,
 ) -> None:
     """Put agent-config-sync beside the gateway of this user; install.sh makes the Python environment first."""

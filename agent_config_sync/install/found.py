@@ -54,11 +54,13 @@ class Found:
 
 def check_user(places: Places) -> None:
     """Raise RefusedError for a user whose files the gateway could not write, or would not load."""
+    own = places.config.parent
+    folder = next((folder for folder in (own, *own.parents) if folder.exists()), own)
     with contextlib.suppress(FileNotFoundError):
-        owner = places.config.parent.stat().st_uid
-        if owner != os.geteuid():
+        owner = folder.stat().st_uid
+        if owner != os.geteuid() and (folder == own or os.geteuid() == 0):  # anybody else cannot make it there
             name = _name_of(owner)
-            raise RefusedError(f"{places.config.parent} belongs to {name}: run this as that user (sudo -iu {name})")
+            raise RefusedError(f"{folder} belongs to {name}: run this as that user (sudo -iu {name})")
 
 
 def _name_of(uid: int) -> str:

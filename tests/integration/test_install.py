@@ -270,6 +270,15 @@ def test_another_users_gateway_is_a_stop(home: Home, monkeypatch: pytest.MonkeyP
     assert "run this as that user" in ended.err
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_another_users_home_without_a_gateway_is_a_stop_for_root(home: Home) -> None:
+    home.folder.mkdir()
+    os.chown(home.folder, 4711, 4711)
+    ended = home.install()
+    assert (ended.status, "belongs to uid 4711: run this as that user" in ended.err) == (1, True)
+    assert not home.config.parent.exists()
+
+
 def test_a_list_in_an_included_file_is_a_stop(home: Home) -> None:
     home.write("{$include: './team.json5'}")
     home.config.with_name("team.json5").write_text("{agents: {list: [{id: 'a'}]}}")
@@ -888,6 +897,22 @@ def test_the_gateways_unit_is_restarted_where_that_is_needed(
     ended = home.install(*words)
     assert ended.status == 0
     assert expected in ended.out
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("2026.3.13", "not needed: OpenClaw 2026.3.13 restarts itself for this"),
+        ("2026.8.1", "not needed: OpenClaw 2026.8.1 restarts itself for this"),
+        ("2026.9.6", "not needed: a gateway that runs takes the change by itself\n"),
+        ("2026.8.9", "takes the change by itself; some versions restart for it"),
+    ],
+)
+def test_a_gateway_that_restarts_itself_is_told_of(
+    version: str, expected: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_version(monkeypatch, version)
+    assert expected in home.install("--no-restart").out
 
 
 @pytest.mark.parametrize(
