@@ -113,7 +113,7 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
     if gateway:
         recover(places, options, say)
         if seen.wanting:
-            return seen  # openclaw.json includes what is not there
+            return seen  # the rest builds on what is gone
     found = find(places, mend=not options.look) if gateway else None
     settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
     if found is not None and (name := name_beside_others(settings, places, plugin_config(found.effective))) is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
-from agent_config_sync.gateway.layout_watch import LayoutFinding, look_at_layout
+from agent_config_sync.gateway.layout_watch import look_at_layout
 from agent_config_sync.gateway.validator import validate
 from agent_config_sync.history import History
 from agent_config_sync.install.candidate import try_out
@@ -164,7 +164,7 @@ def _look_at_config(job: Job, found: Found) -> None:
         look_at_login(job, found)
     findings = _layout_findings(places, found) if job.options.look else ()
     for finding in findings:
-        job.say("would", places.config.name, str(finding))
+        job.say("would", places.config.name, finding)
     if not findings:
         job.say("already", places.config.name, f"it names the plugin and includes {places.output.name}")
     record = read_record(places.record)
@@ -172,11 +172,17 @@ def _look_at_config(job: Job, found: Found) -> None:
         job.say("note", "backup", f"{record.backup} is gone: --uninstall would need it")
 
 
-def _layout_findings(places: Places, found: Found) -> tuple[LayoutFinding, ...]:
+def _layout_findings(places: Places, found: Found) -> list[str]:
+    """Return what of the operator's files keeps the database from winning, each with the way out."""
     content = atomic.read(places.output)
     if content is None or found.included_at is None:
-        return ()
-    return look_at_layout(places.config, places.output, found.layout, content, found.included_at)
+        return []
+    findings = look_at_layout(places.config, places.output, found.layout, content, found.included_at)
+    own = [layer for layer in found.layout.under if layer.path == places.base.resolve() and layer.section.get("list")]
+    if own and not findings:
+        both = f"{places.base} has a list of agents beside ours, and the gateway puts one after the other"
+        return [f"{both}: move them to the database (agent-config-sync import)"]
+    return [str(finding) for finding in findings]
 
 
 def _holds_password(config: Mapping[str, object]) -> bool:

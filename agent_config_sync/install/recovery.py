@@ -31,10 +31,10 @@ def recover(places: Places, options: Options, say: Say) -> None:
     record = read_record(places.record)
     if record is None and (record := _recorded_again(places, document)) is not None:
         if options.look:
-            say("would", "record", f"write it again as {record.backup} tells it")
+            say("would", "record", f"write it again ({record.backup} is the way back)")
         else:
             write_record(places.record, record)
-            say("done", "record", f"it was gone; {record.backup} tells what was before")
+            say("done", "record", f"it was gone; {record.backup} is the way back")
     text = _base_again(places, record, force=options.force) if record is not None and record.moved else None
     if text is None:
         return

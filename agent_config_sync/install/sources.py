@@ -146,8 +146,11 @@ def _database(own: Settings, told: Settings, settings: Settings) -> dict[str, ob
     wanted, known = named(settings), named(told)
     if all(known.get(key) == value for key, value in wanted.items()):
         return {}
+    there = named(own)
     given_anew = _SECRET if without_password(settings) != settings else ()
-    return {key: value for key, value in wanted.items() if key not in named(own) or key in given_anew}
+    return {
+        key: value for key, value in wanted.items() if key not in there or (key in given_anew and there[key] != value)
+    }
 
 
 def _untold(settings: Settings) -> Iterator[str]:

@@ -1071,6 +1071,7 @@ def test_what_somebody_has_taken_from_the_database_is_named_and_put_back(
             "beats the database",
         ),
         ("", "", "{list: [{id: 'lead'}]}", "also defines agent lead of the database"),
+        ("", "", "{list: [{id: 'new'}]}", "has a list of agents beside ours"),
     ],
 )
 def test_what_keeps_the_database_from_winning_is_not_as_said(

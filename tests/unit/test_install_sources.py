@@ -176,6 +176,12 @@ def test_a_password_of_its_own_takes_the_place_of_the_old_one(config: Path, monk
     assert plugin_settings(config, effective, find_settings(config, effective, {})) == {"password": "new"}
 
 
+def test_a_password_that_is_the_same_is_not_told_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGUSER", "me")
+    effective = saying(host="there", password=SECRET)
+    assert plugin_settings(config, effective, find_settings(config, effective, {})) == {"user": "me"}
+
+
 def test_a_dsn_without_a_password_does_not_take_the_old_one_away(config: Path) -> None:
     effective = saying(dsn=f"postgresql://me:{SECRET}@there/ops")
     settings = find_settings(config, effective, {"dsn": "postgresql://me@there/ops"})
