@@ -15,9 +15,9 @@ from agent_config_sync.errors import SettingsError
 from agent_config_sync.gateway.include import read_effective
 from agent_config_sync.install.config_file import check_can_join
 from agent_config_sync.install.database import prepare_database
-from agent_config_sync.install.found import find
+from agent_config_sync.install.found import Found, check_user, find
 from agent_config_sync.install.installation import join_gateway, missing
-from agent_config_sync.install.job import Job, Options, Outcome
+from agent_config_sync.install.job import Job, Options, Outcome, Say
 from agent_config_sync.install.naming import name_beside_others
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.recovery import recover
@@ -27,7 +27,7 @@ from agent_config_sync.install.withdrawal import remove_shared, withdraw
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.postgres.migrate import PATIENCE
 from agent_config_sync.publish.lock import FileLock
-from agent_config_sync.settings import load_settings
+from agent_config_sync.settings import Settings, load_settings
 
 LOCK_DEADLINE = 60.0
 """Seconds to wait for another installation of this user."""
@@ -73,10 +73,24 @@ class Seen:
 async def _install(options: Options, command_line: dict[str, object], *, gateway: bool) -> Seen:
     """Do it, and return what is not as it should be."""
     places = Places.of(load_settings(command_line={}))
+    if gateway:
+        check_user(places)
     if options.look:
         return await _steps(places, options, command_line, gateway=gateway)
     async with FileLock(places.lock).held(LOCK_DEADLINE):
         return await _steps(places, options, command_line, gateway=gateway)
+
+
+def _settings_of_gateway(places: Places, found: Found, command_line: dict[str, object], say: Say) -> Settings:
+    """Return the settings for the gateway that was found, and say what is odd about them."""
+    settings = find_settings(places.config, found.effective, command_line)
+    if unset := unset_names(found.effective):
+        say("note", "database", f"only the gateway's environment has {', '.join(unset)}: its login is not checked")
+    name = name_beside_others(settings, places, plugin_config(found.effective))
+    if name is None:
+        return settings
+    say("note", "gateway", f"another one of this user is called {settings.gateway}: this one is {name}")
+    return settings.model_copy(update={"gateway": name})
 
 
 def _effective(places: Places) -> Mapping[str, Any]:
@@ -90,6 +104,7 @@ def _effective(places: Places) -> Mapping[str, Any]:
 async def _uninstall(options: Options) -> None:
     settings = load_settings(command_line={})
     job = Job(settings, Places.of(settings), options, _told)
+    check_user(job.places)
     async with FileLock(job.places.lock).held(LOCK_DEADLINE):
         await withdraw(job)
         remove_shared(job)
@@ -115,13 +130,11 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
         if seen.wanting:
             return seen  # the rest builds on what is gone
     found = find(places, mend=not options.look) if gateway else None
-    settings = find_settings(places.config, _effective(places) if found is None else found.effective, command_line)
-    if found is not None and (name := name_beside_others(settings, places, plugin_config(found.effective))) is not None:
-        say("note", "gateway", f"another one of this user is called {settings.gateway}: this one is {name}")
-        settings = settings.model_copy(update={"gateway": name})
+    if found is None:
+        settings = find_settings(places.config, _effective(places), command_line)
+    else:
+        settings = _settings_of_gateway(places, found, command_line, say)
     job = Job(settings, Places.of(settings), options, say)
-    if found is not None and (unset := unset_names(found.effective)):
-        job.say("note", "database", f"only the gateway's environment has {', '.join(unset)}: its login is not checked")
     if found is not None and job.places != places:  # the plugin's config names another output
         found = find(job.places, mend=not options.look)
     if found is not None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
-from agent_config_sync.gateway.layout_watch import look_at_layout
-from agent_config_sync.gateway.validator import validate
 from agent_config_sync.history import History
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.copies import keep_copy, sweep_copies
@@ -20,7 +17,6 @@ from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.login import login_problem
 from agent_config_sync.install.openclaw_json import (
     Registration,
-    is_registered,
     move_section,
     obstacle,
     register,
@@ -29,14 +25,12 @@ from agent_config_sync.install.openclaw_json import (
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
 from agent_config_sync.install.sources import (
-    agent_chat,
     named,
     plugin_config,
     plugin_settings,
-    unset_names,
     without_password,
 )
-from agent_config_sync.install.substitution import expanded
+from agent_config_sync.install.verification import look_at_config
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import pass_lock
@@ -91,7 +85,7 @@ def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     document = _with_plugin(job, found, document, config)
     content = document.text.encode()
     if content == found.content:
-        _look_at_config(job, found)
+        look_at_config(job, found)
         if not job.options.look and read_record(places.record) is None:
             _remember(job, found, content, base, held)  # somebody has set it up by hand
         return False
@@ -142,49 +136,6 @@ def _with_plugin(job: Job, found: Found, document: Json5Text, config: Mapping[st
         ) from None
 
 
-def _look_at_config(job: Job, found: Found) -> None:
-    """Say that openclaw.json is as it should be, or, looking, what keeps the database from winning.
-
-    Raises: RefusedError when a gateway would not start the plugin with it.
-    """
-    places = job.places
-    problem = is_registered(found.effective, str(places.door))
-    if problem is None and places.output.exists():  # else it would be written first
-        verdict = validate(places.config)
-        problem = verdict.problem
-        if not verdict.asked:
-            job.say("unseen", places.config.name, "by the gateway's own validator")
-    command = plugin_config(found.effective).get("command")
-    program = str(command[0] if isinstance(command, list) and command else command)
-    if problem is None and shutil.which(program) is None:
-        problem = f"its command {program} cannot be run"
-    if problem is not None:
-        raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
-    if job.options.look:
-        look_at_login(job, found)
-    findings = _layout_findings(places, found) if job.options.look else ()
-    for finding in findings:
-        job.say("would", places.config.name, finding)
-    if not findings:
-        job.say("already", places.config.name, f"it names the plugin and includes {places.output.name}")
-    record = read_record(places.record)
-    if record is not None and record.backup is not None and not Path(record.backup).exists():
-        job.say("note", "backup", f"{record.backup} is gone: --uninstall would need it")
-
-
-def _layout_findings(places: Places, found: Found) -> list[str]:
-    """Return what of the operator's files keeps the database from winning, each with the way out."""
-    content = atomic.read(places.output)
-    if content is None or found.included_at is None:
-        return []
-    findings = look_at_layout(places.config, places.output, found.layout, content, found.included_at)
-    own = [layer for layer in found.layout.under if layer.path == places.base.resolve() and layer.section.get("list")]
-    if own and not findings:
-        both = f"{places.base} has a list of agents beside ours, and the gateway puts one after the other"
-        return [f"{both}: move them to the database (agent-config-sync import)"]
-    return [str(finding) for finding in findings]
-
-
 def _holds_password(config: Mapping[str, object]) -> bool:
     written = Settings.model_validate({key: value for key, value in config.items() if key in ("dsn", "password")})
     return written != without_password(written)
@@ -198,20 +149,6 @@ def _bare(job: Job, found: Found) -> Settings:
         return job.settings
     problem = login_problem([str(job.places.command)], job.places, named(bare), None)
     return bare if problem is None else job.settings
-
-
-def look_at_login(job: Job, found: Found) -> None:
-    """Say whether the gateway's process reaches the database, with just what openclaw.json tells it."""
-    unset = unset_names(found.effective)
-    if unset:
-        job.say("unseen", "database", "the login of the gateway's process")
-        return
-    config = expanded(plugin_config(found.effective))
-    command = config.get("command")
-    words = command if isinstance(command, list) else [command]
-    problem = login_problem([str(word) for word in words], job.places, config, expanded(agent_chat(found.effective)))
-    if problem is not None:
-        job.say("would", "database", f"the gateway's process could not reach the database: {problem}")
 
 
 def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tuple[str, ...]) -> None:

@@ -34,10 +34,11 @@ def include_of(output: str) -> str:
     return f'{{ "$include": ["./{BASE}", "./{output}"] }}'
 
 
-def includes_ours(document: Json5Text, output: str) -> bool:
-    """Return whether the `agents` section is the one that `move_section` leaves."""
-    section = document.value.get("agents") if isinstance(document.value, Mapping) else None
-    return bool(section == Json5Text(include_of(output)).value)
+def output_in(document: Json5Text) -> str | None:
+    """Return our file as openclaw.json names it, None where its `agents` is not what `move_section` leaves."""
+    last = _include_names(document)[-1:]
+    output = str(last[0]).removeprefix("./") if last else ""
+    return output if _at(document.value, ("agents",)) == Json5Text(include_of(output)).value else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from agent_config_sync.errors import SyncError
 from agent_config_sync.gateway.include import read_layout
 from agent_config_sync.install.adoption import roster_of
 from agent_config_sync.install.copies import copies_of
-from agent_config_sync.install.found import check_user
 from agent_config_sync.install.job import Options, Say
 from agent_config_sync.install.json5_text import Json5Text
-from agent_config_sync.install.openclaw_json import BASE, includes_ours, move_section, own_section
+from agent_config_sync.install.openclaw_json import BASE, move_section, output_in, own_section
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, read_record, write_record
 from agent_config_sync.publish import atomic
@@ -24,7 +23,6 @@ def recover(places: Places, options: Options, say: Say) -> None:
 
     Raises: RefusedError, PublishError.
     """
-    check_user(places)
     document = _read(places.config)
     if document is None:
         return  # there is none, or it is told later why it cannot be read
@@ -50,18 +48,17 @@ def _recorded_again(places: Places, document: Json5Text) -> Record | None:
 
     The way back is the newest copy without us, or, where there is none, a name that no file has.
     """
-    if not includes_ours(document, places.output_name()):
+    name = output_in(document)
+    if name is None:
         return None
-    earlier = {
-        path: found
-        for path in copies_of(places.config)
-        if (found := _read(path)) is not None and not includes_ours(found, places.output_name())
-    }
+    output = places.config.parent / name
+    read = {path: _read(path) for path in copies_of(places.config)}
+    earlier = {path: found for path, found in read.items() if found is not None and output_in(found) is None}
     backup = next(reversed(earlier), places.config.with_name(f"{places.config.name}.before-agent-config-sync-*"))
-    outputs = copies_of(places.output)
+    outputs = copies_of(output)
     return Record(
         config=str(places.config),
-        output=str(places.output),
+        output=str(output),
         backup=str(backup),
         moved=True,
         held=tuple(roster_of(own_section(earlier[backup]))) if earlier else (),

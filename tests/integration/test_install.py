@@ -276,7 +276,7 @@ def test_another_users_home_without_a_gateway_is_a_stop_for_root(home: Home) -> 
     os.chown(home.folder, 4711, 4711)
     ended = home.install()
     assert (ended.status, "belongs to uid 4711: run this as that user" in ended.err) == (1, True)
-    assert not home.config.parent.exists()
+    assert list(home.folder.iterdir()) == []
 
 
 def test_a_list_in_an_included_file_is_a_stop(home: Home) -> None:
@@ -475,7 +475,7 @@ def test_a_password_is_written_only_where_it_is_needed(
     home.uninstall()
 
     monkeypatch.setattr("agent_config_sync.install.config_file.login_problem", lambda *_: "no password was given")
-    monkeypatch.setattr("agent_config_sync.install.config_file.look_at_login", lambda *_: None)
+    monkeypatch.setattr("agent_config_sync.install.verification.login_problem", lambda *_: None)
     home.write("{}")
     home.config.chmod(0o644)
     ended = home.install("--dsn", secret)
@@ -726,6 +726,17 @@ def test_a_record_that_is_lost_is_made_again_from_the_copy(home: Home) -> None:
     assert home.install().status == 0
     assert home.uninstall().status == 0
     assert home.config.read_text() == CONFIG
+
+
+def test_a_record_that_is_lost_names_the_output_that_openclaw_json_includes(home: Home) -> None:
+    config = {"outputPath": str(home.config.with_name("ours.json"))}
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": config}}}}))
+    text = home.config.read_text()
+    home.install()
+    home.record.unlink()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == text
+    assert not home.config.with_name("ours.json").exists()
 
 
 def test_without_a_record_the_way_back_leads_to_the_copy_too(home: Home) -> None:
