@@ -12,7 +12,7 @@ from agent_config_sync.install.job import Options, Say
 from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.openclaw_json import BASE, move_section, output_in, own_section
 from agent_config_sync.install.places import Places
-from agent_config_sync.install.record import Record, document_before, read_record, write_record
+from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
@@ -56,13 +56,16 @@ def _recorded_again(places: Places, document: Json5Text) -> Record | None:
     earlier = {path: found for path, found in read.items() if found is not None and output_in(found) is None}
     backup = next(reversed(earlier), places.config.with_name(f"{places.config.name}.before-agent-config-sync-*"))
     outputs = copies_of(output)
+    held = tuple(roster_of(own_section(earlier[backup]))) if earlier else ()
+    base = move_section(earlier[backup], held, output=name)[1] if earlier else None
     return Record(
         config=str(places.config),
         output=str(output),
         backup=str(backup),
         moved=True,
-        held=tuple(roster_of(own_section(earlier[backup]))) if earlier else (),
+        held=held,
         config_hash="",
+        base_hash=hash_of(base.encode()) if base is not None else None,
         output_backup=str(outputs[-1]) if outputs else None,
     )
 

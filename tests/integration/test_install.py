@@ -735,7 +735,7 @@ def test_a_record_that_is_lost_names_the_output_that_openclaw_json_includes(home
     home.install()
     home.record.unlink()
     assert home.uninstall().status == 0
-    assert home.config.read_text() == text
+    assert home.says() == json.loads(text)
     assert not home.config.with_name("ours.json").exists()
 
 
