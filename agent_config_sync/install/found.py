@@ -22,17 +22,17 @@ from agent_config_sync.publish.gate import Gate
 @dataclass(frozen=True, slots=True)
 class Found:
     """openclaw.json. content: None where there is none yet; effective: with all that it includes; layout: how it
-    includes our file."""
+    includes our file, None likewise."""
 
     content: bytes | None
     document: Json5Text
     effective: Mapping[str, Any]
-    layout: ConfigLayout
+    layout: ConfigLayout | None
 
     @property
     def included_at(self) -> Layout | None:
         """Where it includes our file, None where it does not."""
-        return self.layout.included_at
+        return self.layout.included_at if self.layout is not None else None
 
     @property
     def agents(self) -> Mapping[str, Any]:
@@ -43,7 +43,7 @@ class Found:
     @property
     def sections(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The operator's own part of it, and the whole."""
-        return self.layout.base, self.agents
+        return self.layout.base if self.layout is not None else {}, self.agents
 
     def check_unchanged(self, places: Places) -> None:
         """Raise RefusedError if somebody, such as the gateway itself, has written openclaw.json since."""
@@ -79,7 +79,7 @@ def find(places: Places, *, mend: bool) -> Found:
     check_user(places)
     try:
         if not config.exists():
-            return Found(None, Json5Text("{}\n"), {}, ConfigLayout(None, (), (), ()))
+            return Found(None, Json5Text("{}\n"), {}, None)
         read_json5(config)  # says at which line it is not valid
         layout = read_layout(config, places.output)
         if mend and layout.included_at is not None and not places.output.exists():

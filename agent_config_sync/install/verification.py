@@ -52,7 +52,7 @@ def look_at_config(job: Job, found: Found) -> None:
 def _layout_findings(places: Places, found: Found) -> list[str]:
     """Return what of the operator's files keeps the database from winning, each with the way out."""
     content = atomic.read(places.output)
-    if content is None or found.included_at is None:
+    if content is None or found.layout is None or found.included_at is None:
         return []
     findings = look_at_layout(places.config, places.output, found.layout, content, found.included_at)
     own = [layer for layer in found.layout.under if layer.path == places.base.resolve() and layer.section.get("list")]
