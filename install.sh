@@ -16,10 +16,14 @@ Put agent-config-sync beside the OpenClaw gateway of this user.
   --database NAME   another name of the database; host and login stay
   --verify-only     look at everything and change nothing; ends with 3 if something is missing
   --uninstall       put back what was there; the database stays
-  --force           go on where something of openclaw.json would be left out (its copy keeps it)
-  --no-restart      never restart the gateway
+  --force           go on where something of openclaw.json would be left out (its copy keeps it),
+                    or, with --uninstall, where its copy is gone
+  --no-restart      this script restarts nothing; some gateways restart themselves for a new plugin
   --no-gateway      only the database: tables, triggers, roles, starting values
   --help            this text
+
+The gateway is the one of ~/.openclaw; OPENCLAW_CONFIG_PATH=~/.openclaw-work/openclaw.json names
+the configuration of another one, OPENCLAW_STATE_DIR its folder.
 
 Run it as the gateway's user, beside the checkout or a wheel of agent-config-sync. It needs
 Python 3.11 or later (PYTHON names another) and bash. docs/install.md says what it does.
@@ -65,6 +69,7 @@ done
 
 [[ -n "${XDG_DATA_HOME:-}" || -n "${HOME:-}" ]] || fail "HOME is not set: run this as the gateway's user"
 data="${XDG_DATA_HOME:-$HOME/.local/share}/agent-config-sync"
+[[ "$data" != *[\"\$\`\\]* ]] || fail "$data has a character that no script can be started with: set XDG_DATA_HOME"
 current="$data/current"
 command="$current/bin/agent-config-sync"
 
@@ -83,9 +88,10 @@ find_python() {
 
 # Print what an environment is made from: a wheel beside this script, else the checkout it lies in.
 find_source() {
-    local wheels=("$here"/agent_config_sync-*.whl)
-    if [[ -e "${wheels[-1]}" ]]; then
-        printf '%s\n' "${wheels[-1]}"
+    local wheel
+    wheel="$(printf '%s\n' "$here"/agent_config_sync-*.whl | sort -V | tail -n 1)"
+    if [[ -e "$wheel" ]]; then
+        printf '%s\n' "$wheel"
     elif [[ -f "$here/pyproject.toml" && -d "$here/agent_config_sync" ]]; then
         printf '%s\n' "$here"
     else
@@ -157,6 +163,9 @@ remove_environments() {
 
 case "$mode" in
     install)
+        if ((EUID == 0)) && [[ -d "${HOME:-}" && ! -O "$HOME" ]]; then
+            fail "$HOME belongs to $(stat -c %U -- "$HOME"): run this as that user"
+        fi
         umask g-w,o-w # the gateway loads nothing that others may write
         mkdir -p -- "$data"
         chmod go-w -- "$data"

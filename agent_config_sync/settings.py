@@ -93,14 +93,14 @@ def _default_state_dir() -> Path:
 
 def _default_config_path() -> Path:
     """Return the configuration that the gateway would take (OpenClaw docs, help/environment, Paths and instances)."""
-    if config := _gateways("OPENCLAW_CONFIG_PATH"):
+    if config := gateway_path("OPENCLAW_CONFIG_PATH"):
         return config
-    if state := _gateways("OPENCLAW_STATE_DIR"):
+    if state := gateway_path("OPENCLAW_STATE_DIR"):
         return state / "openclaw.json"
-    return (_gateways("OPENCLAW_HOME") or Path.home()) / ".openclaw" / "openclaw.json"
+    return (gateway_path("OPENCLAW_HOME") or Path.home()) / ".openclaw" / "openclaw.json"
 
 
-def _gateways(name: str) -> Path | None:
+def gateway_path(name: str) -> Path | None:
     """Return a path of the gateway's environment; it takes a blank one, and a JavaScript nothing, as not set."""
     text = os.environ.get(name, "").strip()
     if text in ("", "undefined", "null"):

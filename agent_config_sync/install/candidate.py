@@ -26,8 +26,9 @@ def try_out(job: Job, content: bytes) -> tuple[str, tuple[Path, ...]]:
         places.candidate.unlink(missing_ok=True)
     if verdict.problem is not None:
         before = validate(places.config).problem if places.config.exists() else None
+        who = "the gateway's own validator" if verdict.asked else "the gateway"
         whose = "openclaw.json as it is, correct it first" if before is not None else "what would be written"
-        raise RefusedError(f"the gateway's own validator refuses {whose}: {before or verdict.problem}")
+        raise RefusedError(f"{who} refuses {whose}: {before or verdict.problem}")
     if verdict.asked:
         return "valid, says the gateway's own validator", sources
-    return "valid by our own rules: there is no `openclaw config validate` on PATH to ask", sources
+    return f"not validated: {verdict.reason}", sources

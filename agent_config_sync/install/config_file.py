@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SyncError
 from agent_config_sync.gateway.include import read_json5
-from agent_config_sync.gateway.validator import validate
 from agent_config_sync.history import History
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.copies import keep_copy, sweep_copies
@@ -15,18 +14,23 @@ from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.login import login_problem
 from agent_config_sync.install.openclaw_json import (
     Registration,
-    is_registered,
     move_section,
     obstacle,
     register,
     unregister,
 )
+from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
-from agent_config_sync.install.sources import plugin_config, plugin_settings, without_password
-from agent_config_sync.plugin import server_of
-from agent_config_sync.postgres.link import Timing, connect
+from agent_config_sync.install.sources import (
+    named,
+    plugin_config,
+    plugin_settings,
+    without_password,
+)
+from agent_config_sync.install.verification import look_at_config
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import pass_lock
@@ -61,12 +65,14 @@ def check_can_join(job: Job, found: Found) -> None:
     places = job.places
     places.output_name()
     _with_plugin(job, found, found.document, _config(job, found, job.settings))
+    if found.included_at is None:
+        _check_base(places)
     problem = obstacle(found.effective)
     if problem is not None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
 
 
-async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
+def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     """Let openclaw.json include our file and name the plugin; return whether it was changed.
 
     held: agents that the database has now. Raises: SyncError; openclaw.json is as it was then.
@@ -75,11 +81,11 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     document, base = found.document, None
     if found.included_at is None:
         document, base = move_section(document, held, output=places.output_name())
-    config = _config(job, found, await _bare(job))
+    config = _config(job, found, _bare(job, found))
     document = _with_plugin(job, found, document, config)
     content = document.text.encode()
     if content == found.content:
-        _look_at_config(job, found)
+        look_at_config(job, found)
         if not job.options.look and read_record(places.record) is None:
             _remember(job, found, content, base, held)  # somebody has set it up by hand
         return False
@@ -106,6 +112,15 @@ async def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     return True
 
 
+def _check_base(places: Places) -> None:
+    if not places.base.exists():
+        return
+    known = read_record(places.record)
+    ours = known is not None and known.base_hash == hash_of(places.base.read_bytes())
+    if not ours and read_json5(places.base) != {}:
+        raise RefusedError(f"{places.base} is there already and is not ours: move it away")
+
+
 def _config(job: Job, found: Found, settings: Settings) -> dict[str, object]:
     """Return what the plugin's config must say."""
     return {"command": str(job.places.command), **plugin_settings(job.places.config, found.effective, settings)}
@@ -121,75 +136,70 @@ def _with_plugin(job: Job, found: Found, document: Json5Text, config: Mapping[st
         ) from None
 
 
-def _look_at_config(job: Job, found: Found) -> None:
-    """Say that openclaw.json is as it should be.
-
-    Raises: RefusedError when a gateway would not start the plugin with it.
-    """
-    places = job.places
-    problem = is_registered(found.effective, str(places.door))
-    if problem is None and places.output.exists():  # else it would be written first
-        problem = validate(places.config).problem
-    command = plugin_config(found.effective).get("command")
-    program = str(command[0] if isinstance(command, list) and command else command)
-    if problem is None and shutil.which(program) is None:
-        problem = f"its command {program} cannot be run"
-    if problem is not None:
-        raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
-    job.say("already", places.config.name, f"it names the plugin and includes {places.output.name}")
-
-
 def _holds_password(config: Mapping[str, object]) -> bool:
     written = Settings.model_validate({key: value for key, value in config.items() if key in ("dsn", "password")})
     return written != without_password(written)
 
 
-async def _bare(job: Job) -> Settings:
-    """Return the settings without a password where the login works without: openclaw.json need not hold one then."""
+def _bare(job: Job, found: Found) -> Settings:
+    """Return the settings without a password where the gateway's process can log in without and openclaw.json does not
+    hold one already."""
     bare = without_password(job.settings)
-    if bare == job.settings:
-        return bare
-    try:
-        connection = await connect(server_of(bare), application_name="agent-config-sync", timing=Timing())
-    except SyncError:
+    if bare == job.settings or _holds_password(plugin_config(found.effective)):
         return job.settings
-    connection.terminate()
-    return bare
+    problem = login_problem([str(job.places.command)], job.places, named(bare), None)
+    return bare if problem is None else job.settings
 
 
 def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tuple[str, ...]) -> None:
     """Keep a copy of openclaw.json, and a record of what is about to be done to it."""
     places = job.places
     known = read_record(places.record)
-    if base is not None and places.base.exists():
-        standing = places.base.read_bytes()
-        ours = known is not None and known.base_hash == hash_of(standing)
-        if not ours and read_json5(places.base) != {}:
-            raise RefusedError(f"{places.base} is there already and is not ours: move it away")
-    before, backup = found.content, None
-    if before is not None and known is not None and base is not None:
-        # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and is not his.
-        before = unregister(found.document, document_before(known), str(places.door)).text.encode()
-    if before is not None:
-        copy, new = keep_copy(places.config, before)
-        backup = str(copy)
-        if new:
-            job.say("done", "backup", backup)
     if known is None or base is not None:
+        before = found.content
+        if before is not None and known is not None:
+            # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and not his.
+            before = unregister(found.document, document_before(known), str(places.door)).text.encode()
         record = Record(
             config=str(places.config),
             output=str(places.output),
-            backup=backup,
+            backup=_copied(job, places.config, before) if before is not None else None,
             moved=base is not None,
             held=held,
             config_hash=hash_of(content),
             base_hash=hash_of(base.encode()) if base is not None else None,
+            output_backup=known.output_backup if known is not None else None,
         )
     else:
         # The way back leads to the first copy, and byte for byte only while nobody else has changed anything.
         untouched = found.content is not None and known.config_hash == hash_of(found.content)
         record = known.model_copy(update={"config_hash": hash_of(content) if untouched else ""})
     write_record(places.record, record)
+
+
+def remember_output(job: Job, found: Found, content: bytes) -> None:
+    """Keep a copy of an agents.json that is not ours, and a record that leads back to it.
+
+    Raises: PublishError.
+    """
+    places = job.places
+    record = Record(
+        config=str(places.config),
+        output=str(places.output),
+        backup=_copied(job, places.config, found.content) if found.content is not None else None,
+        moved=False,
+        config_hash=hash_of(found.content) if found.content is not None else "",
+        output_backup=_copied(job, places.output, content),
+    )
+    write_record(places.record, record)
+
+
+def _copied(job: Job, path: Path, content: bytes) -> str:
+    """Keep a copy of a file, and say so if it is new; return its path."""
+    copy, new = keep_copy(path, content)
+    if new:
+        job.say("done", "backup", str(copy))
+    return str(copy)
 
 
 def _forget(job: Job, known: Record | None, standing: bytes | None) -> None:

@@ -18,16 +18,20 @@ def sweep_copies(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def copies_of(path: Path) -> list[Path]:
+    """Return the copies of a file, the oldest first."""
+    return sorted(copy for copy in path.parent.glob(f"{path.name}.{_MARK}*") if copy.is_file())
+
+
 def keep_copy(path: Path, content: bytes) -> tuple[Path, bool]:
     """Keep a copy of a file beside it, one for each content; return its path, and whether it is new.
 
     Raises: PublishError.
     """
-    prefix = f"{path.name}.{_MARK}"
-    for known in sorted(path.parent.glob(f"{prefix}*")):
-        if known.is_file() and known.read_bytes() == content:
+    for known in copies_of(path):
+        if known.read_bytes() == content:
             return known, False
-    copy = path.with_name(prefix + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    copy = path.with_name(f"{path.name}.{_MARK}" + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     while copy.exists():  # two within a second
         copy = copy.with_name(copy.name + "+")
     atomic.replace(copy, content, gate=Gate(), like=Ownership.of(path.resolve()))

@@ -12,33 +12,19 @@ import asyncpg
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Event, Refused
-from agent_config_sync.install.config_file import sweep, write_config
-from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.gateway.version import find_version
+from agent_config_sync.install.adoption import roster_of
+from agent_config_sync.install.config_file import remember_output, sweep, write_config
+from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.door import door_problem, write_door
 from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.neighbour import roster_with
 from agent_config_sync.install.record import read_record
-from agent_config_sync.install.roster import take_in_roster
+from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
-from agent_config_sync.plugin import Plugin, server_of
-from agent_config_sync.postgres.migrate import migrate, pending
-
-
-async def prepare_database(job: Job, connection: asyncpg.Connection) -> None:
-    """Apply the migrations and starting values that are pending.
-
-    Raises: DatabaseError.
-    """
-    where = server_of(job.settings).name
-    names = ", ".join(migration.name for migration in await pending(connection))
-    if not names:
-        job.say("already", "database", f"{where} has all tables")
-    elif job.options.look:
-        job.say("would", "database", f"apply {names} to {where}")
-    else:
-        await migrate(connection)
-        job.say("done", "database", f"applied {names} to {where}")
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.postgres.intake import reported_version
 
 
 async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -> None:
@@ -48,12 +34,15 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     """
     if not job.options.look:
         sweep(job)
+    job = await _of_reported_version(job, connection, found)
     taken = await take_in_roster(job, connection, found)
     await _write_agents(job, found, taken.default)
     _write_door(job)
-    changed = await write_config(job, found, taken.names)
+    changed = write_config(job, found, taken.names)
     if not job.options.look:
         restart_gateway(job, found, changed=changed)
+    elif job.places.restart_due.exists():
+        job.say("would", "restart", "restart the gateway: it may run an earlier Python environment")
 
 
 async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) -> list[str]:
@@ -66,6 +55,8 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
     def hear(outcome: Outcome, step: str, text: str) -> None:
         if outcome == "would":
             seen.append(f"{step}: {text}")
+        elif outcome == "unseen":
+            job.say(outcome, step, text)
 
     look = replace(job, options=Options(look=True), say=hear)
     await prepare_database(look, connection)
@@ -74,12 +65,26 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
     return seen
 
 
+async def _of_reported_version(job: Job, connection: asyncpg.Connection, found: Found) -> Job:
+    """Return the job for the version that the gateway has reported, where nothing here tells it."""
+    settings = job.settings
+    if not _rewrites(job, found) or find_version(settings.gateway_version, None) is not None:
+        return job
+    version = await reported_version(connection, account=settings.account, gateway=settings.gateway)
+    return replace(job, settings=settings.model_copy(update={"gateway_version": version}))
+
+
+def _rewrites(job: Job, found: Found) -> bool:
+    """Return whether an agents.json of ours with agents in it is in use already."""
+    return is_in_use(job, found) and job.places.output.exists() and bool(roster_of(included_section(job, found)))
+
+
 async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     """Write agents.json as the gateway's process will, before anything includes it. default: the default agent so far.
 
     Raises: RefusedError when the file may not be replaced, or another agent would become the default.
     """
-    changes: dict[str, object] = {"roster": roster_with(job.settings, found.agents), "state_dir": job.places.state}
+    changes: dict[str, object] = {"roster": roster_with(job.settings, *found.sections), "state_dir": job.places.state}
     if found.included_at is None:
         changes |= {"layout": "section", "reload": "none"}  # the gateway reads it together with the new openclaw.json
     plugin = Plugin(job.settings.model_copy(update=changes))
@@ -97,12 +102,19 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     if not prepared.changed:
         job.say("already", name, f"it holds what the database says ({size})")
         return
+    if _rewrites(job, found) and prepared.neighbour.site.version is None:
+        job.say(
+            "note",
+            name,
+            "it stays as it is: the version of the gateway is not known here, and it may take more than would be "
+            "written (put openclaw on PATH, or name it with AGENT_CONFIG_SYNC_GATEWAY_VERSION)",
+        )
+        return
     if job.options.look:
         job.say("would", name, f"write what the database says now ({size})")
         return
     if prepared.before is not None and read_record(job.places.record) is None:
-        copy, _ = keep_copy(job.places.output, prepared.before.content)
-        job.say("done", "backup", str(copy))
+        remember_output(job, found, prepared.before.content)
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
     await plugin.visit.once()

@@ -30,9 +30,17 @@ class Intake:
 
 
 async def plan_intake(
-    connection: asyncpg.Connection, adoption: Adoption, site: Site, *, account: str, replace: bool
+    connection: asyncpg.Connection,
+    adoption: Adoption,
+    site: Site,
+    *,
+    account: str,
+    replace: bool,
+    beside_others: bool = False,
 ) -> Intake:
     """Return what `take_in_agents` would do with the agents; the database is only read.
+
+    beside_others: other gateways are known that may not have reported yet.
 
     Raises: DatabaseError.
     """
@@ -46,7 +54,7 @@ async def plan_intake(
         replaced=tuple(differing) if replace else (),
         same=tuple(name for name in differences if name not in differing),
         kept=() if replace else tuple(differing.values()),
-        only_here=await is_shared(connection, account=account, gateway=site.gateway),
+        only_here=beside_others or await is_shared(connection, account=account, gateway=site.gateway),
         defaults=adoption.defaults,
     )
 

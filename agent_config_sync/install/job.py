@@ -10,9 +10,10 @@ from agent_config_sync.install.places import Places
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.settings import Settings
 
-Outcome: TypeAlias = Literal["done", "already", "would", "note"]
+Outcome: TypeAlias = Literal["done", "already", "would", "note", "unseen"]
 Say: TypeAlias = Callable[[Outcome, str, str], None]
-"""Tells a person of one step: its outcome, its name, and what is so now."""
+"""Tells a person of one step: its outcome, its name, and what is so now; of what could not be seen, how "verified, but
+not" goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,24 +11,29 @@ from agent_config_sync.model.site import Roster, Site
 from agent_config_sync.settings import Settings
 
 
-def roster_with(settings: Settings, section: Mapping[str, Any]) -> Roster:
-    """Return the roster for a gateway with this `agents` section: one that holds `entries` is of a version that takes
-    them, and the two forms may not stand together."""
+def roster_with(settings: Settings, *sections: Mapping[str, Any]) -> Roster:
+    """Return the roster for this gateway: the one of its version, else, where nobody knows that, the one that the first
+    of these `agents` sections has which has any; the two forms may not stand together.
+    """
     if settings.roster != "auto":
         return settings.roster
-    if section.get("entries"):
-        return "entries"
-    return roster_for(find_version(settings.gateway_version, None))
+    version = find_version(settings.gateway_version, None)
+    for section in sections if version is None else ():
+        if section.get("entries"):
+            return "entries"
+        if section.get("list"):
+            return "list"
+    return roster_for(version)
 
 
-def site_for(settings: Settings, section: Mapping[str, Any]) -> Site:
-    """Return what rendering must know of the gateway beside us. section: its whole `agents` section."""
+def site_for(settings: Settings, *sections: Mapping[str, Any]) -> Site:
+    """Return what rendering must know of the gateway beside us. sections: as above; the last one is the whole."""
     version = find_version(settings.gateway_version, None)
     return Site(
         gateway=settings.gateway,
         version=version,
-        roster=roster_with(settings, section),
+        roster=roster_with(settings, *sections),
         layout="section",
         rules=rules_for(version),
-        base=section,
+        base=sections[-1],
     )

@@ -6,7 +6,8 @@ that the database wins and the gateway can still write the rest of its configura
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ BASE = "agents.base.json5"
 _PATHS = ("plugins", "load", "paths")
 _ALLOW = ("plugins", "allow")
 _ENTRY = ("plugins", "entries", PLUGIN)
+_SECRET = ("dsn", "password")
 _HEADER = """\
 // The `agents` section of openclaw.json. What the database says comes from agents.json, which is included after this
 // file and wins.
@@ -30,6 +32,13 @@ _HEADER = """\
 def include_of(output: str) -> str:
     """Return the `agents` member's text. output: our file as openclaw.json names it."""
     return f'{{ "$include": ["./{BASE}", "./{output}"] }}'
+
+
+def output_in(document: Json5Text) -> str | None:
+    """Return our file as openclaw.json names it, None where its `agents` is not what `move_section` leaves."""
+    last = _include_names(document)[-1:]
+    output = str(last[0]).removeprefix("./") if last else ""
+    return output if _at(document.value, ("agents",)) == Json5Text(include_of(output)).value else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ def move_section(document: Json5Text, held: Iterable[str], *, output: str) -> tu
 
 def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registration) -> Json5Text:
     """Return openclaw.json with the plugin in it. effective: the configuration with all that it includes; what it says
-    already stays as it says it.
+    already stays as it says it, but for a password that is given anew.
     """
     if not is_named(effective, wanted.door):
         document = document.append(_PATHS, wanted.door)
@@ -87,7 +96,7 @@ def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registra
         document = document.put((*_ENTRY, "enabled"), value=True)
     config = entry.get("config")
     for key, value in wanted.config.items():
-        if key not in (config if isinstance(config, Mapping) else {}):
+        if key in _SECRET or key not in (config if isinstance(config, Mapping) else {}):
             document = document.put((*_ENTRY, "config", key), value)
     return document
 
@@ -119,7 +128,7 @@ def move_back(
     before: openclaw.json as it was; base: the operator's own file where he has changed it, None where it is as it was
     written; held: agents that went to the database.
 
-    Raises: RefusedError when something stands beside our include, which would be lost.
+    Raises: RefusedError when something stands beside our include, which would be lost, or agents cannot be put back.
     """
     node = document.find("agents")
     if node is None or f"./{output}" not in _include_names(document):
@@ -141,17 +150,64 @@ def move_back(
 
 
 def _with_agents(section: Json5Text, before: Json5Text, held: frozenset[str]) -> Json5Text:
-    """Put the agents that went to the database back into a section, as they were written."""
+    """Put the agents that went to the database back into a section, as they were written. Those that the operator has
+    added since take the form that the roster had: the gateway refuses a list beside entries.
+
+    Raises: RefusedError when they cannot.
+    """
     for part in before.root.parts:
-        if part.key == "list" and section.find("list") is None:
-            section = section.insert((), before.text[part.start : part.value.end])
+        if part.key == "list":
+            name = before.text[part.start : part.value.start]
+            section = _with_list(section, name, Json5Text(before.text_of(part.value)))
         elif part.key == "entries":
             if section.find("entries") is None:
                 section = section.put(("entries",), {})
             for entry in part.value.parts:
                 if entry.key in held and section.find("entries", entry.key) is None:
                     section = section.insert(("entries",), before.text[entry.start : entry.value.end])
+            section = _without_list(section)
     return section
+
+
+def _with_list(section: Json5Text, name: str, roster: Json5Text) -> Json5Text:
+    """Return a section whose agents all are members of this list. name: `list` and the colon as they were written."""
+    since = {agent: f'{{ "id": {json.dumps(agent)}, {text[1:].lstrip()}' for agent, text in _entries_in(section)}
+    since |= dict(_items_in(section))
+    ids = [item.get("id") if isinstance(item, Mapping) else None for item in _items(roster.value, ())]
+    roster = roster.without((), {number for number, agent in enumerate(ids) if agent in since})
+    for text in since.values():
+        roster = roster.insert((), text)
+    return section.without((), {"entries", "list"}).insert((), name + roster.text)
+
+
+def _without_list(section: Json5Text) -> Json5Text:
+    """Return a section whose agents all are entries."""
+    for name, text in _items_in(section):
+        if section.find("entries", name) is None:
+            entry = Json5Text(text).without((), {"id"}).text
+            section = section.insert(("entries",), f"{json.dumps(name)}: {entry}")
+    return section.without((), {"list"})
+
+
+def _entries_in(section: Json5Text) -> Iterator[tuple[str, str]]:
+    """Yield the entries of a section: name and text."""
+    entries = section.find("entries")
+    for part in entries.parts if entries is not None else ():
+        if part.value.kind != "object" or part.key == "$include":
+            raise RefusedError(f"agents.entries in {BASE} is not written out: write them there as a list of objects")
+        yield str(part.key), section.text_of(part.value)
+
+
+def _items_in(section: Json5Text) -> Iterator[tuple[str, str]]:
+    """Yield the members of a section's list: name and text."""
+    roster = section.find("list")
+    if roster is None:
+        return
+    names = [item.get("id") if isinstance(item, Mapping) else None for item in _items(section.value, ("list",))]
+    if roster.kind != "array" or not all(isinstance(name, str) for name in names):
+        raise RefusedError(f"agents.list in {BASE} is no array of objects with an id: write them there as such")
+    for name, part in zip(names, roster.parts, strict=True):
+        yield str(name), section.text_of(part.value)
 
 
 def is_named(effective: Mapping[str, Any], door: str) -> bool:

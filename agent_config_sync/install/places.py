@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.install.openclaw_json import BASE
-from agent_config_sync.settings import Settings
+from agent_config_sync.settings import Settings, gateway_path
 
 
 def data_folder() -> Path:
@@ -47,7 +47,7 @@ class Places:
     @property
     def state(self) -> Path:
         """The state folder of the process that the gateway will start."""
-        return self.config.parent / "agent-config-sync"
+        return (gateway_path("OPENCLAW_STATE_DIR") or self.config.parent).absolute() / "agent-config-sync"
 
     @property
     def door(self) -> Path:
@@ -57,6 +57,10 @@ class Places:
     def record(self) -> Path:
         name = hashlib.sha256(os.fsencode(self.config)).hexdigest()[:12]
         return self.data / "gateways" / f"{name}.json"
+
+    def others(self) -> list[Path]:
+        """Return the records of this user's other gateways."""
+        return sorted(path for path in self.record.parent.glob("*.json") if path != self.record)
 
     @property
     def lock(self) -> Path:

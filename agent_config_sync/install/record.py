@@ -18,7 +18,7 @@ class Record(BaseModel):
 
     config: openclaw.json; output: our agents.json; backup: a copy of openclaw.json from before the first change, None
     where there was none; moved: its `agents` went to the operator's own file; held: agents that went to the database;
-    config_hash, base_hash: of what we wrote.
+    config_hash, base_hash: of what we wrote; output_backup: a copy of an agents.json that was there before ours.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -30,6 +30,7 @@ class Record(BaseModel):
     held: tuple[str, ...] = ()
     config_hash: str
     base_hash: str | None = None
+    output_backup: str | None = None
 
 
 def hash_of(content: bytes) -> str:

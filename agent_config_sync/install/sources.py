@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,18 @@ from pydantic.alias_generators import to_camel
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.gateway.door import Greeting, door_settings
 from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.install.dsn import LIBPQ, TLS, said_in
+from agent_config_sync.install.dsn import without_password as dsn_without_password
 from agent_config_sync.install.openclaw_json import PLUGIN
+from agent_config_sync.install.substitution import expanded, refers, unset_in
 from agent_config_sync.settings import ENVIRONMENT_PREFIX, Settings, load_settings, unknown_keys
 
 _DATABASE = ("dsn", "host", "port", "database", "user", "password")
-_LIBPQ = {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "user": "PGUSER"}
 _ALONGSIDE = ("account", "gateway", "output_path", "roster")
 """What the files that we write depend on besides: the gateway's process must have it too."""
 
-_DSN_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#@]*(?=@)")
+_SECRET = ("dsn", "password")
+"""Settings that hold a password: one that is given anew takes the place of the old one."""
 
 
 def plugin_config(effective: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +36,19 @@ def plugin_config(effective: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config) if isinstance(config, Mapping) else {}
 
 
+def agent_chat(effective: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the configuration says of the channel whose database serves where the plugin names none."""
+    channels = effective.get("channels")
+    found = channels.get("agent_chat") if isinstance(channels, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def unset_names(effective: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the variables by which openclaw.json names the database or its password, and which are not set here."""
+    told = _as_written(Path(), plugin_config(effective), agent_chat(effective))
+    return unset_in({key: told.get(key) for key in _DATABASE})
+
+
 def find_settings(config: Path, effective: Mapping[str, Any], command_line: Mapping[str, object]) -> Settings:
     """Return the settings that the plugin will have, and where the command line or environment says so, others.
 
@@ -43,18 +58,35 @@ def find_settings(config: Path, effective: Mapping[str, Any], command_line: Mapp
 
     Raises: SettingsError.
     """
-    told = _told(config, plugin_config(effective), _agent_chat(effective))
-    if not any(told.get(key) for key in _DATABASE) and "PGSERVICE" not in os.environ:
+    name = command_line.get("database")
+    given = {key: value for key, value in command_line.items() if key != "database"}
+    written = _as_written(config, plugin_config(effective), agent_chat(effective))
+    _check_references(written, load_settings(command_line=given))
+    told = _resolved(written)
+    if not any(written.get(key) for key in _DATABASE) and "PGSERVICE" not in os.environ:
         told |= _postgres_json(config.with_name("postgres.json"))
     for key in unknown_keys(told):
         del told[key]
-    name = command_line.get("database")
-    given = {key: value for key, value in command_line.items() if key != "database"}
     settings = load_settings(command_line=given, door=told)
     changes = _libpq(settings)
     if name:
         changes["database"] = name  # the name alone: host and login stay
     return settings.model_copy(update=changes)
+
+
+def _check_references(written: Mapping[str, object], given: Settings) -> None:
+    """Raise SettingsError for what must be known here and stands only in the gateway's environment.
+
+    given: what this run says itself.
+    """
+    names_database = any(getattr(given, key) is not None for key in ("dsn", "host", "database"))
+    for key in (*_ALONGSIDE, *(() if names_database else _DATABASE[:-1])):
+        for name in unset_in(written.get(key, written.get(to_camel(key)))):
+            way_out = ", or give --dsn" if key in _DATABASE else ""
+            raise SettingsError(
+                f"openclaw.json says the {key} of {PLUGIN} by {name}, which is not set here: set it as the gateway's "
+                f"environment has it{way_out}"
+            )
 
 
 def _libpq(settings: Settings) -> dict[str, object]:
@@ -63,19 +95,24 @@ def _libpq(settings: Settings) -> dict[str, object]:
     password = os.environ.pop("PGPASSWORD", None)
     if password and settings.password is None and without_password(settings) == settings:
         found["password"] = SecretStr(password)
-    for key, name in _LIBPQ.items():
+    for key, name in LIBPQ.items():
         value = os.environ.get(name)
         several = (key == "host" and "," in str(value)) or (key == "port" and not str(value).isdigit())
-        if value and settings.dsn is None and getattr(settings, key) is None and not several:
+        if value and key not in _said(settings) and not several:
             found[key] = int(value) if key == "port" else value
     return found
 
 
+def _said(settings: Settings) -> frozenset[str]:
+    """Return the names of what these settings say of the database, in the DSN or beside it."""
+    beside = {key for key in LIBPQ if getattr(settings, key) is not None}
+    return said_in(settings.dsn.get_secret_value()) | beside if settings.dsn is not None else frozenset(beside)
+
+
 def without_password(settings: Settings) -> Settings:
     """Return the settings without any password in them."""
-    dsn = settings.dsn.get_secret_value() if settings.dsn is not None else None
-    stripped = SecretStr(_DSN_PASSWORD.sub(r"\1", dsn, count=1)) if dsn is not None else None
-    return settings.model_copy(update={"dsn": stripped, "password": None})
+    dsn = SecretStr(dsn_without_password(settings.dsn.get_secret_value())) if settings.dsn is not None else None
+    return settings.model_copy(update={"dsn": dsn, "password": None})
 
 
 def plugin_settings(config: Path, effective: Mapping[str, Any], settings: Settings) -> dict[str, object]:
@@ -83,41 +120,60 @@ def plugin_settings(config: Path, effective: Mapping[str, Any], settings: Settin
 
     Raises: RefusedError when it says something else already.
     """
-    own = _settings_in(config, plugin_config(effective))
-    told = _settings_in(config, plugin_config(effective), _agent_chat(effective))
-    return {**_database(own, told, settings), **_alongside(own, settings)}
+    plugin = plugin_config(effective)
+    own = _settings_in(config, plugin)
+    told = _settings_in(config, plugin, agent_chat(effective))
+    written = _as_written(config, plugin, agent_chat(effective))
+    if unset_in({key: written.get(key) for key in _DATABASE[:-1]}):
+        return _alongside(own, settings)  # which database that is only the gateway's environment says
+    wanted = {**_database(own, told, settings), **_alongside(own, settings)}
+    return {key: value for key, value in wanted.items() if not refers(plugin.get(key))}
 
 
 def _database(own: Settings, told: Settings, settings: Settings) -> dict[str, object]:
     """own: what the plugin's config says; told: with what `channels.agent_chat` says where that names no database."""
-    said, given = _named(without_password(own)), _named(without_password(settings))
-    if any(given.get(key) != value for key, value in said.items()) or ("dsn" in said and said != given):
+    said, given = named(without_password(own)), named(without_password(settings))
+    beside = said_in(str(said["dsn"])) & (given.keys() - said.keys()) if "dsn" in said else ()
+    if beside or any(given.get(key) != value for key, value in said.items()):
         raise RefusedError(
             f"the config of {PLUGIN} in openclaw.json names another database than the one given here: "
             "change it there, or give none here"
         )
-    for name in ("PGSERVICE", *(name for key, name in _LIBPQ.items() if key not in given)):
-        if settings.dsn is None and os.environ.get(name):
-            raise RefusedError(
-                f"the gateway's process has no {name}, and its settings cannot say that: name the database with --dsn, "
-                f"or unset {name}"
-            )
-    wanted, known = _named(settings), _named(told)
+    for name in _untold(settings):
+        raise RefusedError(
+            f"the gateway's process has no {name}, and its settings cannot say that: say it in --dsn, or unset {name}"
+        )
+    wanted, known = named(settings), named(told)
     if all(known.get(key) == value for key, value in wanted.items()):
         return {}
-    return {key: value for key, value in wanted.items() if key not in _named(own)}
+    there = named(own)
+    given_anew = _SECRET if without_password(settings) != settings else ()
+    return {
+        key: value for key, value in wanted.items() if key not in there or (key in given_anew and there[key] != value)
+    }
+
+
+def _untold(settings: Settings) -> Iterator[str]:
+    """Yield the variables that libpq would find here, and that the plugin's config cannot be told."""
+    said = _said(settings)
+    names = [name for key, name in LIBPQ.items() if key not in said]
+    if settings.dsn is None:
+        names.append("PGSERVICE")
+    if not (settings.host or "").startswith("/"):
+        names += [name for key, name in TLS.items() if key not in said]
+    yield from (name for name in names if os.environ.get(name))
 
 
 def _alongside(own: Settings, settings: Settings) -> dict[str, object]:
     wanted: dict[str, object] = {}
     for key in _ALONGSIDE:
-        name = ENVIRONMENT_PREFIX + key.upper()
         said, given = (str(each.output) if key == "output_path" else getattr(each, key) for each in (own, settings))
-        if not os.environ.get(name):
+        if key not in settings.model_fields_set:
             continue
         if key not in own.model_fields_set:
             wanted[to_camel(key)] = given
         elif said != given:
+            name = ENVIRONMENT_PREFIX + key.upper()
             raise RefusedError(
                 f"the config of {PLUGIN} in openclaw.json says another {key} than {name}: change it there, or unset "
                 f"{name}"
@@ -125,32 +181,34 @@ def _alongside(own: Settings, settings: Settings) -> dict[str, object]:
     return wanted
 
 
-def _named(settings: Settings) -> dict[str, object]:
+def named(settings: Settings) -> dict[str, object]:
     """Return what settings say of the database, as JSON values."""
     said = {key: value for key in _DATABASE if (value := getattr(settings, key)) is not None}
     return {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in said.items()}
 
 
-def _agent_chat(effective: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    channels = effective.get("channels")
-    agent_chat = channels.get("agent_chat") if isinstance(channels, Mapping) else None
-    return agent_chat if isinstance(agent_chat, Mapping) else None
-
-
-def _told(config: Path, plugin: Mapping[str, Any], agent_chat: Mapping[str, Any] | None = None) -> dict[str, object]:
-    """Return what the gateway's door will say, as settings."""
+def _as_written(
+    config: Path, plugin: Mapping[str, Any], agent_chat: Mapping[str, Any] | None = None
+) -> dict[str, object]:
+    """Return what the gateway's door will say, as settings; references to its environment as they are written."""
     greeting = Greeting.model_validate(
         {"config": plugin, "agentChat": agent_chat, "configPath": str(config), "stateDir": str(config.parent)}
     )
     return door_settings(greeting)
 
 
+def _resolved(written: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings with what this environment says; without those that only the gateway's says."""
+    return {key: expanded(value) for key, value in written.items() if not unset_in(value)}
+
+
 def _settings_in(config: Path, plugin: Mapping[str, Any], agent_chat: Mapping[str, Any] | None = None) -> Settings:
-    """Return the settings that the gateway's process will have of this, without any environment.
+    """Return the settings that the gateway's process will have of this, without any environment but for references.
 
     Raises: SettingsError that names the one that is not valid.
     """
-    told = {key: value for key, value in _told(config, plugin, agent_chat).items() if value not in (None, "")}
+    resolved = _resolved(_as_written(config, plugin, agent_chat))
+    told = {key: value for key, value in resolved.items() if value not in (None, "")}
     for key in unknown_keys(told):
         del told[key]
     try:
@@ -170,4 +228,4 @@ def _postgres_json(path: Path) -> dict[str, object]:
         raise SettingsError(f"{path} cannot be read ({error.strerror}): let this user read it, or give --dsn") from None
     if not isinstance(found, Mapping):
         raise SettingsError(f"{path} must hold an object with host, port, database, user and password")
-    return {key: found[key] for key in _DATABASE[1:] if found.get(key) and _LIBPQ.get(key, "") not in os.environ}
+    return {key: found[key] for key in _DATABASE[1:] if found.get(key) and LIBPQ.get(key, "") not in os.environ}

@@ -10,11 +10,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent_config_sync.errors import RefusedError
+from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
+from agent_config_sync.model.site import GatewayVersion
 
 _STAYS_AS_IT_IS = ("off", "hot")
 """Reload modes in which a gateway takes no new plugin by itself."""
+
+_RESTARTS_ITSELF: Mapping[GatewayVersion, bool] = {
+    GatewayVersion(2026, 2, 9): True,
+    GatewayVersion(2026, 3, 13): True,
+    GatewayVersion(2026, 5, 12): False,
+    GatewayVersion(2026, 7, 1): False,
+    GatewayVersion(2026, 8, 1): True,
+    GatewayVersion(2026, 9, 6): False,
+}
+"""Whether a version that reloads restarts for a change of `plugins`, as measured."""
 
 
 def unit_of(config: Path) -> str | None:
@@ -42,7 +54,7 @@ def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
         return
     unit = unit_of(job.places.config)
     if not needed:
-        job.say("note", "restart", "not needed: a gateway that runs takes the change by itself")
+        job.say("note", "restart", f"not needed: {_by_itself(find_version(job.settings.gateway_version, None))}")
     elif unit is None or _systemctl("is-active", "--quiet", unit) != 0:
         job.say("note", "restart", "restart the gateway, if it runs")
     elif not job.options.restart:
@@ -52,6 +64,14 @@ def restart_gateway(job: Job, found: Found, *, changed: bool) -> None:
     else:
         job.say("done", "restart", f"restarted {unit}")
     due.unlink(missing_ok=True)
+
+
+def _by_itself(version: GatewayVersion | None) -> str:
+    restarts = _RESTARTS_ITSELF.get(version) if version is not None else None
+    if restarts:
+        return f"OpenClaw {version} restarts itself for this"
+    takes = "a gateway that runs takes the change by itself"
+    return takes if restarts is False else f"{takes}; some versions restart for it"
 
 
 def _systemctl(*words: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +21,15 @@ from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
+from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record
+from agent_config_sync.install.recovery import recover
 from agent_config_sync.install.unit import restart_gateway
 from agent_config_sync.publish import atomic
+from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import lifetime_lock, pass_lock
+from agent_config_sync.state import State
 
 PATIENCE = 30.0
 """Seconds for the gateway to stop the process that writes agents.json; it takes one or two."""
@@ -35,6 +40,7 @@ async def withdraw(job: Job) -> None:
 
     Raises: SyncError that says what stands in the way; openclaw.json is as it was then, or as it was before us.
     """
+    recover(job.places, job.options, job.say)
     record = read_record(job.places.record)
     if record is None:
         job.say("already", job.places.config.name, "nothing of ours is recorded for it")
@@ -44,12 +50,15 @@ async def withdraw(job: Job) -> None:
     sweep(job)
     included = _restore(job, record)
     for path in included:
-        job.say("note", path.name, f"it stays: {places.config.name} includes it")
-    if places.output not in included:
+        if path == places.base or record.output_backup is None:
+            job.say("note", path.name, f"it stays: {places.config.name} includes it")
+    if record.output_backup is not None:
+        await _put_output_back(job, Path(record.output_backup))
+    elif places.output not in included:
         await _remove_output(job)
     if places.base not in included and record.moved:
         _remove_base(job, record)
-    shutil.rmtree(places.state, ignore_errors=True)
+    _remove_state(places)
     places.record.unlink(missing_ok=True)
     job.say("done", "files", "removed ours; the database stays as it is")
 
@@ -76,11 +85,17 @@ def _restore(job: Job, record: Record) -> list[Path]:
     found = find(places, mend=True)
     assert found.content is not None  # it exists
     before = Path(record.backup).read_bytes() if record.backup is not None and Path(record.backup).exists() else None
-    if record.backup is not None and before is None:
-        raise RefusedError(f"the copy {record.backup} is gone: without it nobody knows what openclaw.json said")
+    lost = record.backup is not None and before is None
+    if lost and not job.options.force:
+        raise RefusedError(
+            f"the copy {record.backup} is gone, and only it says what openclaw.json said: put it back, or go on with "
+            f"--force (then what {places.base.name} says comes back, and agents of the database do not)"
+        )
     base = places.base.read_bytes() if places.base.exists() else None
     base_untouched = base is None or hash_of(base) == record.base_hash
-    if hash_of(found.content) == record.config_hash and base_untouched:
+    if lost:
+        content, how = _cut_out(job, record, found.document, base), "its copy is gone: without us and our agents"
+    elif hash_of(found.content) == record.config_hash and base_untouched:
         if before is None:
             found.check_unchanged(places)
             places.target.unlink()
@@ -94,8 +109,6 @@ def _restore(job: Job, record: Record) -> list[Path]:
         job.say("already", places.config.name, "it is as it was before")
         return _included(job, read_effective(places.config)[1])
     verdict, sources = try_out(job, content)
-    if content != before:
-        keep_copy(places.config, found.content)
     found.check_unchanged(places)
     atomic.replace(places.target, content, gate=Gate(), like=job.like_config())
     job.say("done", places.config.name, f"{how}; {verdict}")
@@ -117,13 +130,44 @@ def _cut_out(job: Job, record: Record, now: Json5Text, base: bytes | None) -> by
 
 
 async def _remove_output(job: Job) -> None:
-    """Remove agents.json once nobody writes it any more."""
-    output = job.places.output
+    async with _alone_with(job.places.output):
+        job.places.output.unlink(missing_ok=True)
+
+
+async def _put_output_back(job: Job, copy: Path) -> None:
+    """Put an agents.json back that was there before ours; without its copy ours stays."""
+    output, content = job.places.output, atomic.read(copy)
+    if content is None:
+        job.say("note", output.name, f"it stays as the database had it: {copy} is gone")
+        return
+    async with _alone_with(output):
+        atomic.replace(output, content, gate=Gate(), like=Ownership.of(output) or Ownership.of(copy))
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(job.places.target)  # older gateways do not watch what it includes
+    job.say("done", output.name, "put back what it was")
+
+
+@contextlib.asynccontextmanager
+async def _alone_with(output: Path) -> AsyncIterator[None]:
+    """Wait until nobody writes agents.json any more, and remove its locks."""
     lock = lifetime_lock(output)
     async with lock.held(PATIENCE), pass_lock(output).held(PATIENCE):
-        output.unlink(missing_ok=True)
+        yield
     for path in (lock.path, pass_lock(output).path):
         path.unlink(missing_ok=True)
+
+
+def _remove_state(places: Places) -> None:
+    """Remove what the process remembers; a folder that other gateways may share keeps what is theirs."""
+    if places.state.parent == places.config.parent:
+        shutil.rmtree(places.state, ignore_errors=True)
+        return
+    state = State(places.state, places.output)
+    shutil.rmtree(state.history_folder, ignore_errors=True)
+    for path in places.state.glob(f"*{state.path.name}*"):  # its lock too
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        places.state.rmdir()
 
 
 def _remove_base(job: Job, record: Record) -> None:

@@ -14,6 +14,7 @@ from agent_config_sync.postgres.agent_columns import as_columns_take, no_further
 from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.schema import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,30 @@ async def is_shared(connection: asyncpg.Connection, *, account: str, gateway: st
     """
     with _told():
         return bool(await connection.fetchval(query("others_report"), account, gateway))
+
+
+async def reported_version(connection: asyncpg.Connection, *, account: str, gateway: str) -> str | None:
+    """Return the version of OpenClaw that this gateway last reported.
+
+    Raises: DatabaseError.
+    """
+    try:
+        version: str | None = await connection.fetchval(query("status_version"), account, gateway)
+    except QUERY_FAILURES as error:
+        raise query_failure(error, "the database") from None
+    return version
+
+
+async def other_owner(connection: asyncpg.Connection) -> str | None:
+    """Return the login that may change our tables where this one may not, None where it may.
+
+    Raises: DatabaseError.
+    """
+    try:
+        owner: str | None = await connection.fetchval(query("schema_owner"), list(COLUMNS))
+    except QUERY_FAILURES as error:
+        raise query_failure(error, "the database") from None
+    return owner
 
 
 async def take_in(

@@ -40,6 +40,38 @@ teardown() { stop_gateway; }
     [[ "$output" == *"neither a checkout nor a wheel"* ]]
 }
 
+@test "of two wheels the newer one is taken" {
+    mkdir "$BATS_TEST_TMPDIR/two"
+    cp "$PACKAGE/install.sh" "$BATS_TEST_TMPDIR/two"
+    touch "$BATS_TEST_TMPDIR"/two/agent_config_sync-0.{9,10}.0-py3-none-any.whl
+    run bash -x "$BATS_TEST_TMPDIR/two/install.sh" --verify-only
+    [[ "$output" == *"source=$BATS_TEST_TMPDIR/two/agent_config_sync-0.10.0-py3-none-any.whl"* ]]
+}
+
+@test "a home that no script can be started in is named, and nothing is done" {
+    HOME="$BATS_TEST_TMPDIR/a \"home\"" run install_sh --dsn "$DSN"
+    [ "$status" -eq 1 ]
+    [[ "$output" == "install.sh: "*"has a character that no script can be started with"* ]]
+    [ ! -e "$BATS_TEST_TMPDIR/a \"home\"" ]
+}
+
+@test "root makes nothing in the home of another user" {
+    [ "$EUID" -eq 0 ] || skip "only root may give a folder away"
+    mkdir "$BATS_TEST_TMPDIR/theirs"
+    chown 4711 "$BATS_TEST_TMPDIR/theirs"
+    HOME="$BATS_TEST_TMPDIR/theirs" run install_sh --dsn "$DSN"
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"run this as that user"* ]]
+    [ -z "$(ls -A "$BATS_TEST_TMPDIR/theirs")" ]
+}
+
+@test "the gateway's state folder is the one that OPENCLAW_STATE_DIR names" {
+    OPENCLAW_STATE_DIR="$HOME/elsewhere" run install_sh --dsn "$DSN"
+    [ "$status" -eq 0 ]
+    grep -q agents.base.json5 "$HOME/elsewhere/openclaw.json"
+    [ ! -e "$HOME/.openclaw" ]
+}
+
 @test "a database that cannot be reached is one line, and the configuration stays" {
     write_config
     run install_sh --dsn "postgresql://me:hunter2@127.0.0.1:1/ops"
@@ -152,6 +184,7 @@ teardown() { stop_gateway; }
 
 @test "a second run brings back no agent that the database has lost" {
     write_config
+    with_gateway
     install_sh --dsn "$DSN"
     ask "DELETE FROM agents WHERE name = 'coder'"
     run install_sh
@@ -190,7 +223,7 @@ teardown() { stop_gateway; }
     run "$BATS_TEST_TMPDIR/newer/install.sh" --verify-only
     [ "$status" -eq 3 ]
     [[ "${lines[0]}" == "would    environment "* ]]
-    [[ "$output" == *"verified: "* ]]
+    [[ "${lines[-1]}" == "verified, but not by the gateway's own validator: "* ]]
 }
 
 @test "--verify-only names what somebody has broken" {
@@ -265,11 +298,12 @@ END
     cmp "$CONFIG" "$BATS_TEST_TMPDIR/original"
 }
 
-@test "without a gateway on PATH our own rules decide, and it says so" {
+@test "without a gateway on PATH nothing is validated, and it says so" {
     write_config
     run install_sh --dsn "$DSN"
     [ "$status" -eq 0 ]
-    [[ "$output" == *"valid by our own rules"* ]]
+    [[ "$output" == *"; not validated: there is no openclaw on PATH"* ]]
+    [[ "${lines[-1]}" == "verified, but not by the gateway's own validator: "* ]]
     assert_valid
 }
 

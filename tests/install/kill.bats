@@ -117,7 +117,7 @@ reset() {
 
 @test "killed while it takes agents into the database, it takes them all or none, and then all" {
     other="$(new_database)"
-    for number in $(seq 1 3 60); do
+    for number in $(seq 1 3 120); do
         status=0
         strace -f -qq -o /dev/null -e trace=sendto -e "inject=sendto:signal=SIGKILL:when=$number" \
             "$DATA/current/bin/agent-config-sync" install --dsn "$other" >/dev/null 2>&1 || status=$?

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from commands import Ended
 from typer.testing import CliRunner
 
 from agent_config_sync.cli.main import app
-from agent_config_sync.errors import UnreachableError
 from agent_config_sync.publish.lock import lifetime_lock
 
 CONFIG = """\
@@ -154,9 +155,38 @@ def test_the_validator_is_asked_and_its_verdict_told(home: Home) -> None:
     assert "valid, says the gateway's own validator" in home.install().out
 
 
-def test_a_gateway_without_a_validator_is_as_none(home: Home) -> None:
-    home.program("openclaw", "#!/bin/sh\necho 'unknown command'\nexit 1\n")
-    assert "valid by our own rules" in home.install().out
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (None, "there is no openclaw on PATH"),
+        ("#!/bin/sh\necho \"error: unknown option '--json'\" >&2\nexit 1\n", "this OpenClaw has no `config validate`"),
+        ("#!/bin/sh\necho 'Node 1 is too old' >&2\nexit 1\n", "`openclaw config validate` failed: Node 1 is too old"),
+        ("#!/nowhere\n", "openclaw cannot be run (No such file or directory)"),
+    ],
+)
+def test_why_the_validator_was_not_asked_is_told(program: str | None, reason: str, home: Home) -> None:
+    if program is not None:
+        home.program("openclaw", program)
+    ended = home.install()
+    assert f"; not validated: {reason}\n" in ended.out
+    assert ended.out.splitlines()[-1].startswith("verified, but not by the gateway's own validator: ")
+
+
+WITHOUT_VALIDATOR = """\
+#!/bin/sh
+case "$*" in *validate*) echo "error: unknown option '--json'" >&2; exit 1;; esac
+grep -q seamColor "$OPENCLAW_CONFIG_PATH" || { echo 'Config path not found: gateway.port' >&2; exit 1; }
+printf 'Config invalid\nFile: x\nProblem:\n  - ui: Unrecognized key\n\nRun: openclaw doctor --fix\n' >&2; exit 1
+"""
+
+
+def test_a_gateway_without_a_validator_is_asked_to_read_it(home: Home) -> None:
+    home.program("openclaw", WITHOUT_VALIDATOR)
+    assert home.install().status == 0
+    home.write(CONFIG)
+    ended = home.install()
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "the gateway refuses openclaw.json as it is, correct it first: ui: Unrecognized key" in ended.err
 
 
 def test_a_file_of_the_operators_that_has_our_name_is_a_stop(home: Home) -> None:
@@ -240,6 +270,15 @@ def test_another_users_gateway_is_a_stop(home: Home, monkeypatch: pytest.MonkeyP
     assert "run this as that user" in ended.err
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_another_users_home_without_a_gateway_is_a_stop_for_root(home: Home) -> None:
+    home.folder.mkdir()
+    os.chown(home.folder, 4711, 4711)
+    ended = home.install()
+    assert (ended.status, "belongs to uid 4711: run this as that user" in ended.err) == (1, True)
+    assert list(home.folder.iterdir()) == []
+
+
 def test_a_list_in_an_included_file_is_a_stop(home: Home) -> None:
     home.write("{$include: './team.json5'}")
     home.config.with_name("team.json5").write_text("{agents: {list: [{id: 'a'}]}}")
@@ -316,8 +355,8 @@ def test_a_home_behind_a_link_is_a_home(home: Home, tmp_path: Path, monkeypatch:
     home.write("{agents: {$include: './agents.json'}}")
     home.output.write_text("{}")
     assert home.install().status == 0
-    assert "it stays" in home.uninstall().out
-    assert home.output.exists()
+    assert home.uninstall().status == 0
+    assert home.output.read_text() == "{}"
 
 
 def test_another_name_of_our_file_is_kept(home: Home) -> None:
@@ -417,7 +456,7 @@ def test_what_a_gateway_of_unknown_version_may_not_take_is_told_with_the_way_to_
     home.write("{agents: {list: [{id: 'a', thinkingDefault: 'high'}]}}")
     ended = home.install()
     assert ended.status == 1
-    assert "AGENT_CONFIG_SYNC_GATEWAY_VERSION" in ended.out
+    assert "AGENT_CONFIG_SYNC_GATEWAY_VERSION" in ended.err
 
 
 def test_a_list_that_cannot_be_held_gives_way_to_force(home: Home) -> None:
@@ -435,16 +474,52 @@ def test_a_password_is_written_only_where_it_is_needed(
     assert "hunter2" not in home.config.read_text()
     home.uninstall()
 
-    async def refuse(*_: object, **__: object) -> None:
-        raise UnreachableError("no password was given")
-
-    monkeypatch.setattr("agent_config_sync.install.config_file.connect", refuse)
+    monkeypatch.setattr("agent_config_sync.install.config_file.login_problem", lambda *_: "no password was given")
+    monkeypatch.setattr("agent_config_sync.install.verification.login_problem", lambda *_: None)
     home.write("{}")
     home.config.chmod(0o644)
     ended = home.install("--dsn", secret)
     assert ended.status == 0
     assert "hunter2" in home.config.read_text()
     assert "others may read it, and it holds a password now" in ended.out
+
+
+PROGRAM = """\
+#!/bin/sh
+cat >"$0.told"
+[ -z "$PGPASSFILE$AGENT_CONFIG_SYNC_LOG_LEVEL" ] || exit 0
+echo "agent-config-sync: the server refused the login" >&2; exit 1
+"""
+
+
+def test_a_login_that_the_gateways_process_has_not_is_not_as_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.program("command", PROGRAM)
+    config = {"command": str(home.programs / "command")}
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": config}}}}))
+    monkeypatch.setenv("PGPASSFILE", "/mine")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_LOG_LEVEL", "info")
+    ended = home.install()
+    said = "the gateway's process could not reach the database: the server refused the login"
+    assert (ended.status, f"not so: database: {said}" in ended.out) == (1, True)
+    look = home.install("--verify-only")
+    assert (look.status, f"would    database       {said}" in look.out) == (3, True)
+    told = json.loads((home.programs / "command.told").read_text())
+    assert told["config"] == home.says()["plugins"]["entries"]["agent_config_sync"]["config"]
+
+
+def test_a_login_that_only_the_gateways_environment_knows_is_not_called_verified(home: Home) -> None:
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": "${OPS_DSN}"}}}}}))
+    ended = home.install()
+    assert ended.status == 0
+    assert "note     database       only the gateway's environment has OPS_DSN" in ended.out
+    assert "and not the login of the gateway's process: " in ended.out.splitlines()[-1]
+
+
+def test_a_password_that_was_given_anew_is_the_gateways_too(home: Home, empty_database: str) -> None:
+    old, new = (empty_database.replace("postgres@", f"postgres:{password}@") for password in ("old", "new"))
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": old}}}}}))
+    assert home.install("--dsn", new).status == 0
+    assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["dsn"] == new
 
 
 def test_a_plugin_that_would_not_come_up_is_named(home: Home) -> None:
@@ -476,6 +551,76 @@ def test_the_plugin_stays_for_the_other_gateway_of_this_user(home: Home, monkeyp
     assert not home.data.joinpath("door").exists()
 
 
+def _plugin(home: Home) -> dict[str, Any]:
+    config: dict[str, Any] = home.says()["plugins"]["entries"]["agent_config_sync"]["config"]
+    return config
+
+
+@pytest.mark.parametrize(("folder", "name"), [(".openclaw-work", "work"), ("other", "other"), (".hidden", "hidden")])
+def test_a_second_gateway_of_this_user_has_a_name_and_agents_of_its_own(
+    folder: str, name: str, home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.install()
+    first, home.config = home.config, home.folder / folder / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{agents: {list: [{id: 'second'}]}}")
+    own = f"{socket.gethostname()}-{name}"
+    assert f"this one is {own}" in home.install().out
+    assert _plugin(home)["gateway"] == own
+    assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'second'") == [own]
+    assert "this one is" not in home.install().out
+    home.config = first
+    monkeypatch.delenv("OPENCLAW_CONFIG_PATH")
+    assert home.install().status == 0
+    assert "gateway" not in _plugin(home)
+    assert b"second" not in first.with_name("agents.json").read_bytes()
+
+
+def test_a_second_gateway_whose_folder_is_called_like_anothers_has_a_name_of_its_own(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    for place in ("first", "a/box", "b/box"):
+        home.config = home.folder / place / "openclaw.json"
+        monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+        assert home.install().status == 0
+        names.add(_plugin(home).get("gateway"))
+    assert len(names) == 3
+
+
+def test_a_second_gateway_that_has_a_name_keeps_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.install()
+    home.config = home.folder / ".openclaw-work" / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{plugins: {entries: {agent_config_sync: {config: {gateway: 'box'}}}}}")
+    home.install()
+    assert _plugin(home)["gateway"] == "box"
+
+
+def test_the_gateways_state_folder_is_where_it_looks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCLAW_STATE_DIR", str(home.folder / "state"))
+    home.config = home.folder / "state" / "openclaw.json"
+    assert home.install().status == 0
+    assert home.says()["agents"] == {"$include": ["./agents.base.json5", "./agents.json"]}
+    assert not (home.folder / ".openclaw").exists()
+    assert home.uninstall().status == 0
+    assert list(home.config.parent.iterdir()) == []
+
+
+def test_a_state_folder_apart_from_the_configuration_is_used_and_left_as_it_was(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = home.folder / "state" / "agent-config-sync"
+    state.mkdir(parents=True)
+    (state / "another").touch()
+    monkeypatch.setenv("OPENCLAW_STATE_DIR", str(state.parent))
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    assert home.install().status == 0
+    assert list(state.glob("agents-*.json"))
+    assert home.uninstall().status == 0
+    assert [path.name for path in state.iterdir()] == ["another"]
+
+
 def test_the_plugin_stays_where_the_configuration_names_it_as_before(home: Home) -> None:
     home.write(json.dumps({"plugins": {"load": {"paths": [str(home.data / "door")]}}}))
     home.install()
@@ -496,23 +641,123 @@ def test_an_agents_json_of_somebody_elses_is_copied_before_it_is_replaced(home: 
     (copy,) = home.config.parent.glob("agents.json.before-*")
     assert copy.read_text() == old
     assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["old"]
+    assert home.uninstall().status == 0
+    assert home.output.read_text() == old
+
+
+def test_an_agents_json_that_nothing_includes_comes_back_too(home: Home) -> None:
+    home.write(CONFIG)
+    home.output.write_text("mine")
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert (home.output.read_text(), home.config.read_text()) == ("mine", CONFIG)
+
+
+def test_an_agents_json_whose_copy_is_gone_is_not_deleted(home: Home) -> None:
+    home.write(CONFIG)
+    home.output.write_text("mine")
+    home.install()
+    for copy in home.config.parent.glob("agents.json.before-*"):
+        copy.unlink()
     ended = home.uninstall()
-    assert ended.status == 0
-    assert "it stays: openclaw.json includes it" in ended.out
+    assert "note     agents.json    it stays as the database had it" in ended.out
     assert home.output.exists()
 
 
-def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home) -> None:
-    home.write(CONFIG)
-    home.install()
-    text = home.config.read_text()
-    home.record.unlink()  # as if nobody had run install.sh
+SAYS_MORE = {
+    "agents": {
+        "defaults": {"workspace": "/srv/ws", "models": {"a/b": {}, "c/d": {}}, "subagents": {"maxSpawnDepth": 2}},
+        "list": [{"id": "old", "default": True, "model": "a/b"}],
+    },
+    "tools": {"deny": ["exec"]},
+}
+
+
+def test_an_agents_json_that_says_more_than_the_database_holds_is_a_stop_before_anything_is_changed(home: Home) -> None:
+    home.write("{$include: './agents.json', gateway: {mode: 'local'}}")
+    home.output.write_text(json.dumps(SAYS_MORE))
+    ended = home.install()
+    assert (ended.status, ended.out) == (1, "")
+    assert "also says tools, agents.defaults.workspace, agents.defaults.models.c/d, and what" in ended.err
+    assert "move them into openclaw.json and run this again" in ended.err
+    assert json.loads(home.output.read_bytes()) == SAYS_MORE
+
+
+def test_what_an_agents_json_says_more_is_left_out_by_force_and_comes_back(home: Home) -> None:
+    home.write("{$include: './agents.json', gateway: {mode: 'local'}}")
+    home.output.write_text(json.dumps(SAYS_MORE))
+    ended = home.install("--force")
+    assert (ended.status, "tools is left out; the copy keeps it" in ended.out) == (0, True)
+    assert "tools" not in json.loads(home.output.read_bytes())
+    assert home.uninstall().status == 0
+    assert json.loads(home.output.read_bytes()) == SAYS_MORE
+
+
+BY_HAND = """\
+{
+  agents: { $include: './agents.json' },
+  plugins: {
+    load: { paths: ['DOOR'] },
+    entries: { agent_config_sync: { enabled: true, config: { command: 'COMMAND', dsn: 'DSN' } } },
+  },
+}
+"""
+
+
+def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home, empty_database: str) -> None:
+    command = Path(sys.executable).with_name("agent-config-sync")
+    text = BY_HAND.replace("COMMAND", str(command)).replace("DOOR", str(home.data / "door"))
+    text = text.replace("DSN", empty_database)
+    home.write(text)
+    home.output.write_text("{}")
     assert home.install().status == 0
     assert home.config.read_text() == text
     ended = home.uninstall()
     assert ended.status == 0
     assert "it is as it was before" in ended.out
     assert home.config.read_text() == text
+
+
+def test_a_record_that_is_lost_is_made_again_from_the_copy(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    assert "would    record" in home.install("--verify-only").out
+    assert home.install().status == 0
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
+
+
+def test_a_record_that_is_lost_names_the_output_that_openclaw_json_includes(home: Home) -> None:
+    config = {"outputPath": str(home.config.with_name("ours.json"))}
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": config}}}}))
+    text = home.config.read_text()
+    home.install()
+    home.record.unlink()
+    assert home.uninstall().status == 0
+    assert home.says() == json.loads(text)
+    assert not home.config.with_name("ours.json").exists()
+
+
+def test_without_a_record_the_way_back_leads_to_the_copy_too(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
+    assert not home.output.exists()
+
+
+def test_a_record_that_is_lost_with_the_copy_does_not_make_ours_what_was_before(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    assert home.install().status == 0
+    ended = home.uninstall()
+    assert ended.status == 1
+    assert "is gone" in ended.err
 
 
 def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> None:
@@ -530,6 +775,15 @@ def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> No
     }
     assert not home.base.exists()
     assert list(home.config.parent.glob("agents.base.json5.before-*"))
+
+
+def test_the_way_back_leaves_no_copy_of_what_we_wrote(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(home.config.read_text().replace("#ff8800", "#000000"))
+    home.uninstall()
+    (copy,) = home.config.parent.glob("openclaw.json.before-*")
+    assert copy.read_text() == CONFIG
 
 
 FLATTENED = {"defaults": {"subagents": {"maxSpawnDepth": 2}}, "list": [{"id": "lead", "model": "a/b"}]}
@@ -565,6 +819,39 @@ def test_a_copy_that_is_gone_is_a_stop_for_the_way_back(home: Home) -> None:
     assert ended.status == 1
     assert "is gone" in ended.err
     assert home.config.read_text() == text
+
+
+def test_a_copy_that_is_gone_gives_way_to_force(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    assert "--force" in home.uninstall().err
+    ended = home.install("--uninstall", "--force")
+    assert (ended.status, "its copy is gone" in ended.out) == (0, True)
+    assert home.says() == {
+        "ui": {"seamColor": "#ff8800"},
+        "agents": {"defaults": {"subagents": {"maxSpawnDepth": 2}}},
+    }
+
+
+def test_the_operators_own_file_that_is_gone_comes_back_from_the_copy(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    before = home.base.read_bytes()
+    home.base.unlink()
+    look = home.install("--verify-only")
+    assert (look.status, "would    agents.base.json5" in look.out) == (3, True)
+    assert home.install().status == 0
+    assert home.base.read_bytes() == before
+
+
+def test_the_way_back_does_not_need_the_operators_own_file(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.base.unlink()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
 
 
 def test_a_broken_record_is_a_stop_with_the_way_out(home: Home) -> None:
@@ -621,6 +908,22 @@ def test_the_gateways_unit_is_restarted_where_that_is_needed(
     ended = home.install(*words)
     assert ended.status == 0
     assert expected in ended.out
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("2026.3.13", "not needed: OpenClaw 2026.3.13 restarts itself for this"),
+        ("2026.8.1", "not needed: OpenClaw 2026.8.1 restarts itself for this"),
+        ("2026.9.6", "not needed: a gateway that runs takes the change by itself\n"),
+        ("2026.8.9", "takes the change by itself; some versions restart for it"),
+    ],
+)
+def test_a_gateway_that_restarts_itself_is_told_of(
+    version: str, expected: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set_version(monkeypatch, version)
+    assert expected in home.install("--no-restart").out
 
 
 @pytest.mark.parametrize(
@@ -690,6 +993,148 @@ def test_a_login_that_may_only_read_is_told_who_may_write(home: Home, empty_data
         assert home.config.read_text() == CONFIG
     finally:
         _as_owner(empty_database, f"DROP ROLE {reader}")
+
+
+AGENTS_OF_TODAY = """\
+{agents: {entries: {a: {thinkingDefault: 'high', params: {temperature: 1}}},
+          defaults: {systemAgent: {agentId: 'a'}}}}
+"""
+
+
+def _set_version(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
+    if version is None:
+        monkeypatch.delenv("AGENT_CONFIG_SYNC_GATEWAY_VERSION")
+    else:
+        monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY_VERSION", version)
+
+
+def test_after_a_downgrade_our_file_has_the_form_that_the_older_gateway_takes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write("{agents: {entries: {a: {}}}}")
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    _set_version(monkeypatch, "2026.7.1")
+    assert home.install().status == 0
+    assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["a"]
+
+
+def test_a_run_that_does_not_know_the_version_leaves_our_file_alone(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(AGENTS_OF_TODAY)
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    before = home.output.read_bytes()
+    _set_version(monkeypatch, None)
+    _as_owner(empty_database, "DELETE FROM gateway_status")
+    ended = home.install()
+    assert (ended.status, "note     agents.json    it stays as it is" in ended.out) == (0, True)
+    assert home.output.read_bytes() == before
+
+
+def test_a_run_that_does_not_know_the_version_takes_the_one_that_the_gateway_has_reported(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(AGENTS_OF_TODAY)
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    before = home.output.read_bytes()
+    _set_version(monkeypatch, None)
+    assert "already  agents.json" in home.install().out
+    assert home.output.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "lacking"),
+    [
+        ("DROP TRIGGER agent_config_changed_update ON agents", "trigger agent_config_changed_update of agents"),
+        ("ALTER TABLE agents DISABLE TRIGGER agent_config_changed_update", "trigger agent_config_changed_update of a"),
+        ("DROP TABLE agent_system_config", "table agent_system_config"),
+        ("ALTER TABLE agents DROP COLUMN thinking CASCADE", "column thinking of agents"),
+    ],
+)
+def test_what_somebody_has_taken_from_the_database_is_named_and_put_back(
+    statement: str, lacking: str, home: Home, empty_database: str
+) -> None:
+    home.install("--no-gateway")
+    _as_owner(empty_database, statement)
+    look = home.install("--verify-only", "--no-gateway")
+    assert (look.status, "would    database       repair" in look.out, lacking in look.out) == (3, True, True)
+    ended = home.install("--no-gateway")
+    assert (ended.status, "done     database       repaired" in ended.out) == (0, True)
+    assert home.install("--verify-only", "--no-gateway").status == 0
+
+
+@pytest.mark.parametrize(
+    ("replaced", "by", "base", "finding"),
+    [
+        (
+            './agents.json"]',
+            './agents.json"], defaults: { subagents: { maxSpawnDepth: 1 } }',
+            None,
+            "beats the database",
+        ),
+        (
+            '"./agents.base.json5", "./agents.json"',
+            '"./agents.json", "./agents.base.json5"',
+            "{defaults: {subagents: {maxSpawnDepth: 3}}}",
+            "beats the database",
+        ),
+        ("", "", "{list: [{id: 'lead'}]}", "also defines agent lead of the database"),
+        ("", "", "{list: [{id: 'new'}]}", "has a list of agents beside ours"),
+    ],
+)
+def test_what_keeps_the_database_from_winning_is_not_as_said(
+    replaced: str, by: str, base: str | None, finding: str, home: Home
+) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.config.write_text(home.config.read_text().replace(replaced, by))
+    if base is not None:
+        home.base.write_text(base)
+    look = home.install("--verify-only")
+    assert (look.status, "would    openclaw.json" in look.out, finding in look.out) == (3, True, True)
+    ended = home.install()
+    assert (ended.status, "not so: openclaw.json: " in ended.out, finding in ended.out) == (1, True, True)
+
+
+def test_a_restart_that_is_due_would_be_made(home: Home) -> None:
+    home.install()
+    (home.data / "restart-due").touch()
+    look = home.install("--verify-only")
+    assert (look.status, "would    restart" in look.out) == (3, True)
+
+
+def test_a_backup_that_is_gone_is_told(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    for copy in home.config.parent.glob("openclaw.json.before-*"):
+        copy.unlink()
+    look = home.install("--verify-only")
+    assert (look.status, "is gone: --uninstall would need it" in look.out) == (0, True)
+
+
+def test_a_login_that_may_not_repair_is_told_who_may(home: Home, empty_database: str) -> None:
+    home.install("--no-gateway")
+    _as_owner(empty_database, "DROP TRIGGER agent_config_changed_update ON agents")
+    reader = f"mender_{os.getpid()}"
+    _as_owner(empty_database, f"CREATE ROLE {reader} LOGIN IN ROLE agent_config_reader")
+    try:
+        ended = home.install("--no-gateway", "--dsn", empty_database.replace("postgres@", f"{reader}@"))
+        assert (ended.status, "only postgres may put it back" in ended.err) == (1, True)
+    finally:
+        _as_owner(empty_database, f"DROP ROLE {reader}")
+
+
+def _row(dsn: str, question: str) -> Any:
+    async def ask() -> Any:
+        connection = await asyncpg.connect(dsn)
+        answer = await connection.fetchval(question)
+        await connection.close()
+        return answer
+
+    return asyncio.run(ask())
 
 
 def _as_owner(dsn: str, statement: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.install.openclaw_json import PLUGIN
-from agent_config_sync.install.sources import find_settings, plugin_settings, without_password
+from agent_config_sync.install.sources import find_settings, plugin_settings, unset_names, without_password
 from agent_config_sync.settings import Settings
 
 SECRET = "hunter2"
@@ -113,11 +113,131 @@ def test_what_the_plugins_config_cannot_say_is_refused_with_the_way_out(
         plugin_settings(config, {}, settings)
 
 
-def test_a_dsn_needs_nothing_of_what_libpq_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGHOST", "one,two")
-    monkeypatch.setenv("PGSERVICE", "prod")
-    settings = find_settings(config, {}, {"dsn": "postgresql:///ops"})
-    assert plugin_settings(config, {}, settings) == {"dsn": "postgresql:///ops"}
+WHOLE = "postgresql://me@there:5432/ops?sslmode=verify-full&sslrootcert=/ca.pem"
+
+
+def test_a_dsn_that_says_all_needs_nothing_of_what_libpq_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT"):
+        monkeypatch.setenv(name, "1,2")
+    settings = find_settings(config, {}, {"dsn": WHOLE})
+    assert plugin_settings(config, {}, settings) == {"dsn": WHOLE}
+
+
+def test_what_a_dsn_leaves_to_libpq_is_told_beside_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PGHOST": "elsewhere", "PGPORT": "5433", "PGUSER": "me", "PGDATABASE": "ops"}.items():
+        monkeypatch.setenv(name, value)
+    settings = find_settings(config, {}, {"dsn": "postgresql://there"})
+    assert plugin_settings(config, {}, settings) == {
+        "dsn": "postgresql://there", "port": 5433, "user": "me", "database": "ops",
+    }  # fmt: skip
+
+
+def test_what_a_dsn_there_leaves_to_libpq_is_added(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGUSER", "me")
+    effective = saying(dsn="postgresql://there/ops")
+    assert plugin_settings(config, effective, find_settings(config, effective, {})) == {"user": "me"}
+
+
+@pytest.mark.parametrize(
+    ("name", "dsn"),
+    [
+        ("PGHOST", "postgresql:///ops"),
+        ("PGSSLMODE", "postgresql://me@there:5432/ops"),
+        ("PGSSLROOTCERT", "postgresql://me@there:5432/ops?sslmode=verify-ca"),
+    ],
+)
+def test_what_a_dsn_leaves_to_libpq_and_the_plugin_cannot_say_is_refused(
+    name: str, dsn: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "one,two")
+    settings = find_settings(config, {}, {"dsn": dsn})
+    with pytest.raises(RefusedError, match=f"{name}.*--dsn"):
+        plugin_settings(config, {}, settings)
+
+
+def test_tls_is_no_matter_of_a_socket(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "require")
+    dsn = "postgresql://me@/ops?host=/run/postgresql"
+    assert plugin_settings(config, {}, find_settings(config, {}, {"dsn": dsn})) == {"dsn": dsn}
+
+
+# --- a password that is given anew
+
+
+def test_a_password_in_a_dsn_takes_the_place_of_the_old_one(config: Path) -> None:
+    effective = saying(dsn=f"postgresql://me:{SECRET}@there/ops")
+    given = {"dsn": "postgresql://me:new@there/ops"}
+    assert plugin_settings(config, effective, find_settings(config, effective, given)) == given
+
+
+def test_a_password_of_its_own_takes_the_place_of_the_old_one(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    effective = saying(host="there", password=SECRET)
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "new")
+    assert plugin_settings(config, effective, find_settings(config, effective, {})) == {"password": "new"}
+
+
+def test_a_password_that_is_the_same_is_not_told_again(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGUSER", "me")
+    effective = saying(host="there", password=SECRET)
+    assert plugin_settings(config, effective, find_settings(config, effective, {})) == {"user": "me"}
+
+
+def test_a_dsn_without_a_password_does_not_take_the_old_one_away(config: Path) -> None:
+    effective = saying(dsn=f"postgresql://me:{SECRET}@there/ops")
+    settings = find_settings(config, effective, {"dsn": "postgresql://me@there/ops"})
+    assert plugin_settings(config, effective, settings) == {}
+
+
+# --- what the gateway's environment says
+
+BY_NAME = "${OPS_DSN}"
+
+
+def test_a_reference_to_the_environment_is_what_it_stands_for(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_DSN", "postgresql://me@there/ops")
+    effective = saying(dsn=BY_NAME)
+    settings = find_settings(config, effective, {})
+    assert settings.database_keywords() == {"dsn": "postgresql://me@there/ops"}
+    assert plugin_settings(config, effective, settings) == {}
+    assert unset_names(effective) == ()
+
+
+def test_a_reference_is_not_replaced_by_a_password_that_is_given(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_DSN", f"postgresql://me:{SECRET}@there/ops")
+    effective = saying(dsn=BY_NAME)
+    settings = find_settings(config, effective, {"dsn": "postgresql://me:new@there/ops"})
+    assert plugin_settings(config, effective, settings) == {}
+
+
+@pytest.mark.parametrize("effective", [saying(dsn=BY_NAME), {"channels": {"agent_chat": {"host": BY_NAME}}}])
+def test_a_database_that_only_the_gateways_environment_knows_must_be_given(
+    effective: Mapping[str, Any], config: Path
+) -> None:
+    with pytest.raises(SettingsError, match="OPS_DSN, which is not set here"):
+        find_settings(config, effective, {})
+
+
+def test_a_database_that_only_the_gateways_environment_knows_stays_as_it_is_said(config: Path) -> None:
+    effective = saying(dsn=BY_NAME)
+    settings = find_settings(config, effective, {"dsn": "postgresql://me@there/ops"})
+    assert plugin_settings(config, effective, settings) == {}
+    assert unset_names(effective) == ("OPS_DSN",)
+
+
+def test_a_password_that_only_the_gateways_environment_knows_is_left_to_it(config: Path) -> None:
+    effective = saying(host="there", password="${OPS_PASSWORD}")
+    settings = find_settings(config, effective, {})
+    assert settings.database_keywords() == {"host": "there"}
+    assert plugin_settings(config, effective, settings) == {}
+
+
+def test_a_name_that_only_the_gateways_environment_knows_must_be_set_here_too(config: Path) -> None:
+    with pytest.raises(SettingsError, match=r"gateway .* BOX, which is not set here"):
+        find_settings(config, saying(gateway="${BOX}"), {"dsn": "postgresql:///ops"})
+
+
+def test_two_dollars_are_no_reference(config: Path) -> None:
+    assert keywords(config, saying(host="there", password="$${PASSWORD}"))["password"] == "${PASSWORD}"
 
 
 def test_what_the_plugin_is_not_told_of_its_database_is_added(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +322,10 @@ def test_what_agent_chat_does_not_say_is_told_with_all_that_it_does(
         (f"postgresql://me:{SECRET}@there/ops", "postgresql://me@there/ops"),
         (f"postgresql://:{SECRET}@there/ops", "postgresql://@there/ops"),
         ("postgresql://me@there:5432/ops", "postgresql://me@there:5432/ops"),
+        (f"postgresql://me@there/ops?password={SECRET}", "postgresql://me@there/ops"),
+        (f"postgresql://me@there/ops?password={SECRET}&host=a", "postgresql://me@there/ops?host=a"),
+        (f"postgresql://me@there/ops?host=a&password={SECRET}&port=1", "postgresql://me@there/ops?host=a&port=1"),
+        (f"postgresql://me@there/ops?host=a&password={SECRET}", "postgresql://me@there/ops?host=a"),
         ("postgresql://there:5432/ops?application_name=a:b@c", "postgresql://there:5432/ops?application_name=a:b@c"),
     ],
 )

@@ -128,9 +128,18 @@ def test_registering_again_changes_nothing(plugins: dict[str, Any]) -> None:
 
 
 def test_what_the_configuration_says_of_the_plugin_stays() -> None:
-    says = {"plugins": {"entries": {PLUGIN: {"enabled": False, "config": {"dsn": "mine"}}}}}
+    says = {"plugins": {"entries": {PLUGIN: {"enabled": False, "config": {"command": "mine"}}}}}
     value: Any = register(Json5Text(json.dumps(says)), says, WANTED).value
-    assert value["plugins"]["entries"][PLUGIN] == {"enabled": False, "config": {"dsn": "mine", "command": "/opt/bin/x"}}
+    config = {"command": "mine", "dsn": WANTED.config["dsn"]}
+    assert value["plugins"]["entries"][PLUGIN] == {"enabled": False, "config": config}
+
+
+def test_a_password_that_is_given_anew_takes_the_place_of_the_old_one() -> None:
+    text = f"{{plugins: {{entries: {{{PLUGIN}: {{config: {{ dsn: 'old', /* mine */ gateway: 'box' }}}}}}}}}}"
+    document = Json5Text(text)
+    assert isinstance(document.value, dict)
+    registered = register(document, document.value, Registration(DOOR, {"dsn": "new", "gateway": "other"}))
+    assert """config: { dsn: "new", /* mine */ gateway: 'box' }""" in registered.text
 
 
 def test_a_door_that_is_named_with_a_tilde_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +217,46 @@ def test_what_the_operator_has_changed_in_his_own_file_comes_back_too() -> None:
     value: Any = move_back(document, before, changed, ["lead", "coder"], output=OUTPUT).value
     assert value["agents"]["defaults"] == {"model": "c/d"}
     assert sorted(value["agents"]["entries"]) == ["coder", "lead", "new", "odd"]
+
+
+def test_agents_that_came_as_entries_since_become_members_of_a_list() -> None:
+    before = Json5Text("{agents: {list: [{id: 'a', model: 'x/y'}, {id: 'b'}]}}")
+    document, _ = move_section(before, ["a", "b"], output=OUTPUT)
+    base = "{entries: {c: {model: 'c/d'}, b: {model: 'new/one'}}}"
+    value: Any = move_back(document, before, base, ["a", "b"], output=OUTPUT).value
+    assert value["agents"] == {
+        "list": [{"id": "a", "model": "x/y"}, {"id": "c", "model": "c/d"}, {"id": "b", "model": "new/one"}]
+    }
+
+
+def test_agents_that_came_as_a_list_since_become_entries() -> None:
+    before = Json5Text("{agents: {entries: {a: {model: 'x/y'}}}}")
+    document, _ = move_section(before, ["a"], output=OUTPUT)
+    base = "{list: [{id: 'c', model: 'c/d'}]}"
+    value: Any = move_back(document, before, base, ["a"], output=OUTPUT).value
+    assert value["agents"] == {"entries": {"a": {"model": "x/y"}, "c": {"model": "c/d"}}}
+
+
+def test_two_lists_become_one() -> None:
+    before = Json5Text("{agents: {list: [{id: 'a'}]}}")
+    document, _ = move_section(before, ["a"], output=OUTPUT)
+    value: Any = move_back(document, before, "{list: [{id: 'c'}]}", ["a"], output=OUTPUT).value
+    assert value["agents"] == {"list": [{"id": "a"}, {"id": "c"}]}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "base"),
+    [
+        ("{list: [{id: 'a'}]}", "{entries: {$include: './more.json5'}}"),
+        ("{entries: {a: {}}}", "{list: {$include: './more.json5'}}"),
+        ("{entries: {a: {}}}", "{list: [{model: 'x/y'}]}"),
+    ],
+)
+def test_agents_that_cannot_be_put_into_the_form_of_before_are_a_stop(earlier: str, base: str) -> None:
+    before = Json5Text(f"{{agents: {earlier}}}")
+    document, _ = move_section(before, ["a"], output=OUTPUT)
+    with pytest.raises(RefusedError, match="write them there as"):
+        move_back(document, before, base, ["a"], output=OUTPUT)
 
 
 def test_what_stands_beside_our_include_is_not_lost() -> None:

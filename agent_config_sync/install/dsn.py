@@ -1,0 +1,51 @@
+"""What a DSN says itself, and what it leaves to libpq's environment variables."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+LIBPQ = {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "user": "PGUSER"}
+"""Variables that settings have a name for."""
+
+TLS = {
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+}
+"""Variables for which only a DSN has one."""
+
+_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#@]*(?=@)")
+_PARAMETER = re.compile(r"(?<=[?&])password=[^&#]*(?:&|$)")
+
+
+def without_password(dsn: str) -> str:
+    """Return the DSN without its password; the rest stays as it is written."""
+    bare = _PASSWORD.sub(r"\1", dsn, count=1)
+    found = _PARAMETER.sub("", bare)
+    return found.rstrip("?&") if found != bare else bare
+
+
+def said_in(dsn: str) -> frozenset[str]:
+    """Return the names, as in `LIBPQ` and `TLS`, of what the DSN says; one that cannot be read says everything."""
+    try:
+        parts = urlsplit(dsn)
+        query = parse_qs(parts.query)
+    except ValueError:
+        return frozenset({*LIBPQ, *TLS})
+    user, at, hosts = parts.netloc.rpartition("@")
+    host = hosts or query.get("host", [""])[-1]
+    said = {
+        "host": host,
+        "port": "port" in query or re.search(r":\d+(?:,|$)", host),
+        "database": parts.path.strip("/") or query.keys() & {"dbname", "database"},
+        "user": (at and user.partition(":")[0]) or "user" in query,
+    }
+    # A socket knows no TLS.
+    tls = TLS if host.startswith("/") else query.keys() & TLS.keys()
+    return frozenset({*(name for name, value in said.items() if value), *tls})
