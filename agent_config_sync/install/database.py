@@ -10,7 +10,6 @@ from agent_config_sync.errors import RightsError
 from agent_config_sync.install.job import Job
 from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
-from agent_config_sync.postgres.intake import other_owner
 from agent_config_sync.postgres.migrate import migrate, pending
 from agent_config_sync.postgres.schema import TRIGGERS, SchemaState, read_schema_state
 
@@ -22,7 +21,8 @@ async def prepare_database(job: Job, connection: asyncpg.Connection) -> None:
     """
     where = server_of(job.settings).name
     names = ", ".join(migration.name for migration in await pending(connection))
-    lacking = await _lacking(connection)
+    state = await _state(connection)
+    lacking = ", ".join(_lacking(state))
     if not names and not lacking:
         job.say("already", "database", f"{where} has all tables and triggers")
     elif job.options.look:
@@ -31,23 +31,23 @@ async def prepare_database(job: Job, connection: asyncpg.Connection) -> None:
         await migrate(connection, repair=bool(lacking))
         job.say("done", "database", f"applied {names} to {where}")
     else:
-        owner = await other_owner(connection)
-        if owner is not None:
-            raise RightsError(f"{where} lacks {lacking}, and only {owner} may put it back: run this with that login")
+        if state.login.owner is not None:
+            raise RightsError(
+                f"{where} lacks {lacking}, and only {state.login.owner} may put it back: run this with that login"
+            )
         await migrate(connection, repair=True)
         job.say("done", "database", f"repaired {where}: {lacking}")
 
 
-async def _lacking(connection: asyncpg.Connection) -> str:
-    """Return what is not as the migrations made it, empty if nothing."""
+async def _state(connection: asyncpg.Connection) -> SchemaState:
     try:
-        state = await read_schema_state(connection)
+        return await read_schema_state(connection)
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
-    return ", ".join(_parts(state))
 
 
-def _parts(state: SchemaState) -> Iterator[str]:
+def _lacking(state: SchemaState) -> Iterator[str]:
+    """Yield what is not as the migrations made it."""
     for table in state.missing_tables:
         yield f"table {table}"
     for table, column in state.missing_columns:

@@ -8,6 +8,7 @@ from pathlib import Path
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.gateway.layout_watch import look_at_layout
 from agent_config_sync.gateway.validator import validate
+from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.login import login_problem
@@ -54,7 +55,8 @@ def _layout_findings(places: Places, found: Found) -> list[str]:
     content = atomic.read(places.output)
     if content is None or found.layout is None or found.included_at is None:
         return []
-    findings = look_at_layout(places.config, places.output, found.layout, content, found.included_at)
+    version = find_version(None, None)
+    findings = look_at_layout(places.config, places.output, found.layout, content, found.included_at, version=version)
     own = [layer for layer in found.layout.under if layer.path == places.base.resolve() and layer.section.get("list")]
     if own and not findings:
         both = f"{places.base} has a list of agents beside ours, and the gateway puts one after the other"

@@ -14,7 +14,6 @@ from agent_config_sync.postgres.agent_columns import as_columns_take, no_further
 from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.queries import query
-from agent_config_sync.postgres.schema import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +60,6 @@ async def reported_version(connection: asyncpg.Connection, *, account: str, gate
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
     return version
-
-
-async def other_owner(connection: asyncpg.Connection) -> str | None:
-    """Return the login that may change our tables where this one may not, None where it may.
-
-    Raises: DatabaseError.
-    """
-    try:
-        owner: str | None = await connection.fetchval(query("schema_owner"), list(COLUMNS))
-    except QUERY_FAILURES as error:
-        raise query_failure(error, "the database") from None
-    return owner
 
 
 async def take_in(

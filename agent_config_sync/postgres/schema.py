@@ -87,8 +87,8 @@ class Login:
     """Who we are in the database.
 
     role_there: the server has agent_config_reader; reader: this login has its rights; member: it is in it, maybe
-    without its rights (NOINHERIT), which are a matter of the grant where inherits_by_grant. owner: who owns the tables,
-    None if this login can act as the owner.
+    without its rights (NOINHERIT), which are a matter of the grant where inherits_by_grant. owner: who may
+    repair the tables, None if this login may.
     """
 
     login: str
@@ -138,7 +138,7 @@ async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
     there = {table["name"]: set(table["columns"]) for table in tables if table["there"]}
     triggers = await connection.fetch(query("schema_triggers"), list(TRIGGERS), CHANNEL, list(FUNCTIONS))
     rights = await connection.fetch(query("rights_missing"), *_columns_of(_askable(there)))
-    login = await connection.fetchrow(query("login"))
+    login = await connection.fetchrow(query("login"), list(COLUMNS))
     assert login is not None  # a row of constants
     return SchemaState(
         missing_tables=tuple(name for name in COLUMNS if name not in there),

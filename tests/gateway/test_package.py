@@ -16,12 +16,10 @@ from agent_config_sync.resources import resource
 
 FILES = {"index.js", "openclaw.plugin.json", "package.json"}
 
-CONSENT = {
-    "--force": (GatewayVersion(2026, 5, 12), None),
-    "--dangerously-force-unsafe-install": (GatewayVersion(2026, 5, 12), GatewayVersion(2026, 7, 1)),  # a process starts
-    "--accept-capabilities": (GatewayVersion(2026, 8, 1), None),
-}
-"""What `plugins install` wants to hear before it installs, since when, and before which version."""
+pytestmark = pytest.mark.gateway_since(2026, 7, 1)  # before, `plugins install` flattens the include, or refuses to
+
+CONSENT = {"--force": GatewayVersion(2026, 7, 1), "--accept-capabilities": GatewayVersion(2026, 8, 1)}
+"""What `plugins install` wants to hear before it installs, and since when."""
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +50,7 @@ def shared(deploy: Deploy, package: Path) -> Deployment:
 
         gateway.edit_config(without)
         version = gateway.installation.version
-        consent = [
-            option
-            for option, (since, before) in CONSENT.items()
-            if since <= version and (before is None or version < before)
-        ]
+        consent = [option for option, since in CONSENT.items() if version >= since]
         ended = gateway.openclaw("plugins", "install", str(package), *consent)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         gateway.edit_config(lambda config: config["plugins"]["entries"].update(agent_config_sync=own))
