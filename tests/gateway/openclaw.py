@@ -33,6 +33,9 @@ Layout: TypeAlias = Literal["section", "root"]
 VALIDATOR_SINCE = GatewayVersion(2026, 3, 2)
 """The first version with `openclaw config validate`."""
 
+TAKES_PLUGINS_SINCE = GatewayVersion(2026, 5, 12)
+"""Until then a gateway restarts for a change of `plugins`."""
+
 DEVICES = (GatewayVersion(2026, 3, 0), GatewayVersion(2026, 5, 0))
 """From the first of these versions until before the second, a client without a device of its own has no rights."""
 
@@ -92,6 +95,8 @@ class Installation:
             "LANG": "C.UTF-8",
             "TMPDIR": str(temporary),
             "XDG_STATE_HOME": str(home / "state"),
+            # 2026.3.13 would restart as another process, which nobody here would end.
+            **({"OPENCLAW_NO_RESPAWN": "1"} if self.version < TAKES_PLUGINS_SINCE else {}),
         }
 
     def run(self, *words: str, home: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
