@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -276,22 +275,26 @@ async def test_a_deferred_signal_is_reported_and_tried_again(start: Start, opera
     await eventually(operator, "SELECT state = 'pending' AND error LIKE '%gateway_pid_file%' FROM gateway_status")
 
 
-async def test_two_gateways_of_one_name_are_told_of_each_other(
-    start: Start, operator: Operator, tmp_path: Path
+async def test_a_status_that_somebody_else_writes_every_time_in_between_is_said_to_be_contested(
+    start: Start, operator: Operator
 ) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    one = await start(wait=Reported)
-    other = await start(
-        wait=Reported, config_path=elsewhere / "openclaw.json", output_path=None, state_dir=elsewhere / "state"
-    )
-    for _ in range(6):
-        for running in (one, other):
-            running.events.forget()
+    running = await start(wait=Reported)
+
+    async def one_round() -> None:
+        running.events.forget()
         await operator.execute("NOTIFY agent_config_changed")
-        for running in (one, other):
-            await running.events.until(Reported)
-    assert "another process reports as here too" in (await operator.fetchval("SELECT warnings[1] FROM gateway_status"))
-    await other.plugin.stop()
+        await running.events.until(Reported)
+
+    for _ in range(3):
+        await operator.execute("UPDATE gateway_status SET host = 'elsewhere'")
+        await one_round()
+    await operator.execute("UPDATE gateway_status SET host = 'elsewhere'")
+    await one_round()
+    assert running.events.count(StatusContested) == 1
+    assert "another process reports as here too" in await operator.fetchval("SELECT warnings[1] FROM gateway_status")
+    await one_round()
+    await one_round()
+    assert "another process" not in await operator.fetchval("SELECT warnings::text FROM gateway_status")
 
 
 async def test_a_command_beside_a_run_is_no_namesake(start: Start, operator: Operator) -> None:
