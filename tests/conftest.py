@@ -118,3 +118,13 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
     yield started
     for plugin in running:
         await plugin.stop()
+
+
+@pytest.fixture
+def _as_nobody() -> Iterator[None]:
+    """Lend the rights of a user who owns nothing, where the tests run as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -518,16 +517,6 @@ async def test_a_signal_that_might_open_a_debugger_is_found_and_cured(settings: 
 
 
 # --- the output
-
-
-@pytest.fixture
-def _as_nobody() -> Iterator[None]:
-    """Lend the rights of a user who owns nothing, where the tests run as root."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(before)
 
 
 @pytest.mark.usefixtures("_as_nobody")

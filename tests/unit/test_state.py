@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -197,16 +196,6 @@ def test_nobody_saves_while_another_process_does_and_the_holder_is_named(
     monkeypatch.setattr("agent_config_sync.state.LOCK_DEADLINE", 0.0)
     with ours._alone(), pytest.raises(LockedError, match=f"held by pid {os.getpid()}"):
         other.save(default="other")
-
-
-@pytest.fixture
-def _as_nobody() -> Iterator[None]:
-    """Lend the rights of a user who owns nothing, where the tests run as root."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(before)
 
 
 @pytest.mark.usefixtures("_as_nobody")
