@@ -32,7 +32,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.errors import SettingsError
-from agent_config_sync.model.site import GatewayVersion
+from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
 _NOT_SETTINGS = frozenset({"test_dsn", "test_gateway"})
@@ -71,8 +71,8 @@ def _names_a_file(path: Path) -> Path:
 
 
 def _version(text: str) -> str:
-    if GatewayVersion.parse(text) is None:
-        raise ValueError("it must be a version of OpenClaw, such as 2026.9.6")
+    if text != UNKNOWN_VERSION and GatewayVersion.parse(text) is None:
+        raise ValueError(f"it must be a version of OpenClaw, such as 2026.9.6, or {UNKNOWN_VERSION}")
     return text
 
 
@@ -170,7 +170,9 @@ class Settings(BaseModel):
         description="Folder for what must survive a kill; default: `STATE_DIRECTORY`, else XDG's state folder.",
     )
     gateway_version: Annotated[str, AfterValidator(_version)] | None = Field(
-        None, description="Version of the gateway where it cannot be found out, such as `2026.9.6`."
+        None,
+        description="Version of the gateway where it cannot be found out, such as `2026.9.6`; with `unknown` it is not "
+        "looked for, and everything is done in the way that all versions understand.",
     )
     gateway_pid: int | None = Field(
         None, ge=1, description="Process id of the gateway (in a container, often 1); only `reload = signal` needs it."

@@ -8,11 +8,15 @@ from pathlib import Path
 import orjson
 
 from agent_config_sync.gateway.process import GatewayProcess
-from agent_config_sync.model.site import GatewayVersion
+from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
 def find_version(told: str | None, process: GatewayProcess | None) -> GatewayVersion | None:
-    """Return the gateway's version: as told (by the door or the settings), as its process runs, as installed."""
+    """Return the gateway's version: as told (by the door or the settings), as its process runs, as installed; None
+    where nobody knows it, or is to be asked.
+    """
+    if told == UNKNOWN_VERSION:
+        return None
     version = GatewayVersion.parse(told)
     if version is not None:
         return version

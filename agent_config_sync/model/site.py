@@ -10,6 +10,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 Roster: TypeAlias = Literal["list", "entries"]
 Layout: TypeAlias = Literal["root", "section"]
 
+UNKNOWN_VERSION = "unknown"
+"""What an operator says of a gateway whose version is not to be believed."""
+
 _VERSION = re.compile(r"v?(\d{4})\.(\d{1,2})\.(\d{1,4})(?:[-+].*)?", re.ASCII)
 
 

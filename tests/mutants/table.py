@@ -38,8 +38,8 @@ MUTANTS = (
         "2 one worker: the dirty mark is cleared after the snapshot",
         "02_a_change_during_the_snapshot_is_published_by_the_next_pass",
         "agent_config_sync/sync/passes.py",
-        "                snapshot = await reader.read(DEFAULTS)\n",
-        "                snapshot = await reader.read(DEFAULTS)\n                self._wake.clear()\n",
+        "            snapshot = await reader.read(DEFAULTS)\n",
+        "            snapshot = await reader.read(DEFAULTS)\n            self._wake.clear()\n",
     ),
     Mutant(
         "3 one instant: each statement sees its own",
@@ -140,8 +140,8 @@ MUTANTS = (
         "11 one writer: a pass does not lock",
         "11_a_pass_waits_for_another_process_and_then_names_it",
         "agent_config_sync/sync/passes.py",
-        "async with pass_lock(self._settings.output).held(LOCK_DEADLINE):",
-        "if True:",
+        "async with pass_lock(self._settings.output).held(LOCK_DEADLINE):\n                unpaid",
+        "if True:\n                unpaid",
     ),
     Mutant(
         "12 stop means stop: the gate lets everything pass",

@@ -69,7 +69,8 @@ def test_an_installed_command_tells_by_its_package_through_a_link(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "openclaw").symlink_to(script)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    assert find_version("unknown", None) == V(2026, 5, 12)
+    assert find_version(None, None) == V(2026, 5, 12)
+    assert find_version("unknown", None) is None
 
 
 @pytest.mark.parametrize(
