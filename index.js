@@ -23,10 +23,12 @@ const STATUS_DEADLINE = 20_000; // ms for one answer of the gateway method
 const HINT = `set plugins.entries.${ID}.config.command`;
 
 // A path as the gateway takes it from its environment (OpenClaw docs, help/environment, Paths and instances).
-const named = (name, home) => {
+const named = (name, folder) => {
   const path = process.env[name]?.trim();
-  return path && path !== "undefined" && path !== "null" ? path.replace(/^~(?=$|\/)/, home) : null;
+  return path && path !== "undefined" && path !== "null" ? path.replace(/^~(?=$|\/)/, folder) : null;
 };
+
+const home = () => named("OPENCLAW_HOME", homedir()) ?? homedir();
 
 // Who the gateway is, as one line of JSON. The plugin's config of `config` is newer than api.pluginConfig where a
 // restart inside the process did not register plugins anew.
@@ -39,7 +41,7 @@ function greeting(api, config, stateDir, version) {
     version,
     script: process.argv[1] ?? null,
     pid: process.pid,
-    configPath: named("OPENCLAW_CONFIG_PATH", homedir()) ?? join(stateDir, "openclaw.json"),
+    configPath: named("OPENCLAW_CONFIG_PATH", home()) ?? join(stateDir, "openclaw.json"),
     stateDir,
     token: typeof token === "string" ? token : null,
     door: api.version ?? null,
@@ -84,8 +86,7 @@ function registerCommands(api) {
         .allowUnknownOption()
         .helpOption(false)
         .action(async (words) => {
-          const home = named("OPENCLAW_HOME", homedir()) ?? homedir();
-          const stateDir = named("OPENCLAW_STATE_DIR", home) ?? join(home, ".openclaw");
+          const stateDir = named("OPENCLAW_STATE_DIR", home()) ?? join(home(), ".openclaw");
           const hello = greeting(api, config ?? api.config ?? {}, stateDir, null);
           hello.pid = hello.token = null; // of the gateway, which this process is not
           try {
@@ -231,7 +232,8 @@ function register(api) {
       pause = FIRST_PAUSE;
       context = ctx;
       log = ctx.logger ?? api.logger;
-      child?.stdin.end(); // of a start that no stop has followed
+      clearTimeout(again); // of a start that no stop has followed
+      child?.stdin.end();
       launch(hello(ctx.config)); // what runs is still the configuration of before
     },
     async stop() {

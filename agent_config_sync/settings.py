@@ -36,9 +36,10 @@ from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
 _NOT_SETTINGS = frozenset({"test_dsn", "test_gateway"})
-_SERVICE_LINK = re.compile(r"service_(host|port(_.*)?)|port_\d+_.*")
+_SERVICE_LINK = re.compile(r"(.+_)?(service_(host|port(_.*)?)|port_\d+_.*)")
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-"""What Kubernetes puts into every container of a namespace with a Service called `agent-config-sync` or `health`."""
+"""What Kubernetes puts into every container beside a Service called `agent-config-sync`, `agent-config-sync-...` or
+`health`."""
 
 _DATABASE_KEYS = ("dsn", "host", "port", "database", "user", "password")
 
@@ -101,11 +102,18 @@ def _default_config_path() -> Path:
 
 
 def gateway_path(name: str) -> Path | None:
-    """Return a path of the gateway's environment; it takes a blank one, and a JavaScript nothing, as not set."""
+    """Return a path of the gateway's environment, None where it is not set; the gateway takes a blank one, and a
+    JavaScript nothing, as not set.
+    """
     text = os.environ.get(name, "").strip()
-    if text in ("", "undefined", "null"):
-        return None
-    return Path.home() / text[2:] if text == "~" or text.startswith("~/") else Path(text)
+    return None if text in ("", "undefined", "null") else gateway_folder(text, own=name != "OPENCLAW_HOME")
+
+
+def gateway_folder(text: str, *, own: bool = True) -> Path:
+    """Return a path as the gateway reads it. own: its home is `OPENCLAW_HOME` where that is set."""
+    if text != "~" and not text.startswith("~/"):
+        return Path(text)
+    return ((gateway_path("OPENCLAW_HOME") if own else None) or Path.home()) / text[2:]
 
 
 _Folder = Annotated[Path, BeforeValidator(_home_expanded)]

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import QUICK, Operator, Recorder, Running, Start, connected, database_dsn, make_settings
+from harness import (
+    QUICK,
+    Operator,
+    Recorder,
+    Running,
+    Start,
+    connected,
+    database_dsn,
+    make_settings,
+    rights_of_nobody,
+)
 
 from agent_config_sync.cli.throwaway import throwaway_server
 from agent_config_sync.errors import NoServerError
@@ -122,9 +132,5 @@ async def start(settings: Settings) -> AsyncIterator[Start]:
 
 @pytest.fixture
 def _as_nobody() -> Iterator[None]:
-    """Lend the rights of a user who owns nothing, where the tests run as root."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    yield
-    os.seteuid(before)
+    with rights_of_nobody():
+        yield

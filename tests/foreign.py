@@ -101,6 +101,11 @@ OTHER_TYPES: dict[str, Case] = {
         """fallback_models = '["a/c", [["a/d"]], 1e400]'""",
         {"model": "a/b"},
     ),
+    "fallback_models jsonb without end": (
+        f"{MINIMAL}, fallback_models jsonb)",
+        "fallback_models = (repeat('[', 1005) || repeat(']', 1005))::jsonb",
+        {"model": "a/b"},
+    ),
     "allowed_subagents jsonb": (
         f"{MINIMAL}, allowed_subagents jsonb)",
         """allowed_subagents = '["lead"]'""",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -162,3 +163,15 @@ async def service_manager(address: str) -> AsyncIterator[ServiceManager]:
         yield manager
     finally:
         transport.close()
+
+
+@contextlib.contextmanager
+def rights_of_nobody() -> Iterator[None]:
+    """Lend the rights of a user who owns nothing, where the tests run as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)

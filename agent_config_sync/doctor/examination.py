@@ -44,6 +44,10 @@ async def examine(settings: Settings, *, child: bool = False) -> tuple[Finding, 
     findings = [*await examine_database(server_of(settings), account=settings.account, gateway=settings.gateway)]
     readable = not any(finding.name in _UNREADABLE for finding in findings)
     findings += examine_output(settings)
+    try:
+        state.refresh()
+    except PublishError as error:
+        findings.append(of_error("state_unreadable", error))
     neighbour, found = examine_gateway(settings, state, child=child)
     findings += found
     if (held := state.remembered.held) is not None:

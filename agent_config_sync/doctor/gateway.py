@@ -53,7 +53,7 @@ def _lacking(settings: Settings, neighbour: Neighbour) -> Iterator[Finding]:
     ):
         what = f"there is no {config}: no gateway takes what is written to {output}"
         yield Finding("config_missing", what, edit("set config_path to the openclaw.json of the gateway"))
-    elif neighbour.included_at is not None and neighbour.layout is not None and not os.access(output, os.F_OK):
+    elif neighbour.layout is not None and neighbour.layout.included_at is not None and not os.access(output, os.F_OK):
         what = f"{config} includes {output}, which is not there: a gateway does not start with that"
         yield Finding("output_missing", what, run("sync"))
 

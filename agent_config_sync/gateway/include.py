@@ -191,24 +191,30 @@ class _Reader:
             return
         if path not in self.sources:
             self.sources[path] = signature(path)
-            self.values[path] = self._value_of(path)
+            self._read(path)
         self._open.append(path)
         try:
-            yield self.values[path]
+            yield self.values.get(path, {})
         finally:
             self._open.remove(path)
 
-    def _value_of(self, path: Path) -> Any:
+    def _read(self, path: Path) -> None:
+        """Keep the value of a file; for one that cannot be read, what is known of it, and nothing if it never was."""
         try:
-            return read_json5(path)
+            self.values[path] = read_json5(path)
         except FileNotFoundError:
-            self.unread.append(f"{self.config} includes {path}, which is not there: write it, or take the include out")
+            problem = f"{self.config} includes {path}, which is not there: write it, or take the include out"
         except OSError as error:
-            self.unread.append(f"{path} cannot be read ({error.strerror}): let this user read it")
+            problem = f"{path} cannot be read ({error.strerror}): let this user read it"
         except SettingsError as error:
-            self.unread.append(str(error))
-        self.complete = self.complete and path in self.known
-        return self.known.get(path, {})
+            problem = str(error)
+        else:
+            return
+        self.unread.append(problem)
+        if path in self.known:
+            self.values[path] = self.known[path]
+        else:
+            self.complete = False
 
 
 def _object(value: Any) -> Mapping[str, Any]:

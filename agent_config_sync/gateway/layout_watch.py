@@ -18,6 +18,7 @@ import orjson
 from agent_config_sync.gateway.include import ConfigLayout, real
 from agent_config_sync.gateway.section import by_id, section_of, shown
 from agent_config_sync.model.site import GatewayVersion, Layout
+from agent_config_sync.settings import gateway_folder
 
 FindingKind: TypeAlias = Literal[
     "include_missing", "include_flattened", "include_outside", "shadowed", "in_both", "two_rosters"
@@ -77,7 +78,7 @@ def look_at_layout(
 
     version: the gateway's, None where it is not known; the way out depends on it.
     """
-    if not _may_be_included(config, output):
+    if not _may_be_included(config, output, by_name=found.included_at is None):
         return (_outside(config, output),)
     if found.included_at is not None and not found.over and not any(_has_roster(item.section) for item in found.under):
         return ()  # the layout that we set up; nothing has to be parsed
@@ -90,12 +91,18 @@ def look_at_layout(
     return (*_doubled(found, ours), *_shadowed(config, found, ours, version))
 
 
-def _may_be_included(config: Path, output: Path) -> bool:
+def _may_be_included(config: Path, output: Path, *, by_name: bool) -> bool:
     """Return whether the gateway would read the file: it follows no include out of the folder of its configuration, by
     name or through a link, save into `OPENCLAW_INCLUDE_ROOTS` (2026.9.6, docs/gateway/config-secrets-env).
+
+    by_name: the name will be ours too; an include that stands has a name of its own.
     """
-    roots = [config.parent, *map(Path, filter(None, os.environ.get("OPENCLAW_INCLUDE_ROOTS", "").split(os.pathsep)))]
-    return any(output.is_relative_to(root.absolute()) and real(output).is_relative_to(real(root)) for root in roots)
+    further = filter(None, os.environ.get("OPENCLAW_INCLUDE_ROOTS", "").split(os.pathsep))
+    roots = [config.parent, *map(gateway_folder, further)]
+    return any(
+        real(output).is_relative_to(real(root)) and (not by_name or output.is_relative_to(root.absolute()))
+        for root in roots
+    )
 
 
 def _outside(config: Path, output: Path) -> LayoutFinding:

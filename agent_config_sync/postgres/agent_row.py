@@ -25,11 +25,9 @@ def agent_row(record: asyncpg.Record | Mapping[str, Any]) -> AgentRow:
 def _texts(json: str) -> Iterator[str | None]:
     """Give the texts of a list, flat; whatever is no text as its JSON, so that a warning can name it."""
     try:
-        value = orjson.loads(json)
-    except orjson.JSONDecodeError:  # PostgreSQL takes numbers without end and any depth
+        yield from list(_flat(orjson.loads(json)))
+    except (orjson.JSONDecodeError, RecursionError):  # PostgreSQL takes numbers without end and any depth
         yield json
-    else:
-        yield from _flat(value)
 
 
 def _flat(value: object) -> Iterator[str | None]:

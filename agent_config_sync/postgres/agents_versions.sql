@@ -10,7 +10,10 @@ SELECT pg_current_snapshot()::text AS at,
        || (SELECT format(' %s %s', count(*), sum(xmin::text::bigint))
            FROM pg_attribute WHERE attrelid = 'agents'::regclass)
        || coalesce((SELECT ' ' || sum(pg_enum.xmin::text::bigint)
-                    FROM pg_enum JOIN pg_attribute ON atttypid = enumtypid WHERE attrelid = 'agents'::regclass), '')
+                    FROM pg_enum
+                    JOIN pg_type ON enumtypid IN (pg_type.oid, typelem, typbasetype)
+                    JOIN pg_attribute ON atttypid = pg_type.oid
+                    WHERE attrelid = 'agents'::regclass), '')
        AS files,
        string_agg(oidsend(tableoid) || tidsend(ctid) || xidsend(xmin), ''::bytea) AS versions
 FROM agents

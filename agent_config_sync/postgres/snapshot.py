@@ -126,7 +126,11 @@ class SnapshotReader:
         found = await connection.fetchrow(query("installed_tables"))
         assert found is not None  # a row of constants
         if found["agents"] is None:
-            raise _not_found(await tables_elsewhere(connection), where)
+            elsewhere = await tables_elsewhere(connection)
+            error = _not_found(elsewhere, where)
+            if elsewhere:  # what cures that is for new sessions
+                self._link.fail(error)
+            raise error
         self._seen_tables |= {"agents"}
         if found["agent_system_config"] is not None:
             self._has_system_config = True

@@ -161,16 +161,15 @@ def _replace_in(
 
 
 def make_folder(path: Path, *, beside: Path | None = None) -> None:
-    """Make a folder and those above it that are missing, all 0700.
+    """Make a folder and those above it that are missing, all 0700. Root makes each for the owner of the one above it.
 
-    beside: whose owner root makes them for, so that root's command does not lock the service's own user out; None means
-    the first folder above that is there.
+    beside: for whose owner root makes the last one instead, so that its command does not lock the service's user out.
 
     Raises: OSError.
     """
     if path.is_dir():
         return
-    make_folder(path.parent, beside=beside)
+    make_folder(path.parent)
     owner = (beside or path.parent).stat()
     try:
         path.mkdir(mode=0o700)

@@ -116,7 +116,10 @@ class Passes:
         """Say why, and pay for what stands on disk: it may still be owed."""
         self._events.emit(Refused(reason))
         self._standing.refusal = reason
-        standing = await in_worker(self._pipeline.on_disk, snapshot)
+        try:
+            standing = await in_worker(self._pipeline.on_disk, snapshot)
+        except RefusedError:  # for the same reason: nobody can tell what it is to the gateway
+            standing = None
         if standing is None:
             await self._standing.say(link)
             return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Operator, database_dsn, make_settings
+from harness import Operator, database_dsn, make_settings, rights_of_nobody
 
 from agent_config_sync.doctor.examination import examine
 from agent_config_sync.doctor.finding import Finding
@@ -449,6 +449,21 @@ async def test_a_file_that_is_included_and_not_there_is_found_and_cured(settings
     finding = await only(settings)
     assert (finding.name, finding.cure.text) == ("output_missing", "agent-config-sync sync")
     await Plugin(settings).visit.once()
+    assert await examine(settings) == ()
+
+
+async def test_a_file_that_is_neither_there_nor_included_is_one_finding(settings: Settings) -> None:
+    settings.output.unlink()
+    settings.config_path.write_text("{}")
+    assert await names(settings) == ["include_missing"]
+
+
+async def test_a_state_file_that_may_not_be_read_is_found(settings: Settings) -> None:
+    path = Plugin(settings).pipeline.state.path
+    path.chmod(0)
+    with rights_of_nobody():
+        assert "state_unreadable" in await names(settings)
+    path.chmod(0o600)
     assert await examine(settings) == ()
 
 

@@ -15,7 +15,7 @@ from foreign import AGENTS, FLAGS, MINIMAL, OTHER_TYPES, SETTINGS
 from harness import Operator, Running, Start, connected, psql
 
 from agent_config_sync.errors import DatabaseError
-from agent_config_sync.events import Published, Reported, Warned
+from agent_config_sync.events import LinkLost, Published, Reported, Warned
 from agent_config_sync.postgres.migrate import migrate, migrations
 
 Install: TypeAlias = Callable[[str], Awaitable[str]]
@@ -597,6 +597,27 @@ async def test_tables_that_a_login_does_not_find_are_named_with_their_schema_and
         ]
         ended = await command("diff", "--dsn", as_login(database, "lost_reader"))
         assert (ended.status, ended.err) == (3, "")
+
+
+async def test_a_sync_that_runs_finds_the_tables_once_its_login_may_see_them(
+    foreign: Operator, database: str, start: Start
+) -> None:
+    name = await foreign.fetchval("SELECT current_database()")
+    await foreign.execute(f"CREATE SCHEMA oc; ALTER DATABASE {name} SET search_path = oc")
+    await _by_migrate(database)
+    await foreign.execute(
+        f"INSERT INTO oc.agents (name, is_default) VALUES ('lead', true); ALTER DATABASE {name} RESET search_path"
+    )
+    async with logins(foreign, "lost_reader"):
+        running = await start(wait=None, dsn=as_login(database, "lost_reader"))
+        for said in ("GRANT agent_config_reader", "ALTER ROLE lost_reader SET search_path"):
+            error = ""
+            while said not in error:
+                error = str((await running.events.until(LinkLost)).error)
+            await foreign.execute(error.rpartition(": ")[2])
+        await running.events.until(Reported)
+        assert list(agents_of(running)) == ["lead"]
+        await running.plugin.stop()
 
 
 async def test_tables_in_several_schemas_are_all_named(foreign: Operator, database: str) -> None:

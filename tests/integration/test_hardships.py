@@ -27,6 +27,7 @@ from agent_config_sync.events import (
     Unchanged,
 )
 from agent_config_sync.plugin import Plugin
+from agent_config_sync.settings import Settings
 
 
 def entries(running: Running) -> dict[str, Any]:
@@ -275,6 +276,16 @@ async def test_a_deferred_signal_is_reported_and_tried_again(start: Start, opera
     await eventually(operator, "SELECT state = 'pending' AND error LIKE '%gateway_pid_file%' FROM gateway_status")
 
 
+async def test_a_configuration_that_is_broken_from_the_start_is_refused_in_the_status(
+    start: Start, operator: Operator, settings: Settings
+) -> None:
+    settings.config_path.parent.mkdir()
+    settings.config_path.write_text("{ broken")
+    settings.output.write_text("{}")
+    await start(wait=Refused)
+    await eventually(operator, "SELECT state = 'refused' AND error LIKE '%is not valid JSON5%' FROM gateway_status")
+
+
 async def test_a_status_that_somebody_else_writes_every_time_in_between_is_said_to_be_contested(
     start: Start, operator: Operator
 ) -> None:
@@ -343,11 +354,19 @@ async def test_a_pass_that_the_database_fails_is_in_the_status_although_the_link
             "ALTER TYPE word RENAME VALUE 'a/first' TO 'a/second'",
             {"model": "a/second"},
         ),
+        (
+            (
+                "CREATE TYPE word AS ENUM ('b/first'); ALTER TABLE agents ALTER fallback_models TYPE word[] USING NULL;"
+                "UPDATE agents SET fallback_models = '{b/first}'"
+            ),
+            "ALTER TYPE word RENAME VALUE 'b/first' TO 'b/second'",
+            {"model": {"primary": "a/first", "fallbacks": ["b/second"]}},
+        ),
     ],
-    ids=["a renamed column", "a column made anew", "a renamed value"],
+    ids=["a renamed column", "a column made anew", "a renamed value", "a renamed value of a list"],
 )
 async def test_what_rows_say_otherwise_without_being_written_is_published(
-    start: Start, operator: Operator, before: str, change: str, expected: dict[str, str]
+    start: Start, operator: Operator, before: str, change: str, expected: dict[str, object]
 ) -> None:
     await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/first', true)")
     await operator.execute(before)

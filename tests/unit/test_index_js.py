@@ -83,6 +83,7 @@ def test_the_status_before_the_start_says_so(index: Path) -> None:
         ({"OPENCLAW_HOME": "~/svc"}, "/home/me/svc/.openclaw/openclaw.json", "/home/me/svc/.openclaw"),
         ({"OPENCLAW_HOME": "/svc", "OPENCLAW_STATE_DIR": "~/claw"}, "/svc/claw/openclaw.json", "/svc/claw"),
         ({"OPENCLAW_CONFIG_PATH": "~/c.json"}, "/home/me/c.json", "/home/me/.openclaw"),
+        ({"OPENCLAW_CONFIG_PATH": "~/c.json", "OPENCLAW_HOME": "/svc"}, "/svc/c.json", "/svc/.openclaw"),
         ({"OPENCLAW_STATE_DIR": " "}, "/home/me/.openclaw/openclaw.json", "/home/me/.openclaw"),
     ],
 )

@@ -219,6 +219,18 @@ def test_a_file_outside_of_the_gateways_folder_is_included_by_none(
     assert finding.kind == "include_outside"
     monkeypatch.setenv("OPENCLAW_INCLUDE_ROOTS", f"{output.parent}:{away}")
     assert look_at_layout(config, output, read_layout(config, output), b"{}", "section") == ()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OPENCLAW_INCLUDE_ROOTS", "~/away")
+    assert look_at_layout(config, output, read_layout(config, output), b"{}", "section") == ()
+
+
+def test_an_include_counts_by_where_it_leads_however_our_settings_spell_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "data")
+    config, output = tmp_path / "home" / "openclaw.json", tmp_path / "data" / "agents.json"
+    config.write_text('{"agents": {"$include": "./agents.json"}}')
+    output.write_text("{}")
+    assert look_at_layout(config, output, read_layout(config, output), b"{}", "section") == ()
 
 
 def test_a_copy_of_our_agents_instead_of_the_include_is_called_flattened(tmp_path: Path) -> None:

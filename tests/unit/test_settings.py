@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
+from agent_config_sync import settings as module
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.settings import SETTING_NAMES, Settings, load_settings, unknown_keys
 
@@ -239,6 +240,8 @@ def test_the_output_stands_beside_the_gateways_configuration() -> None:
         ({}, "/home/me/.openclaw/openclaw.json"),
         ({"OPENCLAW_HOME": "~/svc"}, "/home/me/svc/.openclaw/openclaw.json"),
         ({"OPENCLAW_HOME": "/svc", "OPENCLAW_STATE_DIR": "/var/claw"}, "/var/claw/openclaw.json"),
+        ({"OPENCLAW_HOME": "/svc", "OPENCLAW_STATE_DIR": "~/claw"}, "/svc/claw/openclaw.json"),
+        ({"OPENCLAW_HOME": "/svc", "OPENCLAW_CONFIG_PATH": "~/claw.json"}, "/svc/claw.json"),
         ({"OPENCLAW_STATE_DIR": "/var/claw", "OPENCLAW_CONFIG_PATH": "/etc/claw.json"}, "/etc/claw.json"),
         ({"OPENCLAW_STATE_DIR": " ", "OPENCLAW_HOME": "undefined"}, "/home/me/.openclaw/openclaw.json"),
     ],
@@ -394,6 +397,8 @@ def test_the_manifest_of_the_plugin_names_only_settings_that_exist() -> None:
         ("AGENT_CONFIG_SYNC_SERVICE_HOST", "10.0.0.1"),
         ("AGENT_CONFIG_SYNC_SERVICE_PORT_HTTP", "3000"),
         ("AGENT_CONFIG_SYNC_PORT", "tcp://10.0.0.1:3000"),
+        ("AGENT_CONFIG_SYNC_POSTGRESQL_SERVICE_HOST", "10.0.0.1"),
+        ("AGENT_CONFIG_SYNC_METRICS_PORT_9090_TCP_PORT", "9090"),
         ("AGENT_CONFIG_SYNC_PORT_3000_TCP_ADDR", "10.0.0.1"),
         ("HEALTH_PORT", "tcp://10.0.0.1:3000"),
     ],
@@ -404,6 +409,10 @@ def test_what_kubernetes_says_of_a_service_of_our_name_is_no_setting(
     monkeypatch.setenv(name, value)
     assert loaded().port is None
     assert loaded().health_address is None
+
+
+def test_no_setting_is_called_as_kubernetes_calls_an_address() -> None:
+    assert [name for name in SETTING_NAMES if module._SERVICE_LINK.fullmatch(name)] == []
 
 
 def test_a_value_that_is_not_valid_is_told_with_the_variable_that_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,3 +221,12 @@ def test_what_root_saves_belongs_to_the_owner_of_the_output(tmp_path: Path) -> N
     found = [kept.path.parent, kept.path, kept.history_folder, *kept.history_folder.iterdir()]
     assert {path.stat().st_uid for path in found} == {owner}
     assert {mode_of(path) for path in found} == {0o700, 0o600}
+
+
+def test_the_folders_above_the_state_stay_with_their_own_owner(tmp_path: Path) -> None:
+    gateway = tmp_path / "gateway"
+    gateway.mkdir()
+    os.chown(gateway, 65534 if os.geteuid() == 0 else os.geteuid(), -1)
+    State(tmp_path / "home" / "state", gateway / "agents.json").save(confirmed="A")
+    assert (tmp_path / "home").stat().st_uid == tmp_path.stat().st_uid
+    assert (tmp_path / "home" / "state").stat().st_uid == gateway.stat().st_uid

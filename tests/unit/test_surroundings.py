@@ -162,8 +162,12 @@ def test_a_base_file_that_breaks_holds_what_it_held_with_a_warning(tmp_path: Pat
 
 
 def test_a_base_file_that_was_never_read_leaves_the_base_incomplete(tmp_path: Path) -> None:
-    found = beside(tmp_path, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}').look(None, None)
-    assert not found.site.base_complete
+    neighbours = beside(tmp_path, '{"agents": {"$include": ["./base.json5", "./agents.json"]}}')
+    assert not neighbours.look(None, None).site.base_complete
+    os.utime(neighbours.settings.config_path, (1, 1))  # as we touch it ourselves
+    assert not neighbours.look(None, None).site.base_complete
+    (tmp_path / "base.json5").write_text("{}")
+    assert neighbours.look(None, None).site.base_complete
 
 
 def test_a_change_between_the_reading_of_a_file_and_its_end_is_seen_by_the_next_look(
