@@ -89,7 +89,7 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
         changes |= {"layout": "section", "reload": "none"}  # the gateway reads it together with the new openclaw.json
     plugin = Plugin(job.settings.model_copy(update=changes))
     name = job.places.output.name
-    if job.options.look and found.included_at is None:
+    if job.options.look and not is_in_use(job, found):  # the agents would be in the database by then
         job.say("would", name, "write what the database says")
         return
     prepared = await plugin.visit.preview()

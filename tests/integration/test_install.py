@@ -718,6 +718,49 @@ def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home, e
     assert home.config.read_text() == text
 
 
+LAID_OUT_BY_HAND = """\
+{
+  "agents": { "$include": ["./agents.base.json5", "./agents.json"] },
+}
+"""
+TWO_BY_HAND = """\
+// mine
+{list: [{id: 'lead', model: 'a/b'}, {id: 'coder'}]}
+"""
+
+
+def _lay_out_by_hand(home: Home) -> None:
+    home.write(LAID_OUT_BY_HAND)
+    home.base.write_text("{}\n")
+    home.output.write_text(TWO_BY_HAND)
+
+
+def test_our_layout_that_was_made_by_hand_is_taken_in_and_comes_back(home: Home) -> None:
+    _lay_out_by_hand(home)
+    ended = home.install()
+    assert (ended.status, "took lead, coder into the database" in ended.out) == (0, True)
+    assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["coder", "lead"]
+    copies = [next(home.config.parent.glob(f"{name}.before-*")) for name in ("openclaw.json", "agents.json")]
+    assert [copy.read_text() for copy in copies] == [LAID_OUT_BY_HAND, TWO_BY_HAND]
+    assert home.uninstall().status == 0
+    assert (home.config.read_text(), home.output.read_text()) == (LAID_OUT_BY_HAND, TWO_BY_HAND)
+    assert home.base.read_text() == "{}\n"
+
+
+def test_our_layout_that_was_made_by_hand_is_no_lost_installation(home: Home) -> None:
+    _lay_out_by_hand(home)
+    home.install("--no-gateway")
+    assert "nothing of ours is recorded" in home.uninstall().out
+    look = home.install("--verify-only")
+    assert (look.status, "record" in look.out) == (3, False)
+    assert "would    agents         take lead, coder into the database" in look.out
+    assert not list(home.data.glob("gateways/*"))
+    assert sorted(path.name for path in home.config.parent.iterdir() if path.is_file()) == [
+        "agents.base.json5", "agents.json", "openclaw.json",
+    ]  # fmt: skip
+    assert (home.config.read_text(), home.output.read_text()) == (LAID_OUT_BY_HAND, TWO_BY_HAND)
+
+
 def test_a_record_that_is_lost_is_made_again_from_the_copy(home: Home) -> None:
     home.write(CONFIG)
     home.install()
@@ -754,10 +797,12 @@ def test_a_record_that_is_lost_with_the_copy_does_not_make_ours_what_was_before(
     home.record.unlink()
     for copy in home.config.parent.glob("openclaw.json.before-*"):
         copy.unlink()
-    assert home.install().status == 0
+    again = home.install()
+    assert (again.status, "the copy of openclaw.json is gone too" in again.out) == (0, True)
     ended = home.uninstall()
     assert ended.status == 1
     assert "is gone" in ended.err
+    assert "*" not in again.out + ended.err
 
 
 def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> None:
