@@ -158,7 +158,7 @@ def _section(job: Job, found: Found) -> Mapping[str, Any]:
 
 def _unsaid(job: Job, found: Found, adoption: Adoption) -> Iterator[str]:
     """Yield what somebody else's agents.json says that ours will not, as paths."""
-    document = read_json5(job.places.output)
+    document = _included(job)
     if found.included_at == "root" and isinstance(document, Mapping):
         yield from (key for key in document if key != "agents")
     for key, value in included_section(job, found).items():
@@ -194,7 +194,15 @@ def included_section(job: Job, found: Found) -> Mapping[str, Any]:
 
     Raises: SettingsError, OSError.
     """
-    document = read_json5(job.places.output)
+    document = _included(job)
     if found.included_at == "root":
         document = document.get("agents") if isinstance(document, Mapping) else None
     return document if isinstance(document, Mapping) else {}
+
+
+def _included(job: Job) -> object:
+    """Return what agents.json holds; one that is missing, which only a look finds so, holds nothing."""
+    try:
+        return read_json5(job.places.output)
+    except FileNotFoundError:
+        return {}

@@ -761,6 +761,14 @@ def test_our_layout_that_was_made_by_hand_is_no_lost_installation(home: Home) ->
     assert (home.config.read_text(), home.output.read_text()) == (LAID_OUT_BY_HAND, TWO_BY_HAND)
 
 
+def test_an_included_agents_json_that_is_missing_would_be_written(home: Home) -> None:
+    home.write("{agents: {$include: './agents.json'}}")
+    home.install("--no-gateway")
+    look = home.install("--verify-only")
+    assert (look.status, "would    agents.json    write what the database says" in look.out) == (3, True)
+    assert not home.output.exists()
+
+
 def test_a_record_that_is_lost_is_made_again_from_the_copy(home: Home) -> None:
     home.write(CONFIG)
     home.install()
