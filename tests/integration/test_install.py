@@ -522,6 +522,21 @@ def test_a_password_that_was_given_anew_is_the_gateways_too(home: Home, empty_da
     assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["dsn"] == new
 
 
+def test_a_password_that_is_given_in_one_way_and_then_the_other_leaves_no_old_one(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_password(password: str) -> str:
+        return empty_database.replace("postgres@", f"postgres:{password}@")
+
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": with_password("one")}}}}}))
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "two")
+    assert CliRunner().invoke(app, ["install"]).exit_code == 0
+    assert (_plugin(home)["dsn"], "password" in _plugin(home)) == (with_password("two"), False)
+    monkeypatch.delenv("AGENT_CONFIG_SYNC_PASSWORD")
+    assert home.install("--dsn", with_password("three")).status == 0
+    assert (_plugin(home)["dsn"], "password" in _plugin(home)) == (with_password("three"), False)
+
+
 def test_a_plugin_that_would_not_come_up_is_named(home: Home) -> None:
     home.install()
     text = home.config.read_text()
