@@ -14,13 +14,13 @@ from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Event, Refused
 from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.adoption import roster_of
-from agent_config_sync.install.config_file import remember_output, sweep, write_config
+from agent_config_sync.install.config_file import confirm_output, remember_output, sweep, write_config
 from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.door import door_problem, write_door
 from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.neighbour import roster_with
-from agent_config_sync.install.record import read_record
+from agent_config_sync.install.record import hash_of
 from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
 from agent_config_sync.plugin import Plugin
@@ -100,6 +100,8 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
         )
     size = f"{len(prepared.snapshot.agents)} agents"
     if not prepared.changed:
+        if not job.options.look:
+            confirm_output(job)
         job.say("already", name, f"it holds what the database says ({size})")
         return
     if _rewrites(job, found) and prepared.neighbour.site.version is None:
@@ -113,14 +115,15 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     if job.options.look:
         job.say("would", name, f"write what the database says now ({size})")
         return
-    if prepared.before is not None and read_record(job.places.record) is None:
-        remember_output(job, found, prepared.before.content)
+    before = prepared.before.content if prepared.before is not None else None
+    remember_output(job, found, before, due=hash_of(prepared.content))
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
     await plugin.visit.once()
     for event in seen:
         if isinstance(event, Refused):
             raise RefusedError(f"{job.places.output} was not written: {event.reason}")
+    confirm_output(job)
     for warning in prepared.of_rows:
         job.say("note", name, warning)
     job.say("done", name, f"wrote {job.places.output} ({size})")

@@ -54,7 +54,8 @@ def check_roster(job: Job, found: Found) -> None:
 
 def is_in_use(job: Job, found: Found) -> bool:
     """Return whether openclaw.json includes an agents.json that is known to be ours."""
-    return found.included_at is not None and read_record(job.places.record) is not None
+    record = read_record(job.places.record)
+    return found.included_at is not None and record is not None and record.owns_output()
 
 
 async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> TakenIn:

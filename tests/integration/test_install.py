@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pkgutil
 import socket
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from commands import Ended
 from typer.testing import CliRunner
 
 from agent_config_sync.cli.main import app
+from agent_config_sync.errors import RefusedError
 from agent_config_sync.publish.lock import lifetime_lock
 
 CONFIG = """\
@@ -73,8 +75,12 @@ class Home:
         return pyjson5.decode(self.config.read_text())
 
     @property
+    def record_folder(self) -> Path:
+        return self.data / "gateways"
+
+    @property
     def record(self) -> Path:
-        (record,) = (self.data / "gateways").glob("*.json")
+        (record,) = self.record_folder.glob("*.json")
         return record
 
 
@@ -147,7 +153,10 @@ def test_what_the_validator_refuses_is_not_published(home: Home) -> None:
     assert "refuses openclaw.json as it is, correct it first: ui.x: Unrecognized key" in ended.err
     assert home.config.read_text() == text
     assert not home.base.exists()
-    assert list((home.data / "gateways").iterdir()) == []
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == text
+    assert not home.output.exists()
+    assert not home.record_folder.exists()
 
 
 def test_the_validator_is_asked_and_its_verdict_told(home: Home) -> None:
@@ -677,6 +686,72 @@ def test_an_agents_json_whose_copy_is_gone_is_not_deleted(home: Home) -> None:
     ended = home.uninstall()
     assert "note     agents.json    it stays as the database had it" in ended.out
     assert home.output.exists()
+
+
+def _stop_after(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs end as if they were killed after this step of the installation."""
+    name = f"agent_config_sync.install.installation.{what}"
+    step = pkgutil.resolve_name(name)
+
+    def stopping(*words: object, **named: object) -> None:
+        step(*words, **named)
+        raise SystemExit(137)
+
+    monkeypatch.setattr(name, stopping)
+
+
+@pytest.mark.parametrize("config", ["{agents: {$include: './agents.json'}}", CONFIG])
+def test_an_agents_json_that_is_edited_after_a_kill_is_still_the_operators(
+    config: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(config)
+    home.output.write_text('{"list": [{"id": "old"}]}')
+    edited = '{"list": [{"id": "old"}, {"id": "since"}]}'
+    with monkeypatch.context() as killed:
+        _stop_after("remember_output", killed)
+        assert home.install().status == 137
+    home.output.write_text(edited)
+    assert home.install().status == 0
+    assert (b"since" in home.output.read_bytes()) == ("$include" in config)
+    assert home.uninstall().status == 0
+    assert (home.config.read_text(), home.output.read_text()) == (config, edited)
+
+
+def test_an_agents_json_that_is_edited_after_a_kill_stays_on_the_way_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write("{}")
+    home.output.write_text("mine")
+    _stop_after("remember_output", monkeypatch)
+    home.install()
+    home.output.write_text("edited")
+    ended = home.uninstall()
+    assert (ended.status, "it is not ours yet" in ended.out) == (0, True)
+    assert (home.config.read_text(), home.output.read_text()) == ("{}", "edited")
+
+
+@pytest.mark.parametrize("what", ["remember_output", "confirm_output", "_write_agents"])
+def test_our_own_agents_json_of_a_stopped_run_is_not_what_was_there_before(
+    what: str, home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(CONFIG)
+    with monkeypatch.context() as killed:
+        if what == "_write_agents":
+            killed.setattr("agent_config_sync.install.installation.write_config", _refuse)
+        else:
+            _stop_after(what, killed)
+        assert home.install().status != 0
+    home.write(changed := CONFIG.replace("#ff8800", "#000000"))
+    _as_owner(empty_database, "INSERT INTO agents (name) VALUES ('since')")
+    assert home.install().status == 0
+    assert b"since" in home.output.read_bytes()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == changed
+    assert list(home.config.parent.glob("agents.json*")) == []
+
+
+def _refuse(*_: object) -> None:
+    raise RefusedError("the gateway refuses it")
 
 
 SAYS_MORE = {
