@@ -36,10 +36,12 @@ def include_of(output: str) -> str:
 
 
 def output_in(document: Json5Text) -> str | None:
-    """Return our file as openclaw.json names it, None where its `agents` is not what `move_section` leaves."""
-    last = _include_names(document)[-1:]
-    output = str(last[0]).removeprefix("./") if last else ""
-    return output if _at(document.value, ("agents",)) == Json5Text(include_of(output)).value else None
+    """Return our file as openclaw.json names it, None where it does not include what `move_section` lets it.
+
+    What stands beside the include does not matter: somebody may have added it since.
+    """
+    names = _include_names(document)
+    return str(names[-1]).removeprefix("./") if names[:-1] == [f"./{BASE}"] else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -903,6 +903,21 @@ def test_a_record_that_is_lost_with_the_copy_does_not_make_ours_what_was_before(
     assert "*" not in again.out + ended.err
 
 
+def test_a_record_that_is_lost_is_known_by_the_include_alone(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    ours = home.config.read_text()
+    home.config.write_text(ours.replace('"./agents.json"]', '"./agents.json"], "defaults": {}'))
+    assert "it was gone" in home.install().out
+    assert [copy.read_text() for copy in home.config.parent.glob("openclaw.json.before-*")] == [CONFIG]
+    ended = home.uninstall()
+    assert (ended.status, "members of its own beside the include" in ended.err) == (1, True)
+    home.config.write_text(ours)
+    assert home.uninstall().status == 0
+    assert home.says() == pyjson5.decode(CONFIG)
+
+
 def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> None:
     home.write(CONFIG)
     home.install()
