@@ -15,6 +15,7 @@ from agent_config_sync.install.adoption import Adoption, adopt, roster_of
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.intake import plan_intake, take_in_agents
 from agent_config_sync.install.job import Job
+from agent_config_sync.install.naming import others_of
 from agent_config_sync.install.neighbour import site_for
 from agent_config_sync.install.openclaw_json import own_section
 from agent_config_sync.install.record import read_record
@@ -80,7 +81,7 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
         if names:
             job.say("would", "agents", f"take {', '.join(names)} into the database")
         return taken
-    beside_others = bool(job.places.others())
+    beside_others = bool(others_of(job.places))
     intake = await plan_intake(connection, adoption, site, account=account, replace=False, beside_others=beside_others)
     clashes = [
         *intake.kept,

@@ -589,7 +589,7 @@ def test_a_second_gateway_of_this_user_has_a_name_and_agents_of_its_own(
     monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
     home.write("{agents: {list: [{id: 'second'}]}}")
     own = f"{socket.gethostname()}-{name}"
-    assert f"this one is {own}" in home.install().out
+    assert f"this one is {own} (AGENT_CONFIG_SYNC_GATEWAY names it otherwise)" in home.install().out
     assert _plugin(home)["gateway"] == own
     assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'second'") == [own]
     assert "this one is" not in home.install().out
@@ -619,6 +619,28 @@ def test_a_second_gateway_that_has_a_name_keeps_it(home: Home, monkeypatch: pyte
     home.write("{plugins: {entries: {agent_config_sync: {config: {gateway: 'box'}}}}}")
     home.install()
     assert _plugin(home)["gateway"] == "box"
+
+
+def test_a_gateway_that_is_gone_or_has_a_name_gives_the_next_one_none(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, home.config = home.config, home.folder / ".openclaw-gone" / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.install()
+    home.config.unlink()
+    _as_owner(empty_database, "DELETE FROM gateway_status")  # it has reported there
+    home.config = first
+    monkeypatch.delenv("OPENCLAW_CONFIG_PATH")
+    home.write("{agents: {entries: {a: {}}}, plugins: {entries: {agent_config_sync: {config: {gateway: 'box'}}}}}")
+    home.install()
+    assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'a'") is None
+    home.config = home.folder / ".openclaw-work" / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{agents: {entries: {b: {}}}}")
+    ended = home.install()
+    assert (ended.status, "this one is" in ended.out) == (0, False)
+    assert "gateway" not in _plugin(home)
+    assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'b'") == [socket.gethostname()]
 
 
 def test_the_gateways_state_folder_is_where_it_looks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
