@@ -23,6 +23,7 @@ from agent_config_sync.install.neighbour import roster_with
 from agent_config_sync.install.record import hash_of
 from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
+from agent_config_sync.model.site import UNKNOWN_VERSION
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.intake import reported_version
 
@@ -68,7 +69,9 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
 async def _of_reported_version(job: Job, connection: asyncpg.Connection, found: Found) -> Job:
     """Return the job for the version that the gateway has reported, where nothing here tells it."""
     settings = job.settings
-    if not _rewrites(job, found) or find_version(settings.gateway_version, None) is not None:
+    if not _rewrites(job, found) or settings.gateway_version == UNKNOWN_VERSION:
+        return job
+    if find_version(settings.gateway_version, None) is not None:
         return job
     version = await reported_version(connection, account=settings.account, gateway=settings.gateway)
     return replace(job, settings=settings.model_copy(update={"gateway_version": version}))
@@ -104,7 +107,9 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
             confirm_output(job)
         job.say("already", name, f"it holds what the database says ({size})")
         return
-    if _rewrites(job, found) and prepared.neighbour.site.version is None:
+    is_untold = prepared.neighbour.site.version is None and job.settings.gateway_version != UNKNOWN_VERSION
+    if is_untold and _rewrites(job, found):
+        job.say("unseen", name, f"that {name} holds what the database says")
         job.say(
             "note",
             name,

@@ -1210,7 +1210,20 @@ def test_a_run_that_does_not_know_the_version_leaves_our_file_alone(
     _as_owner(empty_database, "DELETE FROM gateway_status")
     ended = home.install()
     assert (ended.status, "note     agents.json    it stays as it is" in ended.out) == (0, True)
+    assert ended.out.splitlines()[-1].startswith("verified, but not that agents.json holds what the database says and ")
     assert home.output.read_bytes() == before
+
+
+def test_a_version_that_is_said_to_be_unknown_is_an_answer(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write(AGENTS_OF_TODAY)
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    before = home.output.read_bytes()
+    _set_version(monkeypatch, "unknown")
+    ended = home.install()
+    assert (ended.status, "done     agents.json" in ended.out) == (0, True)
+    assert "holds what the database says:" not in ended.out.splitlines()[-1]
+    assert home.output.read_bytes() != before
 
 
 def test_a_run_that_does_not_know_the_version_takes_the_one_that_the_gateway_has_reported(
