@@ -7,6 +7,7 @@ import json
 import os
 import pkgutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,35 @@ def test_another_users_home_without_a_gateway_is_a_stop_for_root(home: Home) -> 
     os.chown(home.folder, 4711, 4711)
     ended = home.install()
     assert (ended.status, "belongs to uid 4711: run this as that user" in ended.err) == (1, True)
+    assert list(home.folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+@pytest.mark.parametrize(
+    ("config", "data", "reason"),
+    [
+        ("{apart}/openclaw.json", "{apart}/data", "there is no Python 3.11"),
+        ("{apart}/openclaw.json", "", "run this as that user"),
+        ("", "{apart}/data", "run this as that user"),
+        ("~/mine.json", "{apart}/data", "run this as that user"),
+        ("{apart}/elsewhere/../home/mine.json", "{apart}/data", "run this as that user"),
+    ],
+)
+def test_another_users_home_is_a_stop_for_root_only_where_something_would_lie_in_it(
+    config: str, data: str, reason: str, home: Home, tmp_path: Path
+) -> None:
+    home.folder.mkdir()
+    os.chown(home.folder, 4711, 4711)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHON": "/bin/false",  # as far as it goes then, nothing is made
+        "HOME": str(home.folder),
+        "OPENCLAW_CONFIG_PATH": config.format(apart=tmp_path),
+        "XDG_DATA_HOME": data.format(apart=tmp_path),
+    }
+    script = Path(__file__).parents[2] / "install.sh"
+    ended = subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, reason in ended.stderr) == (1, True)
     assert list(home.folder.iterdir()) == []
 
 
