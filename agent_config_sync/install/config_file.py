@@ -186,6 +186,7 @@ def remember_output(job: Job, found: Found, before: bytes | None, *, due: str) -
     places = job.places
     known = read_record(places.record)
     if known is not None and known.owns_output():
+        confirm_output(job)
         return
     record = Record(
         config=str(places.config),
