@@ -73,6 +73,17 @@ data="${XDG_DATA_HOME:-$HOME/.local/share}/agent-config-sync"
 current="$data/current"
 command="$current/bin/agent-config-sync"
 
+# Succeed for a path that lies in HOME.
+is_in_home() {
+    [[ "$(realpath -m -- "${1/#"~/"/"$HOME/"}")/" == "$(realpath -m -- "$HOME")/"* ]]
+}
+
+# Print where the gateway's configuration lies, or the folder that holds it.
+find_config() {
+    local folder="${OPENCLAW_STATE_DIR:-${OPENCLAW_HOME:-$HOME}}"
+    printf '%s\n' "${AGENT_CONFIG_SYNC_CONFIG_PATH:-${OPENCLAW_CONFIG_PATH:-$folder}}"
+}
+
 # Print the program and the version of a Python that will do.
 find_python() {
     local candidate candidates=(python3 python3.14 python3.13 python3.12 python3.11)
@@ -163,7 +174,8 @@ remove_environments() {
 
 case "$mode" in
     install)
-        if ((EUID == 0)) && [[ -d "${HOME:-}" && ! -O "$HOME" ]]; then
+        if ((EUID == 0)) && [[ -d "${HOME:-}" && ! -O "$HOME" ]] &&
+            { is_in_home "$data" || is_in_home "$(find_config)"; }; then
             fail "$HOME belongs to $(stat -c %U -- "$HOME"): run this as that user"
         fi
         umask g-w,o-w # the gateway loads nothing that others may write

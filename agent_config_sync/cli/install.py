@@ -89,7 +89,8 @@ def _settings_of_gateway(places: Places, found: Found, command_line: dict[str, o
     name = name_beside_others(settings, places, plugin_config(found.effective))
     if name is None:
         return settings
-    say("note", "gateway", f"another one of this user is called {settings.gateway}: this one is {name}")
+    other_name = "AGENT_CONFIG_SYNC_GATEWAY names it otherwise"
+    say("note", "gateway", f"another one of this user is called {settings.gateway}: this one is {name} ({other_name})")
     return settings.model_copy(update={"gateway": name})
 
 

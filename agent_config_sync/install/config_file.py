@@ -155,9 +155,9 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
     """Keep a copy of openclaw.json, and a record of what is about to be done to it."""
     places = job.places
     known = read_record(places.record)
-    if known is None or base is not None:
+    if known is None or base is not None or not known.wrote_config():
         before = found.content
-        if before is not None and known is not None:
+        if before is not None and known is not None and known.wrote_config():
             # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and not his.
             before = unregister(found.document, document_before(known), str(places.door)).text.encode()
         record = Record(
@@ -177,21 +177,37 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
     write_record(places.record, record)
 
 
-def remember_output(job: Job, found: Found, content: bytes) -> None:
-    """Keep a copy of an agents.json that is not ours, and a record that leads back to it.
+def remember_output(job: Job, found: Found, before: bytes | None, *, due: str) -> None:
+    """Keep a copy of an agents.json that is not ours, and a record that leads back to it, or to none, unless there is
+    one. due: the hash of ours, which is about to take its place.
 
     Raises: PublishError.
     """
     places = job.places
+    known = read_record(places.record)
+    if known is not None and known.owns_output():
+        confirm_output(job)
+        return
     record = Record(
         config=str(places.config),
         output=str(places.output),
         backup=_copied(job, places.config, found.content) if found.content is not None else None,
         moved=False,
-        config_hash=hash_of(found.content) if found.content is not None else "",
-        output_backup=_copied(job, places.output, content),
+        config_hash=hash_of(found.content or b""),
+        output_backup=_copied(job, places.output, before) if before is not None else None,
+        output_due=due,
     )
     write_record(places.record, record)
+
+
+def confirm_output(job: Job) -> None:
+    """Record that agents.json is ours now.
+
+    Raises: PublishError.
+    """
+    known = read_record(job.places.record)
+    if known is not None and known.output_due is not None:
+        write_record(job.places.record, known.model_copy(update={"output_due": None}))
 
 
 def _copied(job: Job, path: Path, content: bytes) -> str:

@@ -23,6 +23,11 @@ def copies_of(path: Path) -> list[Path]:
     return sorted(copy for copy in path.parent.glob(f"{path.name}.{_MARK}*") if copy.is_file())
 
 
+def lost_copy_of(path: Path) -> Path:
+    """Return the name of a copy that is gone, nobody knows which: a person may put it there."""
+    return path.with_name(f"{path.name}.{_MARK}lost")
+
+
 def keep_copy(path: Path, content: bytes) -> tuple[Path, bool]:
     """Keep a copy of a file beside it, one for each content; return its path, and whether it is new.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LIBPQ = {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "user": "PGUSER"}
 """Variables that settings have a name for."""
@@ -29,6 +29,24 @@ def without_password(dsn: str) -> str:
     bare = _PASSWORD.sub(r"\1", dsn, count=1)
     found = _PARAMETER.sub("", bare)
     return found.rstrip("?&") if found != bare else bare
+
+
+def password_in(dsn: str) -> str | None:
+    """Return the DSN's password, None where it has none or cannot be read."""
+    try:
+        parts = urlsplit(dsn)
+        return unquote(parts.password or "") or parse_qs(parts.query).get("password", [None])[-1]
+    except ValueError:
+        return None
+
+
+def with_password(dsn: str, password: str) -> str:
+    """Return the DSN with this password where it has another one; the rest stays as it is written."""
+    if password_in(dsn) in (None, "", password):
+        return dsn
+    quoted = quote(password, safe="")
+    dsn = _PASSWORD.sub(lambda found: f"{found[1]}:{quoted}", dsn, count=1)
+    return _PARAMETER.sub(lambda found: f"password={quoted}{'&' if found[0].endswith('&') else ''}", dsn)
 
 
 def said_in(dsn: str) -> frozenset[str]:

@@ -14,15 +14,16 @@ from agent_config_sync.errors import RefusedError
 from agent_config_sync.events import Event, Refused
 from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.adoption import roster_of
-from agent_config_sync.install.config_file import remember_output, sweep, write_config
+from agent_config_sync.install.config_file import confirm_output, remember_output, sweep, write_config
 from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.door import door_problem, write_door
 from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
 from agent_config_sync.install.neighbour import roster_with
-from agent_config_sync.install.record import read_record
+from agent_config_sync.install.record import hash_of
 from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
 from agent_config_sync.install.unit import restart_gateway
+from agent_config_sync.model.site import UNKNOWN_VERSION
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.intake import reported_version
 
@@ -68,7 +69,9 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
 async def _of_reported_version(job: Job, connection: asyncpg.Connection, found: Found) -> Job:
     """Return the job for the version that the gateway has reported, where nothing here tells it."""
     settings = job.settings
-    if not _rewrites(job, found) or find_version(settings.gateway_version, None) is not None:
+    if not _rewrites(job, found) or settings.gateway_version == UNKNOWN_VERSION:
+        return job
+    if find_version(settings.gateway_version, None) is not None:
         return job
     version = await reported_version(connection, account=settings.account, gateway=settings.gateway)
     return replace(job, settings=settings.model_copy(update={"gateway_version": version}))
@@ -89,7 +92,7 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
         changes |= {"layout": "section", "reload": "none"}  # the gateway reads it together with the new openclaw.json
     plugin = Plugin(job.settings.model_copy(update=changes))
     name = job.places.output.name
-    if job.options.look and found.included_at is None:
+    if job.options.look and not is_in_use(job, found):  # the agents would be in the database by then
         job.say("would", name, "write what the database says")
         return
     prepared = await plugin.visit.preview()
@@ -100,9 +103,13 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
         )
     size = f"{len(prepared.snapshot.agents)} agents"
     if not prepared.changed:
+        if not job.options.look:
+            confirm_output(job)
         job.say("already", name, f"it holds what the database says ({size})")
         return
-    if _rewrites(job, found) and prepared.neighbour.site.version is None:
+    is_untold = prepared.neighbour.site.version is None and job.settings.gateway_version != UNKNOWN_VERSION
+    if is_untold and _rewrites(job, found):
+        job.say("unseen", name, f"that {name} holds what the database says")
         job.say(
             "note",
             name,
@@ -113,14 +120,15 @@ async def _write_agents(job: Job, found: Found, default: str | None) -> None:
     if job.options.look:
         job.say("would", name, f"write what the database says now ({size})")
         return
-    if prepared.before is not None and read_record(job.places.record) is None:
-        remember_output(job, found, prepared.before.content)
+    before = prepared.before.content if prepared.before is not None else None
+    remember_output(job, found, before, due=hash_of(prepared.content))
     seen: list[Event] = []
     plugin.events.subscribe(seen.append)
     await plugin.visit.once()
     for event in seen:
         if isinstance(event, Refused):
             raise RefusedError(f"{job.places.output} was not written: {event.reason}")
+    confirm_output(job)
     for warning in prepared.of_rows:
         job.say("note", name, warning)
     job.say("done", name, f"wrote {job.places.output} ({size})")

@@ -23,10 +23,11 @@ _PATHS = ("plugins", "load", "paths")
 _ALLOW = ("plugins", "allow")
 _ENTRY = ("plugins", "entries", PLUGIN)
 _SECRET = ("dsn", "password")
-_HEADER = """\
+HEADER = """\
 // The `agents` section of openclaw.json. What the database says comes from agents.json, which is included after this
 // file and wins.
 """
+"""How that file begins."""
 
 
 def include_of(output: str) -> str:
@@ -35,10 +36,12 @@ def include_of(output: str) -> str:
 
 
 def output_in(document: Json5Text) -> str | None:
-    """Return our file as openclaw.json names it, None where its `agents` is not what `move_section` leaves."""
-    last = _include_names(document)[-1:]
-    output = str(last[0]).removeprefix("./") if last else ""
-    return output if _at(document.value, ("agents",)) == Json5Text(include_of(output)).value else None
+    """Return our file as openclaw.json names it, None where it does not include what `move_section` lets it.
+
+    What stands beside the include does not matter: somebody may have added it since.
+    """
+    names = _include_names(document)
+    return str(names[-1]).removeprefix("./") if names[:-1] == [f"./{BASE}"] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def move_section(document: Json5Text, held: Iterable[str], *, output: str) -> tu
     """
     node = document.find("agents")
     if node is None:
-        return document.insert((), f'"agents": {include_of(output)}'), _HEADER + "{}\n"
+        return document.insert((), f'"agents": {include_of(output)}'), HEADER + "{}\n"
     section = Json5Text(document.text_of(node)).without((), {"list"})
     gone: set[Key] = set(held)
     entries = section.find("entries")
@@ -77,7 +80,7 @@ def move_section(document: Json5Text, held: Iterable[str], *, output: str) -> tu
         section = section.without((), {"entries"})  # an empty one is refused
     else:
         section = section.without(("entries",), gone)
-    return document.replace(node, include_of(output)), f"{_HEADER}{section.text}\n"
+    return document.replace(node, include_of(output)), f"{HEADER}{section.text}\n"
 
 
 def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registration) -> Json5Text:

@@ -18,7 +18,8 @@ class Record(BaseModel):
 
     config: openclaw.json; output: our agents.json; backup: a copy of openclaw.json from before the first change, None
     where there was none; moved: its `agents` went to the operator's own file; held: agents that went to the database;
-    config_hash, base_hash: of what we wrote; output_backup: a copy of an agents.json that was there before ours.
+    config_hash, base_hash: of what we wrote; output_backup: a copy of an agents.json that was there before ours, None
+    where there was none; output_due: the hash of our first agents.json, None once it was written.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,6 +32,19 @@ class Record(BaseModel):
     config_hash: str
     base_hash: str | None = None
     output_backup: str | None = None
+    output_due: str | None = None
+
+    def wrote_config(self) -> bool:
+        """Return whether openclaw.json has been changed: somebody may have been stopped before it was."""
+        before = atomic.read(Path(self.backup)) if self.backup is not None else b""
+        return before is None or hash_of(before) != self.config_hash
+
+    def owns_output(self) -> bool:
+        """Return whether agents.json is ours by now: somebody may have been stopped before it was."""
+        if self.output_due is None:
+            return True
+        content = atomic.read(Path(self.output))
+        return content is not None and hash_of(content) == self.output_due
 
 
 def hash_of(content: bytes) -> str:

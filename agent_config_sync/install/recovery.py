@@ -7,10 +7,10 @@ from pathlib import Path
 from agent_config_sync.errors import SyncError
 from agent_config_sync.gateway.include import read_layout
 from agent_config_sync.install.adoption import roster_of
-from agent_config_sync.install.copies import copies_of
+from agent_config_sync.install.copies import copies_of, lost_copy_of
 from agent_config_sync.install.job import Options, Say
 from agent_config_sync.install.json5_text import Json5Text
-from agent_config_sync.install.openclaw_json import BASE, move_section, output_in, own_section
+from agent_config_sync.install.openclaw_json import BASE, HEADER, move_section, output_in, own_section
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record, write_record
 from agent_config_sync.publish import atomic
@@ -29,10 +29,10 @@ def recover(places: Places, options: Options, say: Say) -> None:
     record = read_record(places.record)
     if record is None and (record := _recorded_again(places, document)) is not None:
         if options.look:
-            say("would", "record", f"write it again ({record.backup} is the way back)")
+            say("would", "record", f"write it again ({_way_back(record)})")
         else:
             write_record(places.record, record)
-            say("done", "record", f"it was gone; {record.backup} is the way back")
+            say("done", "record", f"it was gone; {_way_back(record)}")
     text = _base_again(places, record, force=options.force) if record is not None and record.moved else None
     if text is None:
         return
@@ -46,7 +46,8 @@ def recover(places: Places, options: Options, say: Say) -> None:
 def _recorded_again(places: Places, document: Json5Text) -> Record | None:
     """Return what a record would say where openclaw.json is ours; nobody knows who has changed what since.
 
-    The way back is the newest copy without us, or, where there is none, a name that no file has.
+    A person may lay it out as we do: ours it is where the operator's own file is as we begin it, or a copy is left from
+    before us. The way back is the newest such copy, or, where there is none, a name that no file has.
     """
     name = output_in(document)
     if name is None:
@@ -54,7 +55,9 @@ def _recorded_again(places: Places, document: Json5Text) -> Record | None:
     output = places.config.parent / name
     read = {path: _read(path) for path in copies_of(places.config)}
     earlier = {path: found for path, found in read.items() if found is not None and output_in(found) is None}
-    backup = next(reversed(earlier), places.config.with_name(f"{places.config.name}.before-agent-config-sync-*"))
+    if not earlier and not _is_base_ours(places):
+        return None
+    backup = next(reversed(earlier), lost_copy_of(places.config))
     outputs = copies_of(output)
     held = tuple(roster_of(own_section(earlier[backup]))) if earlier else ()
     base = move_section(earlier[backup], held, output=name)[1] if earlier else None
@@ -68,6 +71,20 @@ def _recorded_again(places: Places, document: Json5Text) -> Record | None:
         base_hash=hash_of(base.encode()) if base is not None else None,
         output_backup=str(outputs[-1]) if outputs else None,
     )
+
+
+def _is_base_ours(places: Places) -> bool:
+    """Return whether the operator's own file begins as `move_section` lets it."""
+    try:
+        return places.base.read_bytes().startswith(HEADER.encode())
+    except OSError:
+        return False
+
+
+def _way_back(record: Record) -> str:
+    if record.backup is not None and Path(record.backup).exists():
+        return f"{record.backup} is the way back"
+    return "the copy of openclaw.json is gone too: --uninstall would need it"
 
 
 def _base_again(places: Places, record: Record, *, force: bool) -> str | None:

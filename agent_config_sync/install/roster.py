@@ -15,6 +15,7 @@ from agent_config_sync.install.adoption import Adoption, adopt, roster_of
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.intake import plan_intake, take_in_agents
 from agent_config_sync.install.job import Job
+from agent_config_sync.install.naming import others_of
 from agent_config_sync.install.neighbour import site_for
 from agent_config_sync.install.openclaw_json import own_section
 from agent_config_sync.install.record import read_record
@@ -54,7 +55,8 @@ def check_roster(job: Job, found: Found) -> None:
 
 def is_in_use(job: Job, found: Found) -> bool:
     """Return whether openclaw.json includes an agents.json that is known to be ours."""
-    return found.included_at is not None and read_record(job.places.record) is not None
+    record = read_record(job.places.record)
+    return found.included_at is not None and record is not None and record.owns_output()
 
 
 async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found) -> TakenIn:
@@ -79,7 +81,7 @@ async def take_in_roster(job: Job, connection: asyncpg.Connection, found: Found)
         if names:
             job.say("would", "agents", f"take {', '.join(names)} into the database")
         return taken
-    beside_others = bool(job.places.others())
+    beside_others = bool(others_of(job.places))
     intake = await plan_intake(connection, adoption, site, account=account, replace=False, beside_others=beside_others)
     clashes = [
         *intake.kept,
@@ -158,7 +160,7 @@ def _section(job: Job, found: Found) -> Mapping[str, Any]:
 
 def _unsaid(job: Job, found: Found, adoption: Adoption) -> Iterator[str]:
     """Yield what somebody else's agents.json says that ours will not, as paths."""
-    document = read_json5(job.places.output)
+    document = _included(job)
     if found.included_at == "root" and isinstance(document, Mapping):
         yield from (key for key in document if key != "agents")
     for key, value in included_section(job, found).items():
@@ -194,7 +196,15 @@ def included_section(job: Job, found: Found) -> Mapping[str, Any]:
 
     Raises: SettingsError, OSError.
     """
-    document = read_json5(job.places.output)
+    document = _included(job)
     if found.included_at == "root":
         document = document.get("agents") if isinstance(document, Mapping) else None
     return document if isinstance(document, Mapping) else {}
+
+
+def _included(job: Job) -> object:
+    """Return what agents.json holds; one that is missing, which only a look finds so, holds nothing."""
+    try:
+        return read_json5(job.places.output)
+    except FileNotFoundError:
+        return {}

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.gateway.door import Greeting, door_settings
 from agent_config_sync.gateway.include import read_json5
-from agent_config_sync.install.dsn import LIBPQ, TLS, said_in
+from agent_config_sync.install.dsn import LIBPQ, TLS, password_in, said_in, with_password
 from agent_config_sync.install.dsn import without_password as dsn_without_password
 from agent_config_sync.install.openclaw_json import PLUGIN
 from agent_config_sync.install.substitution import expanded, refers, unset_in
@@ -68,7 +68,7 @@ def find_settings(config: Path, effective: Mapping[str, Any], command_line: Mapp
     for key in unknown_keys(told):
         del told[key]
     settings = load_settings(command_line=given, door=told)
-    changes = _libpq(settings)
+    changes = {**_one_password(settings), **_libpq(settings)}
     if name:
         changes["database"] = name  # the name alone: host and login stay
     return settings.model_copy(update=changes)
@@ -87,6 +87,14 @@ def _check_references(written: Mapping[str, object], given: Settings) -> None:
                 f"openclaw.json says the {key} of {PLUGIN} by {name}, which is not set here: set it as the gateway's "
                 f"environment has it{way_out}"
             )
+
+
+def _one_password(settings: Settings) -> dict[str, object]:
+    """Return the DSN with the password that stands beside it, where it has another one, which never counts."""
+    if settings.dsn is None or settings.password is None:
+        return {}
+    dsn = with_password(settings.dsn.get_secret_value(), settings.password.get_secret_value())
+    return {"dsn": SecretStr(dsn)}
 
 
 def _libpq(settings: Settings) -> dict[str, object]:
@@ -126,12 +134,14 @@ def plugin_settings(config: Path, effective: Mapping[str, Any], settings: Settin
     written = _as_written(config, plugin, agent_chat(effective))
     if unset_in({key: written.get(key) for key in _DATABASE[:-1]}):
         return _alongside(own, settings)  # which database that is only the gateway's environment says
-    wanted = {**_database(own, told, settings), **_alongside(own, settings)}
-    return {key: value for key, value in wanted.items() if not refers(plugin.get(key))}
+    fixed = frozenset(key for key, value in plugin.items() if refers(value))
+    wanted = {**_database(own, told, settings, fixed), **_alongside(own, settings)}
+    return {key: value for key, value in wanted.items() if key not in fixed}
 
 
-def _database(own: Settings, told: Settings, settings: Settings) -> dict[str, object]:
-    """own: what the plugin's config says; told: with what `channels.agent_chat` says where that names no database."""
+def _database(own: Settings, told: Settings, settings: Settings, fixed: frozenset[str]) -> dict[str, object]:
+    """own: what the plugin's config says; told: with what `channels.agent_chat` says where that names no database;
+    fixed: what it says by a reference, which stays."""
     said, given = named(without_password(own)), named(without_password(settings))
     beside = said_in(str(said["dsn"])) & (given.keys() - said.keys()) if "dsn" in said else ()
     if beside or any(given.get(key) != value for key, value in said.items()):
@@ -143,10 +153,14 @@ def _database(own: Settings, told: Settings, settings: Settings) -> dict[str, ob
         raise RefusedError(
             f"the gateway's process has no {name}, and its settings cannot say that: say it in --dsn, or unset {name}"
         )
-    wanted, known = named(settings), named(told)
+    wanted, known, there = named(settings), named(told), named(own)
+    in_dsn = password_in(str(wanted.get("dsn", "")))
+    if in_dsn and "password" in there:
+        wanted["password"] = in_dsn  # the one beside it is what counts
+    elif in_dsn and "dsn" not in fixed:
+        wanted.pop("password", None)
     if all(known.get(key) == value for key, value in wanted.items()):
         return {}
-    there = named(own)
     given_anew = _SECRET if without_password(settings) != settings else ()
     return {
         key: value for key, value in wanted.items() if key not in there or (key in given_anew and there[key] != value)

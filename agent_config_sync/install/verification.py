@@ -13,7 +13,6 @@ from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.login import login_problem
 from agent_config_sync.install.openclaw_json import is_registered
-from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import read_record
 from agent_config_sync.install.sources import agent_chat, plugin_config, unset_names
 from agent_config_sync.install.substitution import expanded
@@ -40,7 +39,7 @@ def look_at_config(job: Job, found: Found) -> None:
         raise RefusedError(f"{places.config} would not bring the plugin up: {problem}")
     if job.options.look:
         _look_at_login(job, found)
-    findings = _layout_findings(places, found) if job.options.look else ()
+    findings = _layout_findings(job, found) if job.options.look else ()
     for finding in findings:
         job.say("would", places.config.name, finding)
     if not findings:
@@ -50,12 +49,13 @@ def look_at_config(job: Job, found: Found) -> None:
         job.say("note", "backup", f"{record.backup} is gone: --uninstall would need it")
 
 
-def _layout_findings(places: Places, found: Found) -> list[str]:
+def _layout_findings(job: Job, found: Found) -> list[str]:
     """Return what of the operator's files keeps the database from winning, each with the way out."""
+    places = job.places
     content = atomic.read(places.output)
     if content is None or found.layout is None or found.included_at is None:
         return []
-    version = find_version(None, None)
+    version = find_version(job.settings.gateway_version, None)
     findings = look_at_layout(places.config, places.output, found.layout, content, found.included_at, version=version)
     own = [layer for layer in found.layout.under if layer.path == places.base.resolve() and layer.section.get("list")]
     if own and not findings:

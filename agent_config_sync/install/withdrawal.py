@@ -52,7 +52,9 @@ async def withdraw(job: Job) -> None:
     for path in included:
         if path == places.base or record.output_backup is None:
             job.say("note", path.name, f"it stays: {places.config.name} includes it")
-    if record.output_backup is not None:
+    if not record.owns_output():
+        job.say("already", places.output.name, "it is not ours yet")
+    elif record.output_backup is not None:
         await _put_output_back(job, Path(record.output_backup))
     elif places.output not in included:
         await _remove_output(job)

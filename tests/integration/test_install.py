@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pkgutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from commands import Ended
 from typer.testing import CliRunner
 
 from agent_config_sync.cli.main import app
+from agent_config_sync.errors import RefusedError
 from agent_config_sync.publish.lock import lifetime_lock
 
 CONFIG = """\
@@ -73,8 +76,12 @@ class Home:
         return pyjson5.decode(self.config.read_text())
 
     @property
+    def record_folder(self) -> Path:
+        return self.data / "gateways"
+
+    @property
     def record(self) -> Path:
-        (record,) = (self.data / "gateways").glob("*.json")
+        (record,) = self.record_folder.glob("*.json")
         return record
 
 
@@ -147,7 +154,10 @@ def test_what_the_validator_refuses_is_not_published(home: Home) -> None:
     assert "refuses openclaw.json as it is, correct it first: ui.x: Unrecognized key" in ended.err
     assert home.config.read_text() == text
     assert not home.base.exists()
-    assert list((home.data / "gateways").iterdir()) == []
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == text
+    assert not home.output.exists()
+    assert not home.record_folder.exists()
 
 
 def test_the_validator_is_asked_and_its_verdict_told(home: Home) -> None:
@@ -276,6 +286,35 @@ def test_another_users_home_without_a_gateway_is_a_stop_for_root(home: Home) -> 
     os.chown(home.folder, 4711, 4711)
     ended = home.install()
     assert (ended.status, "belongs to uid 4711: run this as that user" in ended.err) == (1, True)
+    assert list(home.folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+@pytest.mark.parametrize(
+    ("config", "data", "reason"),
+    [
+        ("{apart}/openclaw.json", "{apart}/data", "there is no Python 3.11"),
+        ("{apart}/openclaw.json", "", "run this as that user"),
+        ("", "{apart}/data", "run this as that user"),
+        ("~/mine.json", "{apart}/data", "run this as that user"),
+        ("{apart}/elsewhere/../home/mine.json", "{apart}/data", "run this as that user"),
+    ],
+)
+def test_another_users_home_is_a_stop_for_root_only_where_something_would_lie_in_it(
+    config: str, data: str, reason: str, home: Home, tmp_path: Path
+) -> None:
+    home.folder.mkdir()
+    os.chown(home.folder, 4711, 4711)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHON": "/bin/false",  # as far as it goes then, nothing is made
+        "HOME": str(home.folder),
+        "OPENCLAW_CONFIG_PATH": config.format(apart=tmp_path),
+        "XDG_DATA_HOME": data.format(apart=tmp_path),
+    }
+    script = Path(__file__).parents[2] / "install.sh"
+    ended = subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, reason in ended.stderr) == (1, True)
     assert list(home.folder.iterdir()) == []
 
 
@@ -522,6 +561,21 @@ def test_a_password_that_was_given_anew_is_the_gateways_too(home: Home, empty_da
     assert home.says()["plugins"]["entries"]["agent_config_sync"]["config"]["dsn"] == new
 
 
+def test_a_password_that_is_given_in_one_way_and_then_the_other_leaves_no_old_one(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_password(password: str) -> str:
+        return empty_database.replace("postgres@", f"postgres:{password}@")
+
+    home.write(json.dumps({"plugins": {"entries": {"agent_config_sync": {"config": {"dsn": with_password("one")}}}}}))
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "two")
+    assert CliRunner().invoke(app, ["install"]).exit_code == 0
+    assert (_plugin(home)["dsn"], "password" in _plugin(home)) == (with_password("two"), False)
+    monkeypatch.delenv("AGENT_CONFIG_SYNC_PASSWORD")
+    assert home.install("--dsn", with_password("three")).status == 0
+    assert (_plugin(home)["dsn"], "password" in _plugin(home)) == (with_password("three"), False)
+
+
 def test_a_plugin_that_would_not_come_up_is_named(home: Home) -> None:
     home.install()
     text = home.config.read_text()
@@ -565,7 +619,7 @@ def test_a_second_gateway_of_this_user_has_a_name_and_agents_of_its_own(
     monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
     home.write("{agents: {list: [{id: 'second'}]}}")
     own = f"{socket.gethostname()}-{name}"
-    assert f"this one is {own}" in home.install().out
+    assert f"this one is {own} (AGENT_CONFIG_SYNC_GATEWAY names it otherwise)" in home.install().out
     assert _plugin(home)["gateway"] == own
     assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'second'") == [own]
     assert "this one is" not in home.install().out
@@ -595,6 +649,28 @@ def test_a_second_gateway_that_has_a_name_keeps_it(home: Home, monkeypatch: pyte
     home.write("{plugins: {entries: {agent_config_sync: {config: {gateway: 'box'}}}}}")
     home.install()
     assert _plugin(home)["gateway"] == "box"
+
+
+def test_a_gateway_that_is_gone_or_has_a_name_gives_the_next_one_none(
+    home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, home.config = home.config, home.folder / ".openclaw-gone" / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.install()
+    home.config.unlink()
+    _as_owner(empty_database, "DELETE FROM gateway_status")  # it has reported there
+    home.config = first
+    monkeypatch.delenv("OPENCLAW_CONFIG_PATH")
+    home.write("{agents: {entries: {a: {}}}, plugins: {entries: {agent_config_sync: {config: {gateway: 'box'}}}}}")
+    home.install()
+    assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'a'") is None
+    home.config = home.folder / ".openclaw-work" / "openclaw.json"
+    monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(home.config))
+    home.write("{agents: {entries: {b: {}}}}")
+    ended = home.install()
+    assert (ended.status, "this one is" in ended.out) == (0, False)
+    assert "gateway" not in _plugin(home)
+    assert _row(empty_database, "SELECT gateways FROM agents WHERE name = 'b'") == [socket.gethostname()]
 
 
 def test_the_gateways_state_folder_is_where_it_looks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -664,6 +740,72 @@ def test_an_agents_json_whose_copy_is_gone_is_not_deleted(home: Home) -> None:
     assert home.output.exists()
 
 
+def _stop_after(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs end as if they were killed after this step of the installation."""
+    name = f"agent_config_sync.install.installation.{what}"
+    step = pkgutil.resolve_name(name)
+
+    def stopping(*words: object, **named: object) -> None:
+        step(*words, **named)
+        raise SystemExit(137)
+
+    monkeypatch.setattr(name, stopping)
+
+
+@pytest.mark.parametrize("config", ["{agents: {$include: './agents.json'}}", CONFIG])
+def test_an_agents_json_that_is_edited_after_a_kill_is_still_the_operators(
+    config: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(config)
+    home.output.write_text('{"list": [{"id": "old"}]}')
+    edited = '{"list": [{"id": "old"}, {"id": "since"}]}'
+    with monkeypatch.context() as killed:
+        _stop_after("remember_output", killed)
+        assert home.install().status == 137
+    home.output.write_text(edited)
+    assert home.install().status == 0
+    assert (b"since" in home.output.read_bytes()) == ("$include" in config)
+    assert home.uninstall().status == 0
+    assert (home.config.read_text(), home.output.read_text()) == (config, edited)
+
+
+def test_an_agents_json_that_is_edited_after_a_kill_stays_on_the_way_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write("{}")
+    home.output.write_text("mine")
+    _stop_after("remember_output", monkeypatch)
+    home.install()
+    home.output.write_text("edited")
+    ended = home.uninstall()
+    assert (ended.status, "it is not ours yet" in ended.out) == (0, True)
+    assert (home.config.read_text(), home.output.read_text()) == ("{}", "edited")
+
+
+@pytest.mark.parametrize("what", ["remember_output", "confirm_output", "_write_agents"])
+def test_our_own_agents_json_of_a_stopped_run_is_not_what_was_there_before(
+    what: str, home: Home, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(CONFIG)
+    with monkeypatch.context() as killed:
+        if what == "_write_agents":
+            killed.setattr("agent_config_sync.install.installation.write_config", _refuse)
+        else:
+            _stop_after(what, killed)
+        assert home.install().status != 0
+    home.write(changed := CONFIG.replace("#ff8800", "#000000"))
+    _as_owner(empty_database, "INSERT INTO agents (name) VALUES ('since')")
+    assert home.install().status == 0
+    assert b"since" in home.output.read_bytes()
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == changed
+    assert list(home.config.parent.glob("agents.json*")) == []
+
+
+def _refuse(*_: object) -> None:
+    raise RefusedError("the gateway refuses it")
+
+
 SAYS_MORE = {
     "agents": {
         "defaults": {"workspace": "/srv/ws", "models": {"a/b": {}, "c/d": {}}, "subagents": {"maxSpawnDepth": 2}},
@@ -718,6 +860,57 @@ def test_a_configuration_that_was_set_up_by_hand_is_taken_as_it_is(home: Home, e
     assert home.config.read_text() == text
 
 
+LAID_OUT_BY_HAND = """\
+{
+  "agents": { "$include": ["./agents.base.json5", "./agents.json"] },
+}
+"""
+TWO_BY_HAND = """\
+// mine
+{list: [{id: 'lead', model: 'a/b'}, {id: 'coder'}]}
+"""
+
+
+def _lay_out_by_hand(home: Home) -> None:
+    home.write(LAID_OUT_BY_HAND)
+    home.base.write_text("{}\n")
+    home.output.write_text(TWO_BY_HAND)
+
+
+def test_our_layout_that_was_made_by_hand_is_taken_in_and_comes_back(home: Home) -> None:
+    _lay_out_by_hand(home)
+    ended = home.install()
+    assert (ended.status, "took lead, coder into the database" in ended.out) == (0, True)
+    assert [agent["id"] for agent in json.loads(home.output.read_bytes())["list"]] == ["coder", "lead"]
+    copies = [next(home.config.parent.glob(f"{name}.before-*")) for name in ("openclaw.json", "agents.json")]
+    assert [copy.read_text() for copy in copies] == [LAID_OUT_BY_HAND, TWO_BY_HAND]
+    assert home.uninstall().status == 0
+    assert (home.config.read_text(), home.output.read_text()) == (LAID_OUT_BY_HAND, TWO_BY_HAND)
+    assert home.base.read_text() == "{}\n"
+
+
+def test_our_layout_that_was_made_by_hand_is_no_lost_installation(home: Home) -> None:
+    _lay_out_by_hand(home)
+    home.install("--no-gateway")
+    assert "nothing of ours is recorded" in home.uninstall().out
+    look = home.install("--verify-only")
+    assert (look.status, "record" in look.out) == (3, False)
+    assert "would    agents         take lead, coder into the database" in look.out
+    assert not list(home.data.glob("gateways/*"))
+    assert sorted(path.name for path in home.config.parent.iterdir() if path.is_file()) == [
+        "agents.base.json5", "agents.json", "openclaw.json",
+    ]  # fmt: skip
+    assert (home.config.read_text(), home.output.read_text()) == (LAID_OUT_BY_HAND, TWO_BY_HAND)
+
+
+def test_an_included_agents_json_that_is_missing_would_be_written(home: Home) -> None:
+    home.write("{agents: {$include: './agents.json'}}")
+    home.install("--no-gateway")
+    look = home.install("--verify-only")
+    assert (look.status, "would    agents.json    write what the database says" in look.out) == (3, True)
+    assert not home.output.exists()
+
+
 def test_a_record_that_is_lost_is_made_again_from_the_copy(home: Home) -> None:
     home.write(CONFIG)
     home.install()
@@ -754,10 +947,27 @@ def test_a_record_that_is_lost_with_the_copy_does_not_make_ours_what_was_before(
     home.record.unlink()
     for copy in home.config.parent.glob("openclaw.json.before-*"):
         copy.unlink()
-    assert home.install().status == 0
+    again = home.install()
+    assert (again.status, "the copy of openclaw.json is gone too" in again.out) == (0, True)
     ended = home.uninstall()
     assert ended.status == 1
     assert "is gone" in ended.err
+    assert "*" not in again.out + ended.err
+
+
+def test_a_record_that_is_lost_is_known_by_the_include_alone(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    home.record.unlink()
+    ours = home.config.read_text()
+    home.config.write_text(ours.replace('"./agents.json"]', '"./agents.json"], "defaults": {}'))
+    assert "it was gone" in home.install().out
+    assert [copy.read_text() for copy in home.config.parent.glob("openclaw.json.before-*")] == [CONFIG]
+    ended = home.uninstall()
+    assert (ended.status, "members of its own beside the include" in ended.err) == (1, True)
+    home.config.write_text(ours)
+    assert home.uninstall().status == 0
+    assert home.says() == pyjson5.decode(CONFIG)
 
 
 def test_what_was_changed_since_stays_and_the_rest_is_put_back(home: Home) -> None:
@@ -1030,7 +1240,20 @@ def test_a_run_that_does_not_know_the_version_leaves_our_file_alone(
     _as_owner(empty_database, "DELETE FROM gateway_status")
     ended = home.install()
     assert (ended.status, "note     agents.json    it stays as it is" in ended.out) == (0, True)
+    assert ended.out.splitlines()[-1].startswith("verified, but not that agents.json holds what the database says and ")
     assert home.output.read_bytes() == before
+
+
+def test_a_version_that_is_said_to_be_unknown_is_an_answer(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write(AGENTS_OF_TODAY)
+    _set_version(monkeypatch, "2026.9.6")
+    home.install()
+    before = home.output.read_bytes()
+    _set_version(monkeypatch, "unknown")
+    ended = home.install()
+    assert (ended.status, "done     agents.json" in ended.out) == (0, True)
+    assert "holds what the database says:" not in ended.out.splitlines()[-1]
+    assert home.output.read_bytes() != before
 
 
 def test_a_run_that_does_not_know_the_version_takes_the_one_that_the_gateway_has_reported(

@@ -188,6 +188,38 @@ def test_a_dsn_without_a_password_does_not_take_the_old_one_away(config: Path) -
     assert plugin_settings(config, effective, settings) == {}
 
 
+def test_a_password_of_its_own_goes_into_a_dsn_that_has_one(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    effective = saying(dsn=f"postgresql://me:{SECRET}@there/ops")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "n/w")
+    settings = find_settings(config, effective, {})
+    assert settings.database_keywords()["password"] == "n/w"
+    assert plugin_settings(config, effective, settings) == {"dsn": "postgresql://me:n%2Fw@there/ops"}
+
+
+def test_a_password_in_a_dsn_replaces_the_one_beside_it(config: Path) -> None:
+    effective = saying(dsn=f"postgresql://me:{SECRET}@there/ops", password="older")
+    dsn = "postgresql://me:new@there/ops"
+    settings = find_settings(config, effective, {"dsn": dsn})
+    assert settings.database_keywords() == {"dsn": dsn}
+    assert plugin_settings(config, effective, settings) == {"dsn": dsn, "password": "new"}
+
+
+def test_a_password_of_its_own_replaces_the_one_beside_a_dsn_too(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    effective = saying(dsn=f"postgresql://there/ops?user=me&password={SECRET}&sslmode=prefer", password="older")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "new")
+    assert plugin_settings(config, effective, find_settings(config, effective, {})) == {
+        "dsn": "postgresql://there/ops?user=me&password=new&sslmode=prefer",
+        "password": "new",
+    }
+
+
+def test_a_password_of_its_own_stands_beside_a_dsn_by_reference(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_DSN", f"postgresql://me:{SECRET}@there/ops")
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_PASSWORD", "new")
+    effective = saying(dsn=BY_NAME)
+    assert plugin_settings(config, effective, find_settings(config, effective, {})) == {"password": "new"}
+
+
 # --- what the gateway's environment says
 
 BY_NAME = "${OPS_DSN}"
