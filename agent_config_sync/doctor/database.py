@@ -150,11 +150,10 @@ async def _pending(link: Link, state: SchemaState) -> list[Finding]:
         return []
     async with link.reading() as connection:
         names = [migration.name for migration in await pending(connection)]
-    return (
-        [Finding("migration_pending", f"not applied yet: {', '.join(names)}", run("migrate", login=state.login.owner))]
-        if names
-        else []
-    )
+    if not names:
+        return []
+    cure = run("migrate", login=state.login.owner)
+    return [Finding("migration_pending", f"not applied yet: {', '.join(names)}", cure)]
 
 
 async def _reporter(connection: asyncpg.Connection, state: SchemaState, account: str, gateway: str) -> str | None:

@@ -11,7 +11,10 @@ from commands import Ended, command
 from harness import Operator, connected
 
 from agent_config_sync.errors import DatabaseError
+from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres import trial
+from agent_config_sync.postgres.link import Timing
+from agent_config_sync.settings import Settings
 
 Try: TypeAlias = Callable[[str], Awaitable[Ended]]
 
@@ -219,8 +222,11 @@ async def test_row_security_that_the_sql_switches_off_is_on_for_us(
     assert (ended.status, ended.err) == (3, "")
 
 
-async def test_sql_may_take_longer_than_a_pass_waits_for_a_statement(tried: Try) -> None:
-    assert (await tried(f"SELECT pg_sleep(5.5); {CHANGE}")).status == 3
+async def test_sql_may_take_longer_than_a_pass_waits_for_a_statement(settings: Settings, operator: Operator) -> None:
+    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/first', true)")
+    hasty = Plugin(settings, timing=Timing(statement=1.0))
+    prepared = await hasty.visit.preview("SELECT pg_sleep(2.2); UPDATE agents SET model = 'a/late'")
+    assert b"a/late" in prepared.content
 
 
 async def test_sql_that_takes_too_long_is_told_how_long_it_has(operator: Operator) -> None:
