@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 
 from agent_config_sync.events import Events
 from agent_config_sync.gateway.surroundings import Surroundings
-from agent_config_sync.postgres.link import Server, Timing
+from agent_config_sync.postgres.link import Timing
+from agent_config_sync.postgres.server import server_of
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.settings import Settings
 from agent_config_sync.story import tell_story
@@ -31,14 +30,6 @@ from agent_config_sync.sync.visit import Visit
 
 if TYPE_CHECKING:
     from agent_config_sync.web.service import HealthService
-
-_PLAIN_DSN = re.compile(
-    r"postgres(?:ql)?://(?:(?P<user>[^@/?#:]*)(?::[^@/?#]*)?@)?(?P<host>[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?(?:/(?P<database>[\w.-]*))?(?P<query>\?[^@]*)?",
-    re.ASCII,
-)
-"""A DSN that is beyond doubt: with a stray @, / or : a part of the password could be taken for the host."""
-
-_PLAIN_HOST = re.compile(r"[\w.-]+", re.ASCII)
 
 
 class Plugin:
@@ -92,33 +83,3 @@ class Plugin:
         await self.sync.stop()
         if self._health is not None:
             await self._health.stop()
-
-
-def server_of(settings: Settings) -> Server:
-    """Return where the database is, with a name without secrets: of a DSN only what is surely host and database."""
-    host, port, database = settings.host, settings.port, settings.database
-    if settings.dsn is not None:
-        found = _PLAIN_DSN.fullmatch(settings.dsn.get_secret_value())
-        host = host or (found["host"] if found else "the server in dsn")
-        database = database or (found["database"] if found else None)
-    name = "PostgreSQL" + (f" {database}" if database else "") + (f" on {host}" if host else "")
-    return Server(name + (f":{port}" if port else ""), settings.database_keywords())
-
-
-def dsn_without_password(settings: Settings, *, user: str | None = None) -> str | None:
-    """Return the database as one URL that a person may be shown, None if it cannot be told without doubt.
-
-    user: another login than that of the settings.
-    """
-    host, port, database, query = settings.host, settings.port, settings.database, ""
-    login = user or settings.user
-    if settings.dsn is not None:
-        found = _PLAIN_DSN.fullmatch(settings.dsn.get_secret_value())
-        if found is None or (found["query"] is not None and "password" in found["query"]):
-            return None
-        host, database, query = found["host"] or host, found["database"] or database, found["query"] or ""
-        login = user or unquote(found["user"] or "") or settings.user
-    elif host is None or not _PLAIN_HOST.fullmatch(host):
-        return None
-    where = (host or "") + (f":{port}" if port and not {":", ","} & set(host or "") else "")
-    return f"postgresql://{quote(login, safe='') + '@' if login else ''}{where}/{quote(database or '', safe='')}{query}"

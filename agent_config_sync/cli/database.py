@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
-from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.link import Timing, connect
+from agent_config_sync.postgres.server import server_of
 from agent_config_sync.settings import Settings
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import asdict, replace
+from urllib.parse import quote, unquote
 
 import orjson
 import typer
@@ -23,9 +25,11 @@ from agent_config_sync.cli.options import (
 )
 from agent_config_sync.doctor.examination import examine
 from agent_config_sync.doctor.finding import PROGRAM, Finding
+from agent_config_sync.dsn import parts_to_show
 from agent_config_sync.logs import printable, set_up_logs
-from agent_config_sync.plugin import dsn_without_password
 from agent_config_sync.settings import Settings
+
+_PLAIN_HOST = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def doctor(
@@ -61,13 +65,32 @@ def _typed(finding: Finding, settings: Settings, *, dsn: str | None, config: str
         return finding
     options: list[str] = []
     if dsn is not None or cure.login is not None:
-        options += ["--dsn", dsn_without_password(settings, user=cure.login) or "DSN"]
+        options += ["--dsn", _shown_dsn(settings, user=cure.login) or "DSN"]
     if config is not None:
         options += ["--config", config]
     if output is not None and "migrate" not in cure.text:
         options += ["--output", output]
     note = f"  # as {cure.login}, who owns the tables" if cure.login is not None else ""
     return replace(finding, cure=replace(cure, text=as_typed(cure.text, *options) + note))
+
+
+def _shown_dsn(settings: Settings, *, user: str | None) -> str | None:
+    """Return the database as one URL that a person may be shown, None if it cannot be told without doubt.
+
+    user: another login than that of the settings.
+    """
+    host, port, database, query = settings.host, settings.port, settings.database, ""
+    login = user or settings.user
+    if settings.dsn is not None:
+        parts = parts_to_show(settings.dsn.get_secret_value())
+        if parts is None or parts.query is None:
+            return None
+        host, database, query = parts.host or host, parts.database or database, parts.query
+        login = user or unquote(parts.user) or settings.user
+    elif host is None or not _PLAIN_HOST.fullmatch(host):
+        return None
+    where = (host or "") + (f":{port}" if port and not {":", ","} & set(host or "") else "")
+    return f"postgresql://{quote(login, safe='') + '@' if login else ''}{where}/{quote(database or '', safe='')}{query}"
 
 
 def _lines(findings: tuple[Finding, ...]) -> list[str]:

@@ -27,7 +27,8 @@ from agent_config_sync.install.withdrawal import remove_shared, withdraw
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.postgres.migrate import PATIENCE
 from agent_config_sync.publish.lock import FileLock
-from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.setting_sources import load_settings
+from agent_config_sync.settings import Settings
 
 LOCK_DEADLINE = 60.0
 """Seconds to wait for another installation of this user."""

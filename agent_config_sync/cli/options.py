@@ -13,7 +13,8 @@ import typer
 
 from agent_config_sync.errors import SettingsError, SyncError
 from agent_config_sync.gateway.door import Greeting, door_settings
-from agent_config_sync.settings import Settings, load_settings
+from agent_config_sync.setting_sources import load_settings
+from agent_config_sync.settings import Settings
 
 OK, FAILED, BAD_SETTINGS, NOT_YET = 0, 1, 2, 3
 """Exit statuses of every command: done, failed, wrong usage or settings, not yet or different."""

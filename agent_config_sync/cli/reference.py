@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agent_config_sync.render.defaults import DEFAULTS
-from agent_config_sync.settings import ENVIRONMENT_PREFIX, FURTHER_NAMES, Settings
+from agent_config_sync.setting_sources import ENVIRONMENT_PREFIX
+from agent_config_sync.settings import FURTHER_NAMES, Settings
 
 SEED_NAMES = {
     "host": "setting `host`",

@@ -14,7 +14,7 @@ from agent_config_sync.gateway.door import Door, DoorHandler, door_settings, war
 from agent_config_sync.gateway.rpc import RpcInformant, find_address
 from agent_config_sync.logs import install, set_up_logs
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.settings import load_settings
+from agent_config_sync.setting_sources import load_settings
 
 
 def run(

@@ -27,10 +27,11 @@ from agent_config_sync.errors import (
     SilentError,
     SyncError,
 )
-from agent_config_sync.postgres.link import Link, Server, Timing, open_link
+from agent_config_sync.postgres.link import Link, Timing, open_link
 from agent_config_sync.postgres.migrate import pending
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.postgres.schema import TRIGGERS, Elsewhere, Login, SchemaState, read_schema_state
+from agent_config_sync.postgres.server import Server
 
 _READER = "agent_config_reader"
 

@@ -13,11 +13,12 @@ from agent_config_sync.doctor.roster import examine_roster
 from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.gateway.catalog import known_models
 from agent_config_sync.model.snapshot import Snapshot
-from agent_config_sync.plugin import Plugin, server_of
+from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.agent_columns import columns_unlike_ours
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.link import Timing, connect
 from agent_config_sync.postgres.schema import active_agents
+from agent_config_sync.postgres.server import server_of
 from agent_config_sync.publish import atomic
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State

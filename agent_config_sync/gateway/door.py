@@ -27,7 +27,7 @@ from agent_config_sync.errors import ReloadError, SettingsError
 from agent_config_sync.gateway.version import version_of
 from agent_config_sync.logs import json_line, log_line
 from agent_config_sync.model.site import GatewayVersion
-from agent_config_sync.settings import unknown_keys
+from agent_config_sync.setting_sources import unknown_keys
 
 GREETING_DEADLINE = 10.0
 """Seconds for the plugin to say who the gateway is; it does so at once."""

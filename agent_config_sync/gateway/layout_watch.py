@@ -17,8 +17,8 @@ import orjson
 
 from agent_config_sync.gateway.include import ConfigLayout, real
 from agent_config_sync.gateway.section import by_id, section_of, shown
+from agent_config_sync.gateway_paths import gateway_folder
 from agent_config_sync.model.site import GatewayVersion, Layout
-from agent_config_sync.settings import gateway_folder
 
 FindingKind: TypeAlias = Literal[
     "include_missing", "include_flattened", "include_outside", "shadowed", "in_both", "two_rosters"

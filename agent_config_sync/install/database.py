@@ -8,10 +8,10 @@ import asyncpg
 
 from agent_config_sync.errors import RightsError
 from agent_config_sync.install.job import Job
-from agent_config_sync.plugin import server_of
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.migrate import migrate, pending
 from agent_config_sync.postgres.schema import TRIGGERS, SchemaState, read_schema_state
+from agent_config_sync.postgres.server import server_of
 
 
 async def prepare_database(job: Job, connection: asyncpg.Connection) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_config_sync.errors import RefusedError
+from agent_config_sync.gateway_paths import gateway_path
 from agent_config_sync.install.openclaw_json import BASE
-from agent_config_sync.settings import Settings, gateway_path
+from agent_config_sync.settings import Settings
 
 
 def data_folder() -> Path:

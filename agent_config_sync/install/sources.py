@@ -10,14 +10,15 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
+from agent_config_sync.dsn import LIBPQ, TLS, password_in, said_in, with_password
+from agent_config_sync.dsn import without_password as dsn_without_password
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.gateway.door import Greeting, door_settings
 from agent_config_sync.gateway.include import read_json5
-from agent_config_sync.install.dsn import LIBPQ, TLS, password_in, said_in, with_password
-from agent_config_sync.install.dsn import without_password as dsn_without_password
 from agent_config_sync.install.openclaw_json import PLUGIN
 from agent_config_sync.install.substitution import expanded, refers, unset_in
-from agent_config_sync.settings import ENVIRONMENT_PREFIX, Settings, load_settings, unknown_keys
+from agent_config_sync.setting_sources import ENVIRONMENT_PREFIX, load_settings, unknown_keys
+from agent_config_sync.settings import Settings
 
 _DATABASE = ("dsn", "host", "port", "database", "user", "password")
 _ALONGSIDE = ("account", "gateway", "output_path", "roster")

@@ -1,4 +1,4 @@
-"""The columns of agents that an import writes: a table of somebody's own may have them in other types."""
+"""The columns of agents: a table of somebody's own may have them in other types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_config_sync.errors import SchemaError
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.postgres.queries import query
 
-_OURS: Mapping[str, str] = {
+COLUMN_TYPES: Mapping[str, str] = {
     "account_id": "text",
     "name": "text",
     "instance_type": "text",
@@ -25,6 +25,7 @@ _OURS: Mapping[str, str] = {
     "gateways": "text[]",
     "status": "text",
 }
+"""The columns of agents that we read and write, each with its type in a table of ours."""
 
 _NOT_TAKEN = (
     asyncpg.DataError,
@@ -49,7 +50,7 @@ class AgentColumn:
     @property
     def like_ours(self) -> bool:
         """Whether a statement that is written for our column does for this one."""
-        same = self.type == _OURS[self.name] or (_OURS[self.name] == "text" and self.holds_text)
+        same = self.type == COLUMN_TYPES[self.name] or (COLUMN_TYPES[self.name] == "text" and self.holds_text)
         return same and not self.generated
 
 
@@ -59,7 +60,7 @@ async def columns_unlike_ours(connection: asyncpg.Connection) -> frozenset[str]:
 
 
 async def _read(connection: asyncpg.Connection) -> tuple[AgentColumn, ...]:
-    records = await connection.fetch(query("agents_columns"), list(_OURS))
+    records = await connection.fetch(query("agents_columns"), list(COLUMN_TYPES))
     return tuple(AgentColumn(**dict(record)) for record in records)
 
 
@@ -109,7 +110,7 @@ async def as_columns_take(
             if len(value) > 1:
                 raise _not_taken(row, column, "more than one text")
             members[column.name] = value[0] if value else None
-        if column.type != _OURS[column.name]:
+        if column.type != COLUMN_TYPES[column.name]:
             try:
                 await connection.execute(query("agent_fits"), _json({column.name: members[column.name]}))
             except _NOT_TAKEN:

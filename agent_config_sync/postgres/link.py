@@ -21,21 +21,11 @@ from asyncpg.connect_utils import SessionAttribute
 from agent_config_sync.errors import DatabaseError, PoolerError, ReadOnlyError, SilentError, UnreachableError
 from agent_config_sync.postgres.failures import CONNECT_FAILURES, QUERY_FAILURES, connect_failure, query_failure
 from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.server import Server
 
 CHANNEL = "agent_config_changed"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where the database is: keywords for asyncpg, only those that the user set, and a name without secrets."""
-
-    name: str
-    keywords: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"Server({self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)

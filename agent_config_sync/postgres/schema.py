@@ -7,27 +7,14 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from agent_config_sync.postgres.agent_columns import COLUMN_TYPES
 from agent_config_sync.postgres.link import CHANNEL
 from agent_config_sync.postgres.queries import query
-
-_AGENTS = (
-    "account_id",
-    "name",
-    "instance_type",
-    "status",
-    "is_default",
-    "model",
-    "fallback_models",
-    "thinking",
-    "allowed_subagents",
-    "gateways",
-    "settings",
-)
 
 _SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin")
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "agents": (*_AGENTS, "display_name", "role"),
+    "agents": (*COLUMN_TYPES, "display_name", "role"),
     "agent_system_config": ("key", "value", "value_type"),
     "agent_config_migrations": ("name", "checksum"),
     "gateways": ("account_id", "name", "workspace_root", "base_url"),
@@ -63,7 +50,7 @@ FUNCTIONS = ("notify_agent_config_changed", "notify_system_config_changed", "not
 """What those triggers execute."""
 
 RIGHTS: tuple[tuple[str, str | None, str], ...] = (
-    *(("agents", column, "SELECT") for column in (*_SYSTEM_COLUMNS, *_AGENTS)),
+    *(("agents", column, "SELECT") for column in (*_SYSTEM_COLUMNS, *COLUMN_TYPES)),
     *(("agent_system_config", column, "SELECT") for column in COLUMNS["agent_system_config"]),
     ("agent_config_migrations", None, "SELECT"),
     *(("gateway_status", None, privilege) for privilege in ("SELECT", "INSERT", "UPDATE")),

@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 
 from agent_config_sync.events import Events, LinkProven, Listening, Notified
-from agent_config_sync.postgres.link import Link, Server, Timing, open_link
+from agent_config_sync.postgres.link import Link, Timing, open_link
+from agent_config_sync.postgres.server import Server
 from agent_config_sync.postgres.snapshot import SnapshotReader
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State

@@ -10,7 +10,7 @@ from harness import make_settings
 from agent_config_sync.cli.throwaway import ThrowawayServer
 from agent_config_sync.doctor.database import examine_database
 from agent_config_sync.doctor.finding import Finding
-from agent_config_sync.plugin import server_of
+from agent_config_sync.postgres.server import server_of
 
 
 async def examined(dsn: str, folder: Path) -> tuple[Finding, ...]:

@@ -334,7 +334,7 @@ import asyncio, sys
 from agent_config_sync.cli import main
 from agent_config_sync.events import Assessed, HealthServed
 from agent_config_sync.plugin import Plugin
-from agent_config_sync.settings import load_settings
+from agent_config_sync.setting_sources import load_settings
 
 async def look():
     plugin = Plugin(load_settings(command_line={}))

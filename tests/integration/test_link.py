@@ -6,7 +6,8 @@ import asyncio
 
 from harness import DEADLINE, QUICK
 
-from agent_config_sync.postgres.link import Server, open_link
+from agent_config_sync.postgres.link import open_link
+from agent_config_sync.postgres.server import Server
 
 
 async def test_a_link_closes_even_while_its_probe_is_coming_back(database: str) -> None:

@@ -20,7 +20,8 @@ from agent_config_sync.errors import (
     UnreachableError,
 )
 from agent_config_sync.postgres.failures import connect_failure, query_failure
-from agent_config_sync.postgres.link import Server, Timing, connect
+from agent_config_sync.postgres.link import Timing, connect
+from agent_config_sync.postgres.server import Server
 
 SECRET = "hunter2"
 QUICK = Timing(connect=2.0)

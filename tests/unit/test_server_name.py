@@ -1,4 +1,4 @@
-"""plugin.server_of: a name for the database without any part of a password."""
+"""postgres/server.py: a name for the database without any part of a password."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_config_sync.plugin import server_of
+from agent_config_sync.postgres.server import server_of
 from agent_config_sync.settings import Settings
 
 SECRET = "hunter2"

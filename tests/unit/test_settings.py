@@ -1,4 +1,4 @@
-"""settings.py: all sources, their order, and no secret in any text."""
+"""settings.py and setting_sources.py: all sources, their order, and no secret in any text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from agent_config_sync import settings as module
+from agent_config_sync import setting_sources as module
 from agent_config_sync.errors import SettingsError
-from agent_config_sync.settings import SETTING_NAMES, Settings, load_settings, unknown_keys
+from agent_config_sync.setting_sources import load_settings, unknown_keys
+from agent_config_sync.settings import SETTING_NAMES, Settings
 
 SECRET = "hunter2"
 

@@ -1,8 +1,9 @@
-"""What a DSN says itself, and what it leaves to libpq's environment variables."""
+"""What a DSN says itself, what it leaves to the environment of libpq, and what of it a person may be shown."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LIBPQ = {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "user": "PGUSER"}
@@ -20,8 +21,38 @@ TLS = {
 }
 """Variables for which only a DSN has one."""
 
+_PLAIN = re.compile(
+    r"postgres(?:ql)?://(?:(?P<user>[^@/?#:]*)(?::[^@/?#]*)?@)?"
+    r"(?P<host>[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?(?:/(?P<database>[\w.-]*))?(?P<query>\?[^@]*)?",
+    re.ASCII,
+)
 _PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#@]*(?=@)")
 _PARAMETER = re.compile(r"(?<=[?&])password=[^&#]*(?:&|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a DSN without its password, as they are written there; what it leaves out is empty.
+
+    host: with ports, and all of several. query: with its question mark, None where it holds a password.
+    """
+
+    user: str
+    host: str
+    database: str
+    query: str | None
+
+
+def parts_to_show(dsn: str) -> Parts | None:
+    """Return what a person may be shown, None where that is in doubt: with a stray @, / or : a part of the password
+    could be taken for the host.
+    """
+    found = _PLAIN.fullmatch(dsn)
+    if found is None:
+        return None
+    query = found["query"] or ""
+    shown = None if "password" in query else query
+    return Parts(found["user"] or "", found["host"] or "", found["database"] or "", shown)
 
 
 def without_password(dsn: str) -> str:
