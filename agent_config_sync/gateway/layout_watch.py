@@ -97,6 +97,8 @@ def _may_be_included(config: Path, output: Path, *, by_name: bool) -> bool:
 
     by_name: the name will be ours too; an include that stands has a name of its own.
     """
+    if output.parent == config.parent and not output.is_symlink():
+        return True  # beside it, where it is by default: no path has to be followed at each pass
     further = filter(None, os.environ.get("OPENCLAW_INCLUDE_ROOTS", "").split(os.pathsep))
     roots = [config.parent, *map(gateway_folder, further)]
     return any(
