@@ -78,6 +78,9 @@ bench-applied: $(VENV)/wheel $(VENV)/test  ## Measure commit to applied against 
 bench-idle: $(VENV)/wheel  ## Measure processor and memory while nothing happens, for 10 minutes
 	@$(BIN)/python benchmarks/idle.py $(ARGS)
 
+bench-outages: $(VENV)/wheel $(VENV)/test  ## Measure how soon a silent link is found, and an outage is over
+	@PYTHONPATH=tests $(BIN)/python benchmarks/outages.py $(ARGS)
+
 docs: $(VENV)/wheel  ## Generate docs/configuration.md and openclaw.plugin.json from the settings
 	@$(BIN)/python -m agent_config_sync.cli.reference > docs/configuration.md
 	@$(BIN)/python -m agent_config_sync.cli.manifest > openclaw.plugin.json

@@ -40,12 +40,13 @@ TAKE_OVER_POLL = 0.25
 """Seconds between two looks whether the process that holds the output has ended."""
 
 BACKOFF = wait_chain(
-    wait_fixed(0.5),
+    *[wait_fixed(0.25)] * 8,
     wait_fixed(1),
     wait_fixed(2),
-    wait_exponential(multiplier=5 / 2**3, min=5, max=60) + wait_random(0, 1),
+    wait_exponential(multiplier=5 / 2**10, min=5, max=60) + wait_random(0, 1),
 )
-"""Seconds between retries: 0.5, 1, 2, then the seed's 5 to 60 with jitter; the first after a success is at once."""
+"""Seconds between retries: 0.25 for two seconds, in which most restarts are over, 1, 2, then the seed's 5 to 60 with
+jitter; the first after a success is at once."""
 
 _log = logging.getLogger(__name__)
 
