@@ -21,6 +21,10 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
+# Write one lock file, for all platforms and every Python that pyproject.toml allows: $(call locked,NAME,OPTIONS)
+locked = build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --output-file requirements/$(1).lock $(2) pyproject.toml
+
 demo: $(VENV)/wheel  ## Show the main job: SQL in, a file out (ARGS=--once ends by itself)
 	@$(BIN)/agent-config-sync demo $(ARGS)
 
@@ -85,6 +89,16 @@ docs: $(VENV)/wheel  ## Generate docs/configuration.md and openclaw.plugin.json 
 	@$(BIN)/python -m agent_config_sync.cli.reference > docs/configuration.md
 	@$(BIN)/python -m agent_config_sync.cli.manifest > openclaw.plugin.json
 
+lock:  ## Pin anew what is installed here: the newest versions that pyproject.toml allows
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install --quiet uv
+	@$(call locked,run,--group build --extra demo)
+	@$(call locked,test,--group build --extra demo --group test --constraint requirements/run.lock)
+	@$(call locked,lint,--group build --extra demo --group test --group lint --constraint requirements/test.lock)
+
+audit: $(VENV)/lint  ## Ask whether anything that is pinned has a known weakness
+	@requirements/audit.sh $(BIN)/pip-audit requirements/lint.lock
+
 format: $(VENV)/lint  ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -99,17 +113,16 @@ $(VENV)/made:
 		{ echo "this Python cannot make virtual environments: apt install python3-venv" >&2; exit 1; }
 	@echo "making $(VENV) and installing what is needed (once)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@touch $@
+
+# What is installed is pinned, hashes and all; `make lock` makes the files anew from pyproject.toml.
+$(VENV)/run $(VENV)/test $(VENV)/lint: $(VENV)/%: requirements/%.lock $(VENV)/made
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # Everything runs on the built wheel, as a user's installation does, never on the tree.
-$(VENV)/wheel: $(VENV)/made $(SOURCES)
+$(VENV)/wheel: $(VENV)/run $(SOURCES)
 	@rm -rf dist build/wheel
-	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 	@$(BIN)/pip install --quiet --force-reinstall --no-deps build/wheel/*.whl
-	@$(BIN)/pip install --quiet "$$(ls build/wheel/*.whl)[demo]"
-	@touch $@
-
-$(VENV)/test $(VENV)/lint: $(VENV)/%: $(VENV)/made pyproject.toml
-	@$(BIN)/pip install --quiet --group $*
 	@touch $@
