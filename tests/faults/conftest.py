@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from daemon import Daemon, StartDaemon
 from harness import connected, make_settings
 from proxy import Proxy
 
@@ -104,3 +105,20 @@ def _until_it_listens(port: int, running: subprocess.Popen[bytes], log: Path) ->
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
     pytest.fail(f"pgbouncer ended: {log.read_text()[-1000:]}")
+
+
+@pytest.fixture
+async def daemons(settings: Settings) -> AsyncIterator[StartDaemon]:
+    """Start `agent-config-sync run` as a process; killed at the end."""
+    started: list[Daemon] = []
+
+    async def start(**changes: object) -> Daemon:
+        daemon = await Daemon.start(Settings.model_validate({**dict(settings), **changes}))
+        started.append(daemon)
+        return daemon
+
+    yield start
+    for daemon in started:
+        if daemon.process.returncode is None:
+            daemon.process.kill()
+        await daemon.process.communicate()
