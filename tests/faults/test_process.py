@@ -17,7 +17,7 @@ from commands import command
 from daemon import Daemon, StartDaemon, environment, forget_status, strace
 from harness import DEADLINE, Operator, Start, make_settings
 
-from agent_config_sync.events import Published, Reloaded, Reported, Unchanged
+from agent_config_sync.events import Event, Published, Reloaded, Reported, Unchanged
 from agent_config_sync.publish.output import content_hash
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
@@ -186,10 +186,12 @@ async def test_commands_beside_a_daemon_publish_nothing_twice_tear_nothing_and_l
 
     commands = [asyncio.create_task(sync()) for _ in range(2)]
     for number in itertools.count(1):
+        running.events.forget()
         await operator.execute("UPDATE agents SET model = $1", f"a/{number}")
         async with asyncio.timeout(DEADLINE):
             while model(settings.output) != f"a/{number}":  # noqa: ASYNC110 - whoever publishes it
                 await asyncio.sleep(0.01)
+        await running.events.until(Event, lambda event: isinstance(event, Published | Unchanged))
         if all(each.done() for each in commands):
             break
     of_commands = [hashed for each in commands for hashed in await each]
