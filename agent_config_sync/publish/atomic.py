@@ -25,6 +25,8 @@ _WAYS_OUT = {
     errno.ENOSPC: "free some space on that disk",
     errno.EDQUOT: "the quota is used up: raise it, or free some space",
     errno.EROFS: "mount that file system for writing, it is read-only",
+    errno.EEXIST: "a file stands in the place of a folder: remove it",
+    errno.ENOTDIR: "a file stands in the place of a folder: remove it",
     errno.EBUSY: "it is a mount point: mount its folder instead of the file, which is replaced as a whole",
     errno.EACCES: "let this user write there, or set another output path",
     errno.EPERM: "let this user write there, or set another output path",

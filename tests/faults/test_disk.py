@@ -133,9 +133,7 @@ async def test_a_disk_that_is_read_only_at_the_start_is_said_to_be_and_waited_fo
     mount(output_disk, "-o", "remount,ro")
     running = await start(wait=None)
     await running.events.until(PassFailed)
-    await eventually(
-        operator, FAILED, "the lock file % cannot be used (Read-only file system): mount that file system%"
-    )
+    await eventually(operator, FAILED, "the lock file % cannot be used (Read-only file system): mount that%")
     mount(output_disk, "-o", "remount,rw")
     await operator.execute(UPDATE)
     await healed(running, operator)
