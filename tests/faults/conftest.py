@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from daemon import Daemon, StartDaemon
-from harness import connected, make_settings
+from harness import NOBODY, connected, make_settings
 from proxy import Proxy
 
 from agent_config_sync.cli.throwaway import ThrowawayServer, find_binaries, throwaway_server
@@ -122,3 +124,17 @@ async def daemons(settings: Settings) -> AsyncIterator[StartDaemon]:
         if daemon.process.returncode is None:
             daemon.process.kill()
         await daemon.process.communicate()
+
+
+@pytest.fixture
+def home(server: ThrowawayServer) -> Iterator[Path]:
+    """A folder that a user who owns nothing else can reach, as they can the server."""
+    if os.geteuid():
+        pytest.fail("these tests give files to other users: run them as root")
+    server.folder.chmod(0o711)
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        home = Path(name)
+        for folder in (home, home / "gateway", home / "state"):
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, NOBODY, NOBODY)
+        yield home

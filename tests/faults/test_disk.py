@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from commands import command
 from daemon import StartDaemon, environment
 from harness import Operator, Running, Start, eventually, make_settings
+from mounts import read_only, small_disk
 
 from agent_config_sync.events import PassFailed, Published, Reloaded, Reported
 from agent_config_sync.settings import Settings
@@ -51,22 +50,6 @@ def model(path: Path) -> str:
 
 def temporaries(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".*.tmp")]
-
-
-def mount(folder: Path, *words: str) -> None:
-    subprocess.run(["mount", *words, str(folder)], check=True)
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Let a disk of 64 KB be this folder."""
-    if os.geteuid():
-        pytest.fail("these tests mount disks: run them as root")
-    mount(folder, "-t", "tmpfs", "-o", "size=64k,mode=700", "agent-config-sync-test")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -130,11 +113,10 @@ async def test_a_full_disk_for_the_state_leaves_what_was_published_owed_until_th
 async def test_a_disk_that_is_read_only_at_the_start_is_said_to_be_and_waited_for(
     output_disk: Path, start: Start, operator: Operator, lead: None
 ) -> None:
-    mount(output_disk, "-o", "remount,ro")
-    running = await start(wait=None)
-    await running.events.until(PassFailed)
-    await eventually(operator, FAILED, "the lock file % cannot be used (Read-only file system): mount that%")
-    mount(output_disk, "-o", "remount,rw")
+    with read_only(output_disk):
+        running = await start(wait=None)
+        await running.events.until(PassFailed)
+        await eventually(operator, FAILED, "the lock file % cannot be used (Read-only file system): mount that%")
     await operator.execute(UPDATE)
     await healed(running, operator)
 
@@ -143,9 +125,9 @@ async def test_a_command_on_a_read_only_disk_says_so_and_keeps_the_old_file(
     output_disk: Path, operator: Operator, lead: None, settings: Settings
 ) -> None:
     assert (await command("sync", **environment(settings))).status == 0
-    mount(output_disk, "-o", "remount,ro")
-    await operator.execute(UPDATE)
-    ended = await command("sync", **environment(settings))
+    with read_only(output_disk):
+        await operator.execute(UPDATE)
+        ended = await command("sync", **environment(settings))
     assert (ended.status, ended.out) == (1, "")
     assert "(Read-only file system): mount that file system for writing" in ended.err
     assert model(settings.output) == "a/before"

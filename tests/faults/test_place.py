@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
-from harness import Operator, Start, eventually, make_settings, rights_of_nobody
+from harness import NOBODY, Operator, Start, eventually, make_settings, rights_of_nobody
+from mounts import mounted
 
 from agent_config_sync.cli.throwaway import ThrowawayServer
 from agent_config_sync.events import PassFailed, Published, Reported, SnapshotTaken, WaitingForOther
@@ -19,7 +18,6 @@ from agent_config_sync.settings import Settings
 
 UPDATE = "UPDATE agents SET model = 'a/after'"
 FAILED = "SELECT state = 'pending' AND error LIKE $1 FROM gateway_status"
-NOBODY = 65534
 IN_STEP = "SELECT state = 'offered' AND error IS NULL FROM gateway_status"
 
 
@@ -87,13 +85,10 @@ async def test_a_file_that_is_a_mount_of_its_own_is_named_until_it_is_one_no_mor
     running = await start(wait=Reported)
     theirs = running.output.with_name("theirs")
     shutil.copy(running.output, theirs)
-    subprocess.run(["mount", "--bind", theirs, running.output], check=True)
-    try:
+    with mounted(running.output, "--bind", str(theirs)):
         await operator.execute(UPDATE)
         await eventually(operator, FAILED, f"{running.output} cannot be written: %; it is a mount point: mount its%")
         assert model(running.output) == "a/before"
-    finally:
-        subprocess.run(["umount", running.output], check=True)
     await eventually(operator, IN_STEP)
     assert (model(running.output), model(theirs)) == ("a/after", "a/before")
 
@@ -132,20 +127,6 @@ async def test_a_file_in_the_place_of_the_folder_is_named_until_it_is_removed(
     folder.unlink()
     await eventually(operator, IN_STEP)
     assert model(running.output) == "a/after"
-
-
-@pytest.fixture
-def home(server: ThrowawayServer) -> Iterator[Path]:
-    """A folder that a user who owns nothing else can reach, as they can the server."""
-    if os.geteuid():
-        pytest.fail("these tests give files to other users: run them as root")
-    server.folder.chmod(0o711)
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        home = Path(name)
-        for folder in (home, home / "gateway", home / "state"):
-            folder.mkdir(exist_ok=True)
-            os.chown(folder, NOBODY, NOBODY)
-        yield home
 
 
 def of_nobody(server: ThrowawayServer, home: Path) -> Settings:
