@@ -100,12 +100,12 @@ async def forget_status(operator: Operator) -> None:
 
 
 @contextlib.asynccontextmanager
-async def strace(threads: Iterable[int], *faults: str) -> AsyncIterator[None]:
-    """Do these faults, each as in strace's `inject`, to calls of these threads."""
+async def strace(threads: Iterable[int], *faults: str, log: str | Path = os.devnull) -> AsyncIterator[None]:
+    """Do these faults, each as in strace's `inject`, to calls of these threads; what was done stands in `log`."""
     program = shutil.which("strace")
     if program is None:
         pytest.fail("these tests need strace: apt install strace")
-    words = ["-o", "/dev/null", "-e", "trace=" + ",".join(_known(fault.partition(":")[0]) for fault in faults)]
+    words = ["-o", str(log), "-e", "trace=" + ",".join(_known(fault.partition(":")[0]) for fault in faults)]
     for fault in faults:
         calls, _, what = fault.partition(":")
         words += ["-e", f"inject={_known(calls)}:{what}"]

@@ -109,6 +109,7 @@ class Surroundings:
             self._warnings = (str(error),)
             return
         except OSError as error:
+            self._seen = {}  # a disk may fail once; the file does not change when it works again
             self._warnings = (f"{config} cannot be read ({error.strerror}): let this user read it",)
             return
         self._seen = self._layout.sources

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import resource
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 from commands import command
-from daemon import StartDaemon, environment
+from daemon import StartDaemon, environment, forget_status, strace
 from harness import Operator, Running, Start, eventually, make_settings
 from mounts import read_only, small_disk
 
@@ -19,6 +21,7 @@ from agent_config_sync.events import PassFailed, Published, Reloaded, Reported
 from agent_config_sync.settings import Settings
 
 UPDATE = "UPDATE agents SET model = 'a/after'"
+CALLS = ("openat", "flock", "write", "fchmod", "fsync", "rename,renameat,renameat2")
 IN_STEP = "SELECT state = 'offered' AND error IS NULL FROM gateway_status"
 FAILED = "SELECT state = 'pending' AND error LIKE $1 FROM gateway_status"
 
@@ -162,3 +165,33 @@ async def test_a_lost_state_costs_one_more_reload_and_nothing_else(
     await second.events.until(Published)
     await second.events.until(Reported)
     await healed(second, operator)
+
+
+@pytest.mark.timeout(300)
+async def test_at_whatever_call_of_a_publish_the_disk_fails_once_the_next_pass_makes_up_for_it(
+    daemons: StartDaemon, operator: Operator, lead: None, settings: Settings, tmp_path: Path
+) -> None:
+    daemon, log, changes = await daemons(), tmp_path / "strace.log", itertools.count(1)
+    await daemon.says("listening to")
+    failures: Counter[str] = Counter()
+    # A loop that is never ahead of its worker starts no second one.
+    async with strace([daemon.pid], "epoll_wait,epoll_pwait:delay_exit=3000"):
+        assert await daemon.offers(operator)
+        for call in CALLS:
+            while True:
+                here, new = f"{call} {failures[call] + 1}", f"a/{next(changes)}"
+                await forget_status(operator)
+                async with strace(daemon.workers, f"{call}:error=EIO:when={failures[call] + 1}", log=log):
+                    await operator.execute("UPDATE agents SET model = $1", new)
+                    assert await daemon.offers(operator), here
+                assert model(settings.output) == new, here
+                assert temporaries(tmp_path) == [], here
+                assert settings.config_path.stat().st_mtime_ns >= settings.output.stat().st_ctime_ns, here
+                await forget_status(operator)
+                await operator.execute("NOTIFY agent_config_changed")
+                assert await daemon.offers(operator), here
+                assert await operator.fetchval("SELECT warnings FROM gateway_status") == [], here
+                if "INJECTED" not in log.read_text():
+                    break
+                failures[call] += 1
+    assert failures.keys() == set(CALLS)
