@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from daemon import StartDaemon, strace
 from harness import Operator, Start, eventually, make_settings, rights_of_nobody
 from unit.children import handling, is_untouched, said
 
@@ -16,6 +18,7 @@ from agent_config_sync.cli.throwaway import ThrowawayServer
 from agent_config_sync.events import ReloadDeferred, Reported
 from agent_config_sync.gateway import reload
 from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
 
 UPDATE = "UPDATE agents SET model = 'a/after'"
 OFFERED = "SELECT state = 'offered' AND error IS NULL FROM gateway_status"
@@ -72,7 +75,7 @@ async def test_a_gateway_that_is_gone_is_named_and_the_next_one_is_told(
     with handling("SIGUSR1") as gone:
         pid_file.write_text(f"{gone.pid}\n")
     await start(wait=None)
-    await eventually(operator, NOT_TOLD, f"%no process has the pid {gone.pid} that stands in {pid_file}%")
+    await eventually(operator, NOT_TOLD, f"no process has the pid {gone.pid} that stands in {pid_file}%")
     with handling("SIGUSR1") as gateway:
         pid_file.write_text(f"{gateway.pid}\n")
         assert await asyncio.to_thread(said, gateway) == "SIGUSR1"
@@ -83,7 +86,7 @@ async def test_a_gateway_that_has_written_no_pid_file_yet_is_waited_for(
     start: Start, operator: Operator, lead: None, pid_file: Path
 ) -> None:
     await start(wait=None)
-    await eventually(operator, NOT_TOLD, f"%{pid_file} cannot be read (No such file or directory)%")
+    await eventually(operator, NOT_TOLD, f"{pid_file} cannot be read (No such file or directory)%")
     with handling("SIGUSR1") as gateway:
         pid_file.write_text(f"{gateway.pid}\n")
         assert await asyncio.to_thread(said, gateway) == "SIGUSR1"
@@ -111,6 +114,22 @@ async def test_a_gateway_that_was_restarted_is_told_under_its_new_pid(
             pid_file.write_text(f"{gateway.pid}\n")
             assert await asyncio.to_thread(said, gateway) == "SIGUSR1"
             await eventually(operator, OFFERED)
+
+
+async def test_a_signal_that_a_kill_prevented_is_sent_by_the_next_daemon(
+    daemons: StartDaemon, operator: Operator, lead: None, pid_file: Path, settings: Settings
+) -> None:
+    killed = await daemons()
+    await eventually(operator, NOT_TOLD, f"{pid_file} cannot be read%")
+    with handling("SIGUSR1") as gateway:
+        async with strace(killed.workers, "pidfd_send_signal:signal=SIGKILL"):
+            pid_file.write_text(f"{gateway.pid}\n")
+            assert await killed.ended() == -signal.SIGKILL
+        assert is_untouched(gateway)
+        State(settings.state_dir, settings.output).save(signalled_at=None)  # as if its 30 s were over
+        await daemons()
+        assert await asyncio.to_thread(said, gateway) == "SIGUSR1"
+        await eventually(operator, OFFERED)
 
 
 async def test_a_process_that_has_the_pid_of_the_gateway_now_is_not_signalled(
