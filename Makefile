@@ -53,7 +53,7 @@ test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that 
 	@for version in $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) 2026.5.12 2026.3.13 2026.2.9; do \
 		$(call on-gateway,$$version,tests/gateway) || exit; done
 
-test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers of their own; needs pgbouncer
+test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers, disks and processes; needs root, pgbouncer and strace
 	@$(BIN)/pytest tests/faults $(ARGS)
 
 test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with promtool and systemd-analyze

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from harness import connected, make_settings
+from daemon import Daemon, StartDaemon
+from harness import NOBODY, connected, make_settings
 from proxy import Proxy
 
 from agent_config_sync.cli.throwaway import ThrowawayServer, find_binaries, throwaway_server
@@ -104,3 +107,34 @@ def _until_it_listens(port: int, running: subprocess.Popen[bytes], log: Path) ->
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
     pytest.fail(f"pgbouncer ended: {log.read_text()[-1000:]}")
+
+
+@pytest.fixture
+async def daemons(settings: Settings) -> AsyncIterator[StartDaemon]:
+    """Start `agent-config-sync run` as a process; killed at the end."""
+    started: list[Daemon] = []
+
+    async def start(**changes: object) -> Daemon:
+        daemon = await Daemon.start(Settings.model_validate({**dict(settings), **changes}))
+        started.append(daemon)
+        return daemon
+
+    yield start
+    for daemon in started:
+        if daemon.process.returncode is None:
+            daemon.process.kill()
+        await daemon.process.communicate()
+
+
+@pytest.fixture
+def home(server: ThrowawayServer) -> Iterator[Path]:
+    """A folder that a user who owns nothing else can reach, as they can the server."""
+    if os.geteuid():
+        pytest.fail("these tests give files to other users: run them as root")
+    server.folder.chmod(0o711)
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        home = Path(name)
+        for folder in (home, home / "gateway", home / "state"):
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, NOBODY, NOBODY)
+        yield home
