@@ -11,11 +11,12 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import asyncpg
 from harness import Operator
 
-Row = Mapping[str, Any]
+Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
 
 AGENTS = """
     SELECT name, instance_type, status, is_default, model, fallback_models, thinking, allowed_subagents, gateways,

@@ -1,4 +1,4 @@
-"""One sync with all that is around it: a database, a network, a gateway's folder, a witness, somebody who may break it."""
+"""One sync with all that is around it: a database, a network, a gateway's folder, a witness and an operator."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import orjson
@@ -154,14 +155,14 @@ class World:
 
     # The operator ----------------------------------------------------------------------------------------------------
 
-    async def commit(self, *statements: tuple[str, *tuple[object, ...]]) -> None:
-        """Run statements in one transaction, and move the clock in it."""
+    async def commit(self, *statements: tuple[Any, ...]) -> None:
+        """Run statements, each with its arguments, in one transaction, and move the clock in it."""
         async with self.operator.transaction():
             await self.stamp(self.operator)
             for sql, *arguments in statements:
                 await self.operator.execute(sql, *arguments)
 
-    async def roll_back(self, *statements: tuple[str, *tuple[object, ...]]) -> None:
+    async def roll_back(self, *statements: tuple[Any, ...]) -> None:
         transaction = self.operator.transaction()
         await transaction.start()
         await self.stamp(self.operator)
