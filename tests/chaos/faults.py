@@ -7,11 +7,11 @@ import contextlib
 from pathlib import Path
 
 from chaos.steps import Machine, runs, step
-from chaos.world import LOGIN, NEVER
+from chaos.world import LOGIN
 from harness import DEADLINE, eventually
 from hypothesis import strategies as st
 
-from agent_config_sync.events import LinkLost
+from agent_config_sync.events import Event, LinkLost, PassFailed
 
 BLOCKED = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = $1"
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE $1"
@@ -35,8 +35,8 @@ class Faults(Machine):
         world.events.forget()
         world.proxy.swallowing = True
         await world.commit()
-        if world.site.resync == NEVER:
-            await world.events.until(LinkLost)
+        noticed = (LinkLost, PassFailed)
+        await world.events.until(Event, lambda event: isinstance(event, noticed))
         world.proxy.heal()
 
     @step("fault")
