@@ -49,7 +49,7 @@ class Witness:
 
     def satisfied(self) -> None:
         """Fail with what was seen that must not be."""
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
 
     def _watch(self) -> None:
         while not self._ended.wait(PAUSE):

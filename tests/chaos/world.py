@@ -144,9 +144,9 @@ class World:
             await self._ends.aclose()
             async with connected(self.server.dsn) as connection:
                 await connection.execute(f"DROP DATABASE {self._database} WITH (FORCE)")
-        temporary = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        self.tally.left_over += len(temporary)
-        assert temporary == []
+        left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        self.tally.left_over += len(left)
+        assert not left, left
 
     async def connect(self) -> Operator:
         """Return another person's session, past the network that breaks."""
