@@ -8,7 +8,7 @@ from chaos.steps import Machine, runs, step
 from chaos.witness import CLOCK
 from hypothesis import strategies as st
 
-from agent_config_sync.events import Refused
+from agent_config_sync.events import Refused, Unchanged
 
 
 class Operators(Machine):
@@ -90,6 +90,17 @@ class Operators(Machine):
         await self.world.operator.execute("UPDATE agents SET display_name = 'x'")
         await self.world.operator.execute("UPDATE agents SET model = model")
         await self.world.operator.execute("UPDATE gateway_status SET seen_at = now()")
+
+    @step("operator", runs)
+    async def wake_for_nothing(self) -> None:
+        """The same bytes are not written again."""
+        world = self.world
+        await world.rest()
+        before = world.settings.output.stat()
+        world.events.forget()
+        await world.operator.execute("NOTIFY agent_config_changed")
+        await world.events.until(Unchanged)
+        assert world.settings.output.stat() == before
 
     @step("operator", runs)
     async def empty_the_roster(self) -> None:

@@ -64,17 +64,25 @@ class Machine(RuleBasedStateMachine):
 def step(
     kind: Kind, when: When = lambda _: True, /, **drawn: st.SearchStrategy[Any]
 ) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Any]:
-    """Make a rule of a coroutine: counted, run in the machine's loop, and told of when it fails."""
+    """Make a rule of a coroutine: counted, run in the machine's loop, and told of when it fails.
+
+    After half of the faults the world comes to rest at once: what comes later would cover up what was lost.
+    """
+    if kind == "fault":
+        drawn["then_rest"] = st.booleans()
     make_rule: Any = rule  # its overloads know no names that are not written out
 
     def decorate(method: Callable[..., Coroutine[Any, Any, None]]) -> Any:
         @functools.wraps(method)
-        def counted(self: Machine, **values: Any) -> None:
+        def counted(self: Machine, *, then_rest: bool = False, **values: Any) -> None:
             words = ", ".join(f"{name}={value!r}" for name, value in values.items())
             self.story.append(f"{method.__name__}({words})")
             self.tally.steps[kind, method.__name__.replace("_", " ")] += 1
             try:
                 self.runner.run(method(self, **values))
+                if then_rest:
+                    self.story.append("rest()")
+                    self.runner.run(self.world.rest())
             except BaseException as error:
                 self.sound = False
                 error.add_note("\n".join(("the steps:", *self.story)))
