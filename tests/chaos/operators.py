@@ -9,6 +9,7 @@ from chaos.witness import CLOCK
 from hypothesis import strategies as st
 
 from agent_config_sync.events import Refused, Unchanged
+from agent_config_sync.publish.atomic import signature
 
 
 class Operators(Machine):
@@ -86,7 +87,7 @@ class Operators(Machine):
             await world.stamp(world.operator)
 
     @step("operator")
-    async def change_what_is_not_ours(self) -> None:
+    async def write_what_is_not_ours(self) -> None:
         await self.world.operator.execute("UPDATE agents SET display_name = 'x'")
         await self.world.operator.execute("UPDATE agents SET model = model")
         await self.world.operator.execute("UPDATE gateway_status SET seen_at = now()")
@@ -96,11 +97,11 @@ class Operators(Machine):
         """The same bytes are not written again."""
         world = self.world
         await world.rest()
-        before = world.settings.output.stat()
+        before = signature(world.settings.output)
         world.events.forget()
         await world.operator.execute("NOTIFY agent_config_changed")
         await world.events.until(Unchanged)
-        assert world.settings.output.stat() == before
+        assert signature(world.settings.output) == before
 
     @step("operator", runs)
     async def empty_the_roster(self) -> None:
