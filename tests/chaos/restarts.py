@@ -44,8 +44,13 @@ class Restarts(Machine):
 
     @step("restart")
     async def make_a_pass_beside_it(self) -> None:
+        """While something is committed, so that the two race for the file."""
+        world = self.world
+        visit = asyncio.create_task(world.visit())
+        for _ in range(5):
+            await world.commit()
         with contextlib.suppress(SyncError):  # whatever else is broken now
-            await self.world.visit()
+            await visit
 
     @step("restart", running=st.booleans())
     async def lose_the_state_directory(self, running: bool) -> None:
