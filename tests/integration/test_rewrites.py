@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from harness import Operator, Start, connected, eventually
 
+from agent_config_sync.errors import DatabaseError
 from agent_config_sync.events import Published, Refused, Reported, SnapshotTaken
+from agent_config_sync.plugin import Plugin
+from agent_config_sync.settings import Settings
 
 BLOCKED = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE $1"
 
@@ -34,3 +39,17 @@ async def test_a_table_that_is_rewritten_while_a_snapshot_is_taken_is_never_seen
     await running.events.until(Reported)
     assert (running.events.count(Refused), running.events.count(Published)) == (0, 0)
     assert running.output.read_bytes() == good
+
+
+async def test_a_trial_beside_a_table_that_is_rewritten_says_to_try_again(
+    settings: Settings, operator: Operator, database: str
+) -> None:
+    await operator.execute("INSERT INTO agents (name, is_default) VALUES ('lead', true)")
+    async with connected(database) as holder:
+        async with holder.transaction():
+            await holder.execute("LOCK agents IN ACCESS EXCLUSIVE MODE")
+            trial = asyncio.create_task(Plugin(settings).visit.preview("SELECT 1"))
+            await eventually(operator, BLOCKED, "agent-config-sync/%")
+            await holder.execute("TRUNCATE agents")
+        with pytest.raises(DatabaseError, match="since the trial began: try again"):
+            await trial
