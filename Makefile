@@ -15,8 +15,8 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 	AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(1) $(BIN)/pytest $(2) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy test-install mutants bench \
-	bench-applied bench-idle docs format clean
+.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy test-install mutants chaos soak \
+	bench bench-applied bench-idle docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -69,6 +69,12 @@ test-install: $(VENV)/wheel  ## Run install.sh as a person does, and kill it at 
 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)
+
+chaos: $(VENV)/wheel $(VENV)/test  ## Take 10,000 random steps of operators, faults and restarts (STEPS=, SEED=)
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/run.py $(STEPS:%=--steps %) $(SEED:%=--seed %)
+
+soak: $(VENV)/wheel $(VENV)/test  ## Change and break things for 10 minutes and see memory and descriptors stay (MINUTES=)
+	@PYTHONPATH=tests $(BIN)/python benchmarks/soak.py $(MINUTES:%=--minutes %)
 
 bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, and to applied, each against a bare floor
 	@$(BIN)/python benchmarks/commit_to_file.py $(ARGS)

@@ -22,7 +22,7 @@ class Wire:
         """End both ways with an RST, which throws away what is under way."""
         for end in self.ends:
             connection = end.get_extra_info("socket")
-            if connection.family != socket.AF_UNIX:
+            if connection.family != socket.AF_UNIX and connection.fileno() >= 0:  # one that has ended has no socket
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.transport.abort()
 

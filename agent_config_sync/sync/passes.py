@@ -87,6 +87,7 @@ class Passes:
             return await self._refused(link, snapshot, str(error))
         except BaseException:
             self._wake.put_back(woken)
+            await in_worker(self._pipeline.output.let_go)  # a stop may have come after the rename
             raise
         self._standing.refusal = None
         self._announce(prepared, latency)
