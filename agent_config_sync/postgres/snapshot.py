@@ -29,6 +29,9 @@ VERSION = 14
 _PLACE = struct.Struct(">IH")
 _PLACE_AT = 4
 
+ATTEMPTS = 10
+"""Snapshots until one sees no table rewritten under it; the second most often does, because it was waited for."""
+
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -59,9 +62,11 @@ class SnapshotReader:
         async with self._link.reading() as connection:
             if not self._has_system_config:
                 await self._look_at_tables(connection)
-            while (snapshot := await self._read_once(connection, list(keys))) is None:
-                pass  # the next one sees the new tables, because we have waited for their locks
-            return snapshot
+            for _ in range(ATTEMPTS):
+                snapshot = await self._read_once(connection, list(keys))
+                if snapshot is not None:
+                    return snapshot
+        raise DatabaseError(f"tables of {self._link.server.name} are rewritten faster than they can be read")
 
     async def read_as_if(self, statements: str, keys: Iterable[str]) -> Snapshot:
         """Take the snapshot that there would be after these statements, and roll them back.

@@ -8,8 +8,9 @@ import pytest
 from harness import Operator, Start, connected, eventually
 
 from agent_config_sync.errors import DatabaseError
-from agent_config_sync.events import Published, Refused, Reported, SnapshotTaken
+from agent_config_sync.events import PassFailed, Published, Refused, Reported, SnapshotTaken
 from agent_config_sync.plugin import Plugin
+from agent_config_sync.postgres.snapshot import SnapshotReader
 from agent_config_sync.settings import Settings
 
 BLOCKED = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE $1"
@@ -53,3 +54,20 @@ async def test_a_trial_beside_a_table_that_is_rewritten_says_to_try_again(
             await holder.execute("TRUNCATE agents")
         with pytest.raises(DatabaseError, match="since the trial began: try again"):
             await trial
+
+
+async def test_a_table_that_is_rewritten_all_the_time_is_an_error_and_keeps_the_file(
+    start: Start, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await operator.execute("INSERT INTO agents (name, is_default) VALUES ('lead', true)")
+    running = await start(wait=Reported)
+    good = running.output.read_bytes()
+
+    async def rewritten(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(SnapshotReader, "_read_in_transaction", rewritten)
+    await operator.execute("UPDATE agents SET model = 'a/b'")
+    failed = await running.events.until(PassFailed)
+    assert "rewritten faster than they can be read" in str(failed.error)
+    assert running.output.read_bytes() == good
