@@ -15,11 +15,15 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 	AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(1) $(BIN)/pytest $(2) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy test-install mutants bench \
-	bench-applied bench-idle docs format clean
+.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy test-install mutants chaos soak \
+	bench bench-applied bench-idle docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+# Write one lock file, for all platforms and every Python that pyproject.toml allows: $(call locked,NAME,OPTIONS)
+locked = build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --output-file requirements/$(1).lock $(2) pyproject.toml
 
 demo: $(VENV)/wheel  ## Show the main job: SQL in, a file out (ARGS=--once ends by itself)
 	@$(BIN)/agent-config-sync demo $(ARGS)
@@ -49,7 +53,7 @@ test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that 
 	@for version in $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) 2026.5.12 2026.3.13 2026.2.9; do \
 		$(call on-gateway,$$version,tests/gateway) || exit; done
 
-test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers of their own; needs pgbouncer
+test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers, disks and processes; needs root, pgbouncer and strace
 	@$(BIN)/pytest tests/faults $(ARGS)
 
 test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with promtool and systemd-analyze
@@ -66,6 +70,12 @@ test-install: $(VENV)/wheel  ## Run install.sh as a person does, and kill it at 
 mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test fail
 	@PYTHONPATH=tests $(BIN)/python -m mutants.run $(ARGS)
 
+chaos: $(VENV)/wheel $(VENV)/test  ## Take 10,000 random steps of operators, faults and restarts (STEPS=, SEED=)
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/run.py $(STEPS:%=--steps %) $(SEED:%=--seed %)
+
+soak: $(VENV)/wheel $(VENV)/test  ## Change and break things for 10 minutes and see memory and descriptors stay (MINUTES=)
+	@PYTHONPATH=tests $(BIN)/python benchmarks/soak.py $(MINUTES:%=--minutes %)
+
 bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, and to applied, each against a bare floor
 	@$(BIN)/python benchmarks/commit_to_file.py $(ARGS)
 	@$(MAKE) --no-print-directory bench-applied ARGS=
@@ -78,9 +88,22 @@ bench-applied: $(VENV)/wheel $(VENV)/test  ## Measure commit to applied against 
 bench-idle: $(VENV)/wheel  ## Measure processor and memory while nothing happens, for 10 minutes
 	@$(BIN)/python benchmarks/idle.py $(ARGS)
 
+bench-outages: $(VENV)/wheel $(VENV)/test  ## Measure how soon a silent link is found, and an outage is over
+	@PYTHONPATH=tests $(BIN)/python benchmarks/outages.py $(ARGS)
+
 docs: $(VENV)/wheel  ## Generate docs/configuration.md and openclaw.plugin.json from the settings
 	@$(BIN)/python -m agent_config_sync.cli.reference > docs/configuration.md
 	@$(BIN)/python -m agent_config_sync.cli.manifest > openclaw.plugin.json
+
+lock:  ## Pin anew what is installed here: the newest versions that pyproject.toml allows
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install --quiet uv
+	@$(call locked,run,--group build --extra demo)
+	@$(call locked,test,--group build --extra demo --group test --constraint requirements/run.lock)
+	@$(call locked,lint,--group build --extra demo --group test --group lint --constraint requirements/test.lock)
+
+audit: $(VENV)/lint  ## Ask whether anything that is pinned has a known weakness
+	@requirements/audit.sh $(BIN)/pip-audit requirements/lint.lock
 
 format: $(VENV)/lint  ## Format the code
 	@$(BIN)/ruff format .
@@ -96,17 +119,16 @@ $(VENV)/made:
 		{ echo "this Python cannot make virtual environments: apt install python3-venv" >&2; exit 1; }
 	@echo "making $(VENV) and installing what is needed (once)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@touch $@
+
+# What is installed is pinned, hashes and all; `make lock` makes the files anew from pyproject.toml.
+$(VENV)/run $(VENV)/test $(VENV)/lint: $(VENV)/%: requirements/%.lock $(VENV)/made
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # Everything runs on the built wheel, as a user's installation does, never on the tree.
-$(VENV)/wheel: $(VENV)/made $(SOURCES)
+$(VENV)/wheel: $(VENV)/run $(SOURCES)
 	@rm -rf dist build/wheel
-	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 	@$(BIN)/pip install --quiet --force-reinstall --no-deps build/wheel/*.whl
-	@$(BIN)/pip install --quiet "$$(ls build/wheel/*.whl)[demo]"
-	@touch $@
-
-$(VENV)/test $(VENV)/lint: $(VENV)/%: $(VENV)/made pyproject.toml
-	@$(BIN)/pip install --quiet --group $*
 	@touch $@

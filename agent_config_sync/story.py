@@ -10,11 +10,22 @@ from agent_config_sync.events import Event, Subscriber
 
 
 def tell_story(log: logging.Logger) -> Subscriber:
-    """Return a subscriber that logs every event."""
+    """Return a subscriber that logs every event; a warning that stands, or a link lost for the same reason again, is
+    a line only once.
+    """
     warned: set[str] = set()
+    lost: set[str] = set()
 
     def told(event: Event) -> None:
         match event:
+            case events.LinkLost(error=error) if str(error) in lost:
+                _line(log, logging.DEBUG, _sentence(event)[1], event)
+            case events.LinkLost(error=error):
+                lost.add(str(error))
+                _line(log, *_sentence(event), event)
+            case events.LinkProven():
+                lost.clear()
+                _line(log, *_sentence(event), event)
             case events.Warned(warnings=warnings):
                 for warning in warnings:
                     if warning not in warned:
@@ -22,8 +33,7 @@ def tell_story(log: logging.Logger) -> Subscriber:
                 warned.clear()
                 warned.update(warnings)
             case _:
-                level, message = _sentence(event)
-                _line(log, level, message, event)
+                _line(log, *_sentence(event), event)
 
     return told
 

@@ -27,6 +27,9 @@ Operator: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 DEADLINE = 30.0
 """Seconds; generous, because a test waits for an event and says so when it does not come."""
 
+NOBODY = 65534
+"""A user who owns nothing."""
+
 QUICK = Timing(connect=5.0, silence=0.2, answer=2.0, diagnosis=1.0, statement=5.0, lock=2.0)
 """Intervals shrunk for tests."""
 
@@ -170,7 +173,7 @@ def rights_of_nobody() -> Iterator[None]:
     """Lend the rights of a user who owns nothing, where the tests run as root."""
     before = os.geteuid()
     if before == 0:
-        os.seteuid(65534)
+        os.seteuid(NOBODY)
     try:
         yield
     finally:

@@ -83,7 +83,7 @@ class _Demo:
             self._say(
                 "you are root, which PostgreSQL refuses to run as: the server runs as another user of this machine"
             )
-        operator = await asyncpg.connect(self._server.dsn)
+        operator = await asyncpg.connect(self._server.dsn, timeout=DEADLINE, command_timeout=DEADLINE)
         try:
             await migrate(operator)
             first, *changes = script()

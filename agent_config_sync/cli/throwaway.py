@@ -13,7 +13,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,15 @@ class ThrowawayServer:
     def dsn(self) -> str:
         return self.dsn_of("postgres")
 
+    @property
+    def socket(self) -> Path:
+        return self.folder / ".s.PGSQL.5432"
+
+    @property
+    def pid(self) -> int:
+        """The process id of its postmaster."""
+        return int((self.folder / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+
     def dsn_of(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
@@ -118,16 +127,20 @@ class ThrowawayServer:
 
 
 @contextlib.contextmanager
-def throwaway_server(settings: Mapping[str, str] | None = None) -> Iterator[ThrowawayServer]:
+def throwaway_server(
+    settings: Mapping[str, str] | None = None, *, binaries: Iterable[Binaries] | None = None
+) -> Iterator[ThrowawayServer]:
     """Make and start a server from the first binaries that work; stop and remove it at the end.
+
+    binaries: default: all that are found.
 
     Raises: NoServerError that says how to get one.
     """
     failures: list[str] = []
-    for binaries in find_binaries():
+    for each in find_binaries() if binaries is None else binaries:
         with contextlib.ExitStack() as stack:
             try:
-                server = stack.enter_context(_made(binaries, settings))
+                server = stack.enter_context(_made(each, settings))
             except NoServerError as error:
                 failures.append(str(error))
                 continue

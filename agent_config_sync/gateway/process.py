@@ -72,7 +72,10 @@ class GatewayProcess:
             raise ReloadError(f"the gateway (pid {self.pid}) cannot be signalled here ({error.strerror})") from None
         try:
             if GatewayProcess.find(self.pid) != self:
-                raise ReloadError(f"pid {self.pid} is another process now than the gateway that we were told of")
+                raise ReloadError(
+                    f"pid {self.pid} is another process now than the gateway that we were told of: set "
+                    "gateway_pid_file, which names each new one"
+                )
             status = self._status()
             owner = int(status.get("Uid", "-1").split()[0])
             if os.geteuid() not in (0, owner):

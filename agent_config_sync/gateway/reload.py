@@ -26,6 +26,9 @@ from agent_config_sync.settings import ReloadSetting
 SIGNAL_INTERVAL = 30.0
 """Seconds between two signals; the gateway swallows an earlier one (measured on 2026.7.1)."""
 
+UNTOLD = "no gateway process is known: set gateway_pid_file, or reload = watch or touch"
+"""Why there is no process where no pid was given."""
+
 
 def choose_method(
     setting: ReloadSetting, version: GatewayVersion | None, process: GatewayProcess | None
@@ -55,11 +58,15 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The gateway to tell: its configuration file, its process where a pid was given, its version where known."""
+    """The gateway to tell: its configuration file, its process where a pid was given, its version where known.
+
+    missing: why there is no process, where there is none.
+    """
 
     config: Path
     process: GatewayProcess | None
     version: GatewayVersion | None
+    missing: str = UNTOLD
 
 
 def ready(gateway: Gateway, method: ReloadMethod, *, signalled_at: float | None, now: float) -> Deferred | None:
@@ -67,7 +74,7 @@ def ready(gateway: Gateway, method: ReloadMethod, *, signalled_at: float | None,
     if method != "signal":
         return None
     if gateway.process is None:
-        return Deferred("no gateway process is known: set gateway_pid_file, or reload = watch or touch")
+        return Deferred(gateway.missing)
     # A clock that was set back makes the last signal seem to be in the future; then it counts as long ago.
     since = now - signalled_at if signalled_at is not None else SIGNAL_INTERVAL
     if 0 <= since < SIGNAL_INTERVAL:
@@ -104,7 +111,7 @@ def _touch(config: Path, gate: Gate) -> Told | Deferred:
 
 def _signal(gateway: Gateway, gate: Gate) -> Told | Deferred:
     if gateway.process is None:
-        return Deferred("no gateway process is known: set gateway_pid_file, or reload = watch or touch")
+        return Deferred(gateway.missing)
     try:
         number = _number(gateway.process, gateway.version)
         if gateway.config.exists():

@@ -10,7 +10,7 @@ from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.events import ReloadMethod
 from agent_config_sync.gateway.include import ConfigLayout, read_layout, signature
 from agent_config_sync.gateway.process import GatewayProcess
-from agent_config_sync.gateway.reload import Gateway, choose_method
+from agent_config_sync.gateway.reload import UNTOLD, Gateway, choose_method
 from agent_config_sync.gateway.rules import roster_for, rules_for
 from agent_config_sync.gateway.version import find_version
 from agent_config_sync.model.site import Layout, Site
@@ -53,7 +53,7 @@ class Surroundings:
         Raises: RefusedError when nobody can tell which layout the file must have.
         """
         settings = self.settings
-        process = self._find_process()
+        process, missing = self._find_process()
         version = find_version(settings.gateway_version, process)
         self._look_at_layout()
         # Without an include the last known layout stays: it is the one that the person will put back.
@@ -70,21 +70,24 @@ class Surroundings:
             base_complete=self._layout.complete if self._layout is not None else not self._warnings,
             last_default=last_default,
         )
-        gateway = Gateway(settings.config_path, process, version)
+        gateway = Gateway(settings.config_path, process, version, missing)
         method = choose_method(settings.reload, version, process)
         return Neighbour(site, gateway, method, included_at, self._layout, self._warnings)
 
-    def _find_process(self) -> GatewayProcess | None:
-        """Return the process that we were told of. A pid that was told once means the process that had it then; a pid
-        file is written anew by each new gateway.
+    def _find_process(self) -> tuple[GatewayProcess | None, str]:
+        """Return the process that we were told of, or None and why. A pid that was told once means the process that had
+        it then; a pid file is written anew by each new gateway.
         """
         pid_file = self.settings.gateway_pid_file
-        if pid_file is not None:
-            try:
-                return GatewayProcess.find(int(pid_file.read_text(encoding="ascii").strip()))
-            except (OSError, ValueError):
-                return None
-        return self._process
+        if pid_file is None:
+            return self._process, UNTOLD
+        try:
+            pid = int(pid_file.read_text(encoding="ascii").strip())
+        except OSError as error:
+            return None, f"{pid_file} cannot be read ({error.strerror}): start the gateway, or set gateway_pid_file"
+        except ValueError:
+            return None, f"{pid_file} holds no process id: set gateway_pid_file to the file that the gateway writes"
+        return GatewayProcess.find(pid), f"no process has the pid {pid} that stands in {pid_file}: start the gateway"
 
     def _look_at_layout(self) -> None:
         """Read how the configuration includes our file, if it changed; what cannot be read leaves what was known.
@@ -106,6 +109,7 @@ class Surroundings:
             self._warnings = (str(error),)
             return
         except OSError as error:
+            self._seen = {}  # a disk may fail once; the file does not change when it works again
             self._warnings = (f"{config} cannot be read ({error.strerror}): let this user read it",)
             return
         self._seen = self._layout.sources

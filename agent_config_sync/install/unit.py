@@ -15,6 +15,9 @@ from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.model.site import GatewayVersion
 
+DEADLINE = 120.0
+"""Seconds for systemctl; a unit may take 90 to start (systemd.service, TimeoutStartSec)."""
+
 _STAYS_AS_IT_IS = ("off", "hot")
 """Reload modes in which a gateway takes no new plugin by itself."""
 
@@ -79,5 +82,9 @@ def _systemctl(*words: str) -> int:
     if program is None:
         return 1
     command = [program, "--user", *words]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603
-    return ended.returncode
+    try:
+        return subprocess.run(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return 1

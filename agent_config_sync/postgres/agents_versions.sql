@@ -4,6 +4,8 @@
 -- file. A column that is renamed, or made with a default, changes what rows say and leaves them as they are; it changes
 -- the description of the columns, and a value of an enum that is renamed changes that of the enum: which of them are the
 -- table's is not asked, because that takes longer than all else here.
+-- rewritten: a table of ours was truncated or rewritten after this snapshot, which sees it empty then (PostgreSQL docs,
+-- MVCC, Caveats): pg_class says which file it had in the snapshot, pg_relation_filenode which one it has.
 SELECT pg_current_snapshot()::text AS at,
        coalesce((SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
                  FROM pg_partition_tree('agents'::regclass) WHERE isleaf),
@@ -12,6 +14,10 @@ SELECT pg_current_snapshot()::text AS at,
            FROM pg_attribute WHERE attrelid = 'agents'::regclass)
        || coalesce((SELECT ' ' || sum(xmin::text::bigint) FROM pg_enum), '')
        AS files,
+       EXISTS (SELECT FROM pg_class
+               WHERE oid = ANY ((ARRAY(SELECT relid FROM pg_partition_tree('agents'::regclass))
+                                 || 'agents'::regclass || to_regclass('agent_system_config'))::oid[])
+                 AND relfilenode <> pg_relation_filenode(oid)) AS rewritten,
        string_agg(oidsend(tableoid) || tidsend(ctid) || xidsend(xmin), ''::bytea) AS versions
 FROM agents
 WHERE account_id::text = $1

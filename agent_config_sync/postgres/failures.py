@@ -58,9 +58,16 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
             )
         case asyncpg.PostgresError():
             return UnreachableError(f"{server} refused the connection ({_server_words(error)}): look at its log")
+        case ssl.SSLCertVerificationError():
+            return UnreachableError(
+                f"the certificate of {server} proves nothing ({error.verify_message.rstrip('.')}): check host and "
+                "sslrootcert, or renew it there"
+            )
         case ssl.SSLError():
             reason = getattr(error, "reason", None) or type(error).__name__  # not every one has a reason
             return UnreachableError(f"the TLS handshake with {server} failed ({reason}): check sslmode and sslrootcert")
+        case ConnectionError() if "SSL" in str(error):
+            return UnreachableError(f"{server} speaks no TLS, and sslmode asks for it: set ssl = on there")
         case TimeoutError():
             return UnreachableError(f"{server} did not answer in time: check host, port and firewall")
         case OSError():
@@ -97,6 +104,11 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
             return PoolerError(
                 f"{server} is behind a transaction-mode pooler, through which LISTEN hears nothing: "
                 "name the PostgreSQL server itself in dsn or host"
+            )
+        case asyncpg.ProgramLimitExceededError() if "NOTIFY" in str(error):
+            return DatabaseError(
+                f"the notification queue of {server} is full: end the session that listens inside an open transaction "
+                "(pg_stat_activity, state idle in transaction)"
             )
         case TimeoutError():
             return UnreachableError(f"{server} did not answer in time: look for what burdens it, or the network")

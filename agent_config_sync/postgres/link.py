@@ -106,6 +106,8 @@ class Link:
             await self._listen.add_listener(self._probe_channel, echoed)
         except QUERY_FAILURES as error:
             raise query_failure(error, self.server.name) from None
+        async with self.reading() as connection:
+            await connection.execute(query("free_queue"))
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 
-from agent_config_sync.errors import SchemaError
+from agent_config_sync.errors import DatabaseError, SchemaError
 from agent_config_sync.model.rows import AgentRow, SystemConfigRow
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.postgres import trial
@@ -28,6 +28,9 @@ VERSION = 14
 
 _PLACE = struct.Struct(">IH")
 _PLACE_AT = 4
+
+ATTEMPTS = 10
+"""Snapshots until one sees no table rewritten under it; the second most often does, because it was waited for."""
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -59,18 +62,11 @@ class SnapshotReader:
         async with self._link.reading() as connection:
             if not self._has_system_config:
                 await self._look_at_tables(connection)
-            await connection.execute(BEGIN)
-            try:
-                snapshot = await self._read_in_transaction(connection, list(keys))
-            except Exception as error:
-                if not connection.is_closed():
-                    await connection.execute("ROLLBACK")
-                if isinstance(error, asyncpg.InvalidCachedStatementError):
-                    # asyncpg forgets plans that an ALTER TABLE made stale, but not inside a transaction.
-                    await connection.reload_schema_state()
-                raise
-            await connection.execute("COMMIT")
-            return snapshot
+            for _ in range(ATTEMPTS):
+                snapshot = await self._read_once(connection, list(keys))
+                if snapshot is not None:
+                    return snapshot
+        raise DatabaseError(f"tables of {self._link.server.name} are rewritten faster than they can be read")
 
     async def read_as_if(self, statements: str, keys: Iterable[str]) -> Snapshot:
         """Take the snapshot that there would be after these statements, and roll them back.
@@ -82,19 +78,38 @@ class SnapshotReader:
             await connection.execute(trial.BEGIN)
             try:
                 await trial.run_trial(connection, statements)
-                return await self._read_in_transaction(connection, list(keys))
+                snapshot = await self._read_in_transaction(connection, list(keys))
             finally:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
+        if snapshot is None:
+            raise DatabaseError("somebody has rewritten a table since the trial began: try again")
+        return snapshot
 
-    async def _read_in_transaction(self, connection: asyncpg.Connection, keys: list[str]) -> Snapshot:
-        # First the small table: a TRUNCATE is not bound to snapshots, and the roster has a guard against being empty.
+    async def _read_once(self, connection: asyncpg.Connection, keys: list[str]) -> Snapshot | None:
+        await connection.execute(BEGIN)
+        try:
+            snapshot = await self._read_in_transaction(connection, keys)
+        except Exception as error:
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+            if isinstance(error, asyncpg.InvalidCachedStatementError):
+                # asyncpg forgets plans that an ALTER TABLE made stale, but not inside a transaction.
+                await connection.reload_schema_state()
+            raise
+        await connection.execute("COMMIT")
+        return snapshot
+
+    async def _read_in_transaction(self, connection: asyncpg.Connection, keys: list[str]) -> Snapshot | None:
+        """Return None where a table was truncated or rewritten after the instant of the snapshot."""
         config: tuple[SystemConfigRow, ...] = ()
         if self._has_system_config:
             records = await connection.fetch(query("system_config"), keys)
             config = tuple(SystemConfigRow.model_validate(dict(record)) for record in records)
         found = await connection.fetchrow(query("agents_versions"), self._account, self._gateway)
         assert found is not None  # an aggregate always gives a row
+        if found["rewritten"]:
+            return None
         if found["files"] != self._files:
             self._files, self._rows = found["files"], {}
         packed: bytes = found["versions"] or b""

@@ -23,8 +23,11 @@ _RANDOM_BYTES = 6
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space on that disk",
-    errno.EDQUOT: "the quota is used up",
-    errno.EROFS: "the file system is read-only",
+    errno.EDQUOT: "the quota is used up: raise it, or free some space",
+    errno.EROFS: "mount that file system for writing, it is read-only",
+    errno.EEXIST: "a file stands in the place of a folder: remove it",
+    errno.ENOTDIR: "a file stands in the place of a folder: remove it",
+    errno.EBUSY: "it is a mount point: mount its folder instead of the file, which is replaced as a whole",
     errno.EACCES: "let this user write there, or set another output path",
     errno.EPERM: "let this user write there, or set another output path",
     errno.EFBIG: "raise the file size limit of this process (ulimit -f)",
@@ -219,7 +222,12 @@ def _temporary_name(name: str) -> tuple[str, str]:
     return f".{name}.", ".tmp"
 
 
+def way_out(error: OSError) -> str | None:
+    """Return what a person can do about it, None where that is not known."""
+    return _WAYS_OUT.get(error.errno or 0)
+
+
 def _failed(path: Path, what: str, error: OSError) -> PublishError:
     reason = error.strerror or type(error).__name__
-    way_out = _WAYS_OUT.get(error.errno or 0)
-    return PublishError(f"{path} cannot be {what}: {reason}" + (f"; {way_out}" if way_out else ""))
+    way = way_out(error)
+    return PublishError(f"{path} cannot be {what}: {reason}" + (f"; {way}" if way else ""))

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from agent_config_sync.errors import LockedError, PublishError
-from agent_config_sync.publish.atomic import make_folder
+from agent_config_sync.publish.atomic import make_folder, way_out
 
 _PROGRAM = ("agent-config-sync", "__main__.py")
 """Ourselves: the command, and `python -m`."""
@@ -56,6 +56,11 @@ class FileLock:
             os.ftruncate(descriptor, os.pwrite(descriptor, text.encode("utf-8", "replace"), 0))
         self._descriptor = descriptor
         return True
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is held and others can see that: its file may have been removed, with its folder."""
+        return self._descriptor is not None and self._still_named(self._descriptor)
 
     def release(self) -> None:
         if self._descriptor is not None:
@@ -111,10 +116,9 @@ class FileLock:
         raise PublishError(f"the lock file {self.path} is no plain file of its own: remove it")
 
     def _failed(self, error: OSError) -> PublishError:
-        return PublishError(
-            f"the lock file {self.path} cannot be used ({error.strerror}): let this user write in that directory, "
-            f"or set another {self._setting}"
-        )
+        way = way_out(error) if not isinstance(error, PermissionError) else None
+        way = way or f"let this user write in that directory, or set another {self._setting}"
+        return PublishError(f"the lock file {self.path} cannot be used ({error.strerror}): {way}")
 
     def _still_named(self, descriptor: int) -> bool:
         try:

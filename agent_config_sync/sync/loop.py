@@ -23,7 +23,7 @@ from tenacity import (
     wait_random,
 )
 
-from agent_config_sync.errors import SettingsError, StoppedError, SyncError
+from agent_config_sync.errors import PublishError, SettingsError, StoppedError, SyncError
 from agent_config_sync.events import Events, LinkLost, PassFailed, Stopped, WaitingForOther
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import lifetime_lock
@@ -40,12 +40,13 @@ TAKE_OVER_POLL = 0.25
 """Seconds between two looks whether the process that holds the output has ended."""
 
 BACKOFF = wait_chain(
-    wait_fixed(0.5),
+    *[wait_fixed(0.25)] * 8,
     wait_fixed(1),
     wait_fixed(2),
-    wait_exponential(multiplier=5 / 2**3, min=5, max=60) + wait_random(0, 1),
+    wait_exponential(multiplier=5 / 2**10, min=5, max=60) + wait_random(0, 1),
 )
-"""Seconds between retries: 0.5, 1, 2, then the seed's 5 to 60 with jitter; the first after a success is at once."""
+"""Seconds between retries: 0.25 for two seconds, in which most restarts are over, 1, 2, then the seed's 5 to 60 with
+jitter; the first after a success is at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class ConfigSync:
         self._gate = gate
         self._unasked = "start"
         """Why a pass is made that no notification has asked for."""
+        self._lock = lifetime_lock(settings.output)
         self._running: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -104,13 +106,18 @@ class ConfigSync:
         return await attempts(self._step_in)
 
     async def _step_in(self) -> Contact:
+        try:
+            await self._take_output()
+        except PublishError as error:
+            await self._passes.report_failure(await self._session.connect(), error)
+            raise
         contact = await self._session.connect()
         await self._pass(contact, ask=True)
         await contact.link.proven()
         return contact
 
     async def _follow(self, contact: Contact) -> None:
-        """Do a pass for every wake; return when one fails or the link is lost."""
+        """Do a pass for every wake; return when one fails, or the link or the output is lost."""
         lost = contact.link.lost
         next_resync = time.monotonic() + self._settings.resync_interval
         while not lost.done():
@@ -119,6 +126,8 @@ class ConfigSync:
             notified = await self._session.pause(due - time.monotonic(), for_notification=True)
             if lost.done():
                 break
+            if not self._lock.stands:
+                return
             if not notified:
                 next_resync = time.monotonic() + self._settings.resync_interval
             try:
@@ -163,20 +172,28 @@ class ConfigSync:
         else:
             self._events.emit(PassFailed(error, retry_in))
 
+    async def _take_output(self) -> None:
+        """Hold the output from now on; wait for another `run` to end.
+
+        Raises: PublishError when the lock file cannot be used.
+        """
+        if self._lock.stands:
+            return
+        self._lock.release()
+        said = False
+        while not await in_worker(self._lock.try_acquire):
+            if not said:
+                self._events.emit(WaitingForOther(self._lock.holder()))
+                said = True
+            await asyncio.sleep(TAKE_OVER_POLL)
+
     @contextlib.asynccontextmanager
     async def _lifetime(self) -> AsyncIterator[None]:
-        """Hold the output for as long as we live, and leave no link; wait for another `run` to end."""
-        lock = lifetime_lock(self._settings.output)
-        said = False
+        """Let go of the output when we end, and leave no link."""
         try:
-            while not await in_worker(lock.try_acquire):
-                if not said:
-                    self._events.emit(WaitingForOther(lock.holder()))
-                    said = True
-                await asyncio.sleep(TAKE_OVER_POLL)
             try:
                 yield
             finally:
                 await self._session.close()
         finally:
-            lock.release()
+            self._lock.release()

@@ -59,11 +59,15 @@ class Passes:
             async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
                 unpaid = await self._make(contact, why, ask=ask, first=first)
         except (DatabaseError, PublishError) as error:
-            if not contact.link.lost.done():
-                await self._standing.say(contact.link, quietly=True, state="pending", error=str(error))
+            await self.report_failure(contact, error)
             raise
         if unpaid is not None:
             self._payment.confirm(contact.link, unpaid)
+
+    async def report_failure(self, contact: Contact, error: DatabaseError | PublishError) -> None:
+        """Say in the status why there is nothing new, if the link can still carry it."""
+        if not contact.link.lost.done():
+            await self._standing.say(contact.link, quietly=True, state="pending", error=str(error))
 
     async def _make(
         self, contact: Contact, why: str, *, ask: bool, first: Callable[[], None] | None
@@ -83,6 +87,7 @@ class Passes:
             return await self._refused(link, snapshot, str(error))
         except BaseException:
             self._wake.put_back(woken)
+            await in_worker(self._pipeline.output.let_go)  # a stop may have come after the rename
             raise
         self._standing.refusal = None
         self._announce(prepared, latency)

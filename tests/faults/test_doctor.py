@@ -19,16 +19,16 @@ async def examined(dsn: str, folder: Path) -> tuple[Finding, ...]:
 
 @pytest.mark.timeout(60)
 async def test_a_transaction_mode_pooler_in_the_way_is_found(
-    pooler_dsn: str, primary: ThrowawayServer, tmp_path: Path
+    pooler_dsn: str, server: ThrowawayServer, tmp_path: Path
 ) -> None:
     (finding,) = await examined(pooler_dsn, tmp_path)
     assert finding.name == "pooler", finding
     assert "name the PostgreSQL server itself in dsn or host" in finding.cure.text
-    assert await examined(primary.dsn, tmp_path) == ()
+    assert await examined(server.dsn, tmp_path) == ()
 
 
-async def test_a_hot_standby_is_found(standby: ThrowawayServer, primary: ThrowawayServer, tmp_path: Path) -> None:
+async def test_a_hot_standby_is_found(standby: ThrowawayServer, server: ThrowawayServer, tmp_path: Path) -> None:
     (finding,) = await examined(standby.dsn, tmp_path)
     assert finding.name == "replica"
     assert "name the primary in dsn or host" in finding.cure.text
-    assert await examined(primary.dsn, tmp_path) == ()
+    assert await examined(server.dsn, tmp_path) == ()

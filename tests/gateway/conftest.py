@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from gateway.debugger import DebuggerWatch
 from gateway.openclaw import Installation
+from gateway.oracle import Oracle
 from gateway.scene import Deploy, Deployment, Scene, deployed
 from harness import connected
 
+from agent_config_sync.gateway.rules import RecordedRules, rules_for
 from agent_config_sync.model.site import GatewayVersion, Roster
 
 DEADLINE = 240
@@ -73,6 +75,19 @@ def roster(request: pytest.FixtureRequest) -> Roster:
     """Each form of the roster that the gateway takes."""
     form: Roster = request.param
     return form
+
+
+@pytest.fixture
+def oracle(installation: Installation, roster: Roster, tmp_path: Path) -> Oracle:
+    home = tmp_path / "oracle"
+    home.mkdir(mode=0o700)
+    return Oracle(installation, home, roster)
+
+
+@pytest.fixture(scope="session")
+def rules(installation: Installation) -> RecordedRules:
+    """Our rules for its version."""
+    return rules_for(installation.version)
 
 
 @pytest.fixture(scope="session")

@@ -8,61 +8,25 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import orjson
 import pytest
 from harness import DEADLINE, Operator, Running, Start, connected
+from web_client import PAGES, Answer, exchange
 
 from agent_config_sync import __version__
 from agent_config_sync.events import Assessed, HealthServed, HealthUnserved, LinkLost, PassFailed, Published, Refused
 from agent_config_sync.web import app as app_module
 from agent_config_sync.web import server as server_module
 
-PAGES = ["live", "ready", "health", "version", "metrics"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
-
-
 Ask: TypeAlias = Callable[..., Awaitable[Answer]]
-
-
-async def exchange(port: int, request: bytes, host: str = "127.0.0.1") -> Answer:
-    """Send bytes; return what came until the other side closed the connection."""
-    reader, writer = await asyncio.open_connection(host, port)
-    async with asyncio.timeout(DEADLINE):
-        writer.write(request)
-        received = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-    head, _, body = received.partition(b"\r\n\r\n")
-    first, *lines = head.decode().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines)
-    return Answer(int(first.split()[1]), headers, body)
 
 
 async def ask(running: Running, path: str, method: str = "GET", host: str = "127.0.0.1") -> Answer:
     address = running.plugin.settings.health_address
     assert address is not None
     return await exchange(address[1], f"{method} /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), address[0])
-
-
-@pytest.fixture
-def port() -> int:
-    """A port that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
-        return number
 
 
 @pytest.fixture

@@ -1,14 +1,23 @@
-"""docs/permissions.md lists what the roles may do, and nothing else."""
+"""docs/permissions.md lists what the roles may do, and nothing else; the reader needs each of its rights."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
-from harness import Operator
+from harness import Operator, Start, connected
+
+from agent_config_sync.errors import DatabaseError
+from agent_config_sync.events import Event, PassFailed, Reported, StatusUnwritable
+from agent_config_sync.postgres.migrate import pending
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
+
+TABLES = ("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status")
 
 GRANTED = """
 SELECT relname AS "table", privilege_type AS privilege, string_agg(attname, ', ' ORDER BY attname) AS columns
@@ -25,13 +34,88 @@ GROUP BY relname, privilege_type
 """
 
 
-@pytest.mark.parametrize("role", ["agent_config_reader", "agent_config_operator"])
-async def test_the_page_lists_the_rights_of_each_role(operator: Operator, role: str) -> None:
+def listed(role: str) -> set[tuple[str, str, str | None]]:
+    """Return the table, the privilege and the columns of each line of the page, None for all columns."""
     section = PAGE.read_text(encoding="utf-8").split(f"## {role}\n")[1].split("\n## ")[0]
-    listed = {
+    return {
         (table, privilege, None if columns == "all" else columns)
         for table, privileges, columns in re.findall(r"^\| `(\w+)` \| ([A-Z, ]+) \| (.+) \|$", section, re.MULTILINE)
         for privilege in privileges.split(", ")
     }
+
+
+READERS = sorted(
+    f"{privilege} ({column}) ON {table}" if column else f"{privilege} ON {table}"
+    for table, privilege, columns in listed("agent_config_reader")
+    for column in (columns.split(", ") if columns else [""])
+)
+"""Each right of the reader, as REVOKE takes it."""
+
+
+@pytest.fixture
+async def reader(database: str, operator: Operator) -> AsyncIterator[str]:
+    """The DSN of a login that has the rights of the reader and no others."""
+    login = f"reader_{os.getpid()}"
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    await operator.execute(f"CREATE ROLE {login} LOGIN IN ROLE agent_config_reader")
+    yield database.replace("postgres@", f"{login}@")
+    await operator.execute("DELETE FROM gateway_status")
+    await operator.execute(f"DROP ROLE {login}")
+
+
+@pytest.mark.parametrize("role", ["agent_config_reader", "agent_config_operator"])
+async def test_the_page_lists_the_rights_of_each_role(operator: Operator, role: str) -> None:
     granted = {(row["table"], row["privilege"], row["columns"]) for row in await operator.fetch(GRANTED, role)}
-    assert listed == granted
+    assert listed(role) == granted
+
+
+async def failure_of(start: Start, dsn: str) -> object:
+    """Return why a gateway with this login cannot do all that it does, None if it can."""
+    running = await start(wait=None, dsn=dsn)
+    await running.events.until(Event, lambda event: isinstance(event, (Reported, PassFailed, StatusUnwritable)))
+    await running.plugin.stop()
+    for failed in running.events.of(PassFailed):
+        return failed.error
+    for unwritable in running.events.of(StatusUnwritable):
+        return unwritable
+    async with connected(dsn) as login:
+        try:
+            await pending(login)
+        except DatabaseError as error:
+            return error
+    return None
+
+
+async def test_the_reader_can_do_all_that_a_gateway_does(start: Start, reader: str) -> None:
+    assert await failure_of(start, reader) is None
+
+
+@pytest.mark.parametrize("right", READERS)
+async def test_the_reader_needs_each_of_its_rights(start: Start, operator: Operator, reader: str, right: str) -> None:
+    await operator.execute(f"REVOKE {right} FROM agent_config_reader")
+    assert await failure_of(start, reader) is not None
+
+
+WRITES = [
+    *(f"DELETE FROM {table}" for table in TABLES),
+    *(f"TRUNCATE {table}" for table in TABLES),
+    "UPDATE agents SET model = 'a/b'",
+    "UPDATE agent_system_config SET value = '1'",
+    "UPDATE gateways SET base_url = 'x'",
+    "UPDATE agent_config_migrations SET checksum = 'x'",
+    "INSERT INTO agents (name) VALUES ('mine')",
+    "INSERT INTO agent_system_config (key, value, value_type) VALUES ('mine', '1', 'integer')",
+    "INSERT INTO gateways (name) VALUES ('mine')",
+    "INSERT INTO agent_config_migrations (name) VALUES ('mine')",
+    "CREATE TABLE mine ()",
+    "CREATE FUNCTION mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "DROP TABLE agents",
+    "ALTER TABLE agents DISABLE TRIGGER ALL",
+]
+
+
+@pytest.mark.parametrize("statement", WRITES)
+async def test_the_reader_writes_nothing_but_its_status(reader: str, statement: str) -> None:
+    async with connected(reader) as login:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await login.execute(statement)

@@ -133,8 +133,8 @@ MUTANTS = (
         "11 one writer: a second run does not wait",
         "11_a_second_run_says_who_has_the_output_and_takes_over",
         "agent_config_sync/sync/loop.py",
-        "while not await in_worker(lock.try_acquire):",
-        "while False and not await in_worker(lock.try_acquire):",
+        "while not await in_worker(self._lock.try_acquire):",
+        "while False and not await in_worker(self._lock.try_acquire):",
     ),
     Mutant(
         "11 one writer: a pass does not lock",

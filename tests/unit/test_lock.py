@@ -52,6 +52,18 @@ def test_a_released_lock_is_free(path: Path) -> None:
     other.release()
 
 
+def test_a_lock_stands_until_it_is_released_or_its_file_is_removed(path: Path) -> None:
+    lock = FileLock(path)
+    stood = [lock.stands]
+    for end in (lock.release, path.unlink):
+        assert lock.try_acquire()
+        stood.append(lock.stands)
+        end()
+        stood.append(lock.stands)
+    lock.release()
+    assert stood == [False, True, False, True, False]
+
+
 def test_releasing_what_is_not_held_does_no_harm(path: Path) -> None:
     FileLock(path).release()
     assert not path.exists()

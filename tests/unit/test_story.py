@@ -118,3 +118,16 @@ def test_a_subscriber_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) 
     hub.emit(events.Stopped())
     assert got == [events.Stopped()]
     assert "a subscriber failed on Stopped" in caplog.text
+
+
+def test_a_link_that_stays_lost_for_the_same_reason_is_one_line(told: pytest.LogCaptureFixture) -> None:
+    tell = tell_story(LOG)
+    for event in (
+        *[events.LinkLost(UnreachableError("cut"))] * 3,
+        events.LinkProven(),
+        events.LinkLost(UnreachableError("cut")),
+    ):
+        tell(event)
+    assert [record.getMessage() for record in told.records if record.levelname == "WARNING"] == [
+        "cut; connecting again"
+    ] * 2

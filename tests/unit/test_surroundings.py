@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from unit.children import handling
@@ -87,6 +88,20 @@ def test_a_warning_stays_until_its_cause_is_gone(tmp_path: Path) -> None:
     assert neighbours.look(None, None).warnings == neighbours.look(None, None).warnings != ()
     neighbours.settings.config_path.write_text(SECTION)
     assert neighbours.look(None, None).warnings == ()
+
+
+def test_a_config_that_could_not_be_read_once_is_read_again_although_it_did_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    surroundings = beside(tmp_path, SECTION)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "read_layout", failing)
+        with pytest.raises(RefusedError, match="Input/output error"):
+            surroundings.look(None, None)
+    assert surroundings.look(None, None).site.layout == "section"
 
 
 def test_an_unchanged_config_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Ask whether a pinned package has a known weakness, and say aloud where nobody could be asked: audit.sh PIP-AUDIT LOCK
+set -uo pipefail
+
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+said=$("$1" --requirement "$2" --require-hashes --disable-pip --progress-spinner off --timeout 15 \
+  --format json --output "$report" 2>&1)
+status=$?
+
+if [ "$status" -eq 0 ]; then
+  echo "audit: no known weakness in $(grep -c '==' "$2") packages"
+elif [ -s "$report" ]; then
+  printf '%s\n' "$said" >&2
+  cat "$report" >&2
+  exit 1
+else
+  printf 'audit: NOT MADE, the database of weaknesses could not be asked:\n%s\n' "$(tail -n 1 <<<"$said")" >&2
+fi

@@ -1,0 +1,21 @@
+"""docs/contract.md: each promise names tests, and there are tests of these names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROMISES = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8").split("\n## ")[1]
+
+
+def test_every_promise_names_a_test() -> None:
+    promises = re.split(r"^- ", PROMISES, flags=re.MULTILINE)[1:]
+    assert [promise.split("*")[1] for promise in promises if "`test_" not in promise] == []
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", PROMISES))
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    written = {name for text in texts for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
+    assert named - written == set()
