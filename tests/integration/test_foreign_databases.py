@@ -14,6 +14,7 @@ from commands import command
 from foreign import AGENTS, FLAGS, MINIMAL, OTHER_TYPES, SETTINGS
 from harness import Operator, Running, Start, connected, psql
 
+from agent_config_sync.cli.throwaway import throwaway_server
 from agent_config_sync.errors import DatabaseError
 from agent_config_sync.events import LinkLost, Published, Reported, Warned
 from agent_config_sync.postgres.migrate import migrate, migrations
@@ -404,16 +405,14 @@ async def test_an_owner_of_the_database_without_createrole_installs_where_the_ro
             await running.plugin.stop()
 
 
-async def test_without_createrole_and_without_the_roles_the_way_out_is_said(
-    foreign: Operator, database: str, install: Install
-) -> None:
-    for role in ROLES:
-        await foreign.execute(f"DROP ROLE IF EXISTS {role}")
-    async with logins(foreign, "plain_owner"):
-        await hand_over(foreign, "plain_owner")
-        said = await install(as_login(database, "plain_owner"))
-        assert "plain_owner lacks CREATEROLE" in said
-        assert await foreign.fetchval("SELECT to_regclass('agents') IS NOT NULL")
+async def test_without_createrole_and_without_the_roles_the_way_out_is_said(install: Install) -> None:
+    """The server is a new one: roles belong to the whole of it."""
+    with throwaway_server({"fsync": "off"}) as server:
+        async with connected(server.dsn) as foreign, logins(foreign, "plain_owner"):
+            await hand_over(foreign, "plain_owner")
+            said = await install(as_login(server.dsn, "plain_owner"))
+            assert "plain_owner lacks CREATEROLE" in said
+            assert await foreign.fetchval("SELECT to_regclass('agents') IS NOT NULL")
 
 
 async def test_without_the_right_to_create_in_the_schema_the_way_out_is_said(
