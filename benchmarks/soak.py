@@ -27,10 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+from harness import start_again
 from proxy import Proxy
 
 from agent_config_sync.cli.throwaway import ThrowawayServer, throwaway_server
-from agent_config_sync.errors import NoServerError
 from agent_config_sync.postgres.migrate import migrate
 
 HERE = Path(__file__).parent
@@ -116,11 +116,7 @@ class Soak:
 
     async def restart(self) -> None:
         await asyncio.to_thread(self.server.stop, "immediate")
-        async with asyncio.timeout(DEADLINE):
-            while True:  # its last processes may not be gone yet
-                with contextlib.suppress(NoServerError):
-                    await asyncio.to_thread(self.server.start, settings=SERVER_SETTINGS)
-                    return
+        await start_again(self.server, SERVER_SETTINGS)
 
     async def take_rights_away(self) -> None:
         await self.operate(f"REVOKE agent_config_reader FROM {LOGIN}")

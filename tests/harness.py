@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -16,7 +16,8 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import pytest
 
-from agent_config_sync.cli.throwaway import find_binaries
+from agent_config_sync.cli.throwaway import ThrowawayServer, find_binaries
+from agent_config_sync.errors import NoServerError
 from agent_config_sync.events import Event
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.link import Timing
@@ -140,6 +141,15 @@ async def eventually(operator: Operator, question: str, *arguments: object) -> N
     async with asyncio.timeout(DEADLINE):
         while not await operator.fetchval(question, *arguments):  # noqa: ASYNC110 - nothing to wait on but the server
             await asyncio.sleep(0.01)
+
+
+async def start_again(server: ThrowawayServer, settings: Mapping[str, str] | None = None) -> None:
+    """Start a server whose last processes may not be gone yet."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            with contextlib.suppress(NoServerError):
+                await asyncio.to_thread(server.start, settings=settings)
+                return
 
 
 class ServiceManager(asyncio.DatagramProtocol):

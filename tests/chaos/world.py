@@ -24,12 +24,11 @@ import pytest
 from chaos.oracle import Oracle
 from chaos.tally import Tally
 from chaos.witness import CLOCK, Witness, second_hand
-from harness import DEADLINE, Operator, Recorder, connected, eventually, make_settings
+from harness import DEADLINE, Operator, Recorder, connected, eventually, make_settings, start_again
 from proxy import Proxy
 from tenacity import wait_chain, wait_fixed
 
 from agent_config_sync.cli.throwaway import ThrowawayServer
-from agent_config_sync.errors import NoServerError
 from agent_config_sync.events import Event, Events
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.link import Timing
@@ -270,10 +269,6 @@ class World:
 
     async def restart_server(self) -> None:
         await asyncio.to_thread(self.server.stop, "immediate")
-        async with asyncio.timeout(DEADLINE):
-            while True:  # its last processes may not be gone yet
-                with contextlib.suppress(NoServerError):
-                    await asyncio.to_thread(self.server.start, settings=SERVER_SETTINGS)
-                    break
+        await start_again(self.server, SERVER_SETTINGS)
         self.operator.terminate()
         self.operator = await self.connect()

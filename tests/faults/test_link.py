@@ -11,13 +11,12 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
-from harness import DEADLINE, QUICK, Operator, Running, Start, connected, eventually
+from harness import QUICK, Operator, Running, Start, connected, eventually, start_again
 from proxy import Proxy
 
 from agent_config_sync.cli.throwaway import ThrowawayServer
 from agent_config_sync.errors import (
     LoginError,
-    NoServerError,
     PoolerError,
     ReadOnlyError,
     SilentError,
@@ -38,14 +37,6 @@ async def published(running: Running, model: str) -> None:
     """Return when this model has been published, since the start or from now on."""
     running.events.rewind()
     await running.events.until(Published, lambda event: f'"{model}"'.encode() in event.after)
-
-
-async def start_again(server: ThrowawayServer) -> None:
-    """Start a server whose last processes may not be gone yet."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            with contextlib.suppress(NoServerError):
-                return await asyncio.to_thread(server.start)
 
 
 @pytest.mark.parametrize(
