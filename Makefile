@@ -29,7 +29,7 @@ demo: $(VENV)/wheel  ## Show the main job: SQL in, a file out (ARGS=--once ends 
 	@$(BIN)/agent-config-sync demo $(ARGS)
 
 test: $(VENV)/wheel $(VENV)/test  ## Run the tests on the built wheel and a real PostgreSQL
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 coverage: $(VENV)/wheel $(VENV)/test  ## Run the tests and see which lines and branches they reach (95 % or more)
 	@rm -f .coverage .coverage.*

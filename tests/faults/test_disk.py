@@ -14,10 +14,11 @@ import orjson
 import pytest
 from commands import command
 from daemon import StartDaemon, environment, forget_status, strace
-from harness import Operator, Running, Start, eventually, make_settings
+from harness import DEADLINE, Operator, Running, Start, eventually, make_settings
 from mounts import read_only, small_disk
 
 from agent_config_sync.events import PassFailed, Published, Reloaded, Reported
+from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.settings import Settings
 
 UPDATE = "UPDATE agents SET model = 'a/after'"
@@ -160,7 +161,8 @@ async def test_a_lost_state_costs_one_more_reload_and_nothing_else(
     second = await start(wait=Reported)
     assert second.events.count(Published) == 0
     assert second.events.count(Reloaded) == 1
-    shutil.rmtree(settings.state_dir)  # while it runs
+    async with pass_lock(settings.output).held(DEADLINE):  # while it runs, but not while it writes there
+        shutil.rmtree(settings.state_dir)
     await operator.execute(UPDATE)
     await second.events.until(Published)
     await second.events.until(Reported)
