@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
+import orjson
 import pytest
 
 from agent_config_sync.cli.throwaway import ThrowawayServer, find_binaries
@@ -134,6 +135,19 @@ def make_settings(dsn: str, folder: Path, **changes: Any) -> Settings:
         **changes,
     }
     return Settings.model_validate(members)
+
+
+def model_in(path: Path) -> str:
+    """Return the model of the agent `lead`, the only one, in a file that is whole."""
+    document = orjson.loads(path.read_bytes())
+    section = document.get("agents", document)
+    found: str = (section["entries"]["lead"] if "entries" in section else section["list"][0])["model"]
+    return found
+
+
+def temporaries(*folders: Path) -> list[str]:
+    """Return what publishes have left in these folders and below."""
+    return [path.name for folder in folders for path in folder.rglob(".*.tmp")]
 
 
 async def eventually(operator: Operator, question: str, *arguments: object) -> None:

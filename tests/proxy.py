@@ -45,7 +45,6 @@ class Proxy:
         self.swallowing = False
         self.deaf = False
         self.cut_after: int | None = None
-        self.accepted = 0
         self._socket_path = socket_path
         self._wires: set[Wire] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,7 +79,6 @@ class Proxy:
             await asyncio.gather(*self._tasks)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

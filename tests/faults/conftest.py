@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from daemon import Daemon, StartDaemon
-from harness import NOBODY, connected, make_settings
+from harness import NOBODY, Operator, connected, make_settings
 from proxy import Proxy
 
 from agent_config_sync.cli.throwaway import ThrowawayServer, find_binaries, throwaway_server
@@ -107,6 +107,12 @@ def _until_it_listens(port: int, running: subprocess.Popen[bytes], log: Path) ->
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
     pytest.fail(f"pgbouncer ended: {log.read_text()[-1000:]}")
+
+
+@pytest.fixture
+async def lead(operator: Operator) -> None:
+    """The only agent."""
+    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/before', true)")
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
 import pytest
 from commands import command
 from daemon import StartDaemon, environment, forget_status, strace
-from harness import DEADLINE, Operator, Running, Start, eventually, make_settings
+from harness import DEADLINE, Operator, Running, Start, eventually, make_settings, model_in, temporaries
 from mounts import read_only, small_disk
 
 from agent_config_sync.events import PassFailed, Published, Reloaded, Reported
@@ -39,21 +38,6 @@ def settings(database: str, tmp_path: Path) -> Settings:
 
 def include(settings: Settings) -> None:
     settings.config_path.write_text('{"agents": {"$include": ["./agents.json"]}}')
-
-
-@pytest.fixture
-async def lead(operator: Operator) -> None:
-    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/before', true)")
-
-
-def model(path: Path) -> str:
-    """Return the model in a file that is whole."""
-    found: str = orjson.loads(path.read_bytes())["list"][0]["model"]
-    return found
-
-
-def temporaries(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob(".*.tmp")]
 
 
 @pytest.fixture
@@ -83,7 +67,7 @@ def full(folder: Path) -> Iterator[None]:
 async def healed(running: Running, operator: Operator) -> None:
     """Return when the row says that all is well; nobody has started anything again or changed a row."""
     await eventually(operator, IN_STEP)
-    assert model(running.output) == "a/after"
+    assert model_in(running.output) == "a/after"
     owed = running.plugin.pipeline.state.owes
     assert [owed(event.content_hash) for event in running.events.of(Reloaded)][-1:] == [False]
 
@@ -96,7 +80,7 @@ async def test_a_full_disk_keeps_the_old_file_until_there_is_room(
         await operator.execute(UPDATE)
         await running.events.until(PassFailed)
         await eventually(operator, FAILED, f"{running.output} cannot be written: %; free some space on that disk")
-        assert model(running.output) == "a/before"
+        assert model_in(running.output) == "a/before"
         assert temporaries(output_disk) == []
     await healed(running, operator)
 
@@ -109,7 +93,7 @@ async def test_a_full_disk_for_the_state_leaves_what_was_published_owed_until_th
         await operator.execute(UPDATE)
         await running.events.until(PassFailed)
         await eventually(operator, FAILED, f"{running.plugin.pipeline.state.path} cannot be written: %; free some%")
-        assert model(running.output) == "a/after"
+        assert model_in(running.output) == "a/after"
         assert temporaries(state_disk) == []
     await healed(running, operator)
 
@@ -134,7 +118,7 @@ async def test_a_command_on_a_read_only_disk_says_so_and_keeps_the_old_file(
         ended = await command("sync", **environment(settings))
     assert (ended.status, ended.out) == (1, "")
     assert "(Read-only file system): mount that file system for writing" in ended.err
-    assert model(settings.output) == "a/before"
+    assert model_in(settings.output) == "a/before"
 
 
 async def test_a_write_that_stops_short_keeps_the_old_file_until_more_is_allowed(
@@ -145,11 +129,11 @@ async def test_a_write_that_stops_short_keeps_the_old_file_until_more_is_allowed
     before = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))
     await operator.execute(UPDATE)
     await daemon.says("cannot be written: File too large; raise the file size limit of this process (ulimit -f)")
-    assert model(settings.output) == "a/before"
+    assert model_in(settings.output) == "a/before"
     assert temporaries(settings.output.parent) == []
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, before)
     await daemon.says("the gateway was told by a touch")
-    assert model(settings.output) == "a/after"
+    assert model_in(settings.output) == "a/after"
 
 
 async def test_a_lost_state_costs_one_more_reload_and_nothing_else(
@@ -186,7 +170,7 @@ async def test_at_whatever_call_of_a_publish_the_disk_fails_once_the_next_pass_m
                 async with strace(daemon.workers, f"{call}:error=EIO:when={failures[call] + 1}", log=log):
                     await operator.execute("UPDATE agents SET model = $1", new)
                     assert await daemon.offers(operator), here
-                assert model(settings.output) == new, here
+                assert model_in(settings.output) == new, here
                 assert temporaries(tmp_path) == [], here
                 assert settings.config_path.stat().st_mtime_ns >= settings.output.stat().st_ctime_ns, here
                 await forget_status(operator)

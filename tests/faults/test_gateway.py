@@ -64,11 +64,6 @@ def with_pid(pid: int) -> Iterator[subprocess.Popen[str]]:
     pytest.fail(f"no process got the pid {pid}")
 
 
-@pytest.fixture
-async def lead(operator: Operator) -> None:
-    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/before', true)")
-
-
 async def test_a_gateway_that_is_gone_is_named_and_the_next_one_is_told(
     start: Start, operator: Operator, lead: None, pid_file: Path
 ) -> None:

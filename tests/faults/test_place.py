@@ -7,9 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import orjson
 import pytest
-from harness import NOBODY, Operator, Start, eventually, make_settings, rights_of_nobody
+from harness import NOBODY, Operator, Start, eventually, make_settings, model_in, rights_of_nobody
 from mounts import mounted
 
 from agent_config_sync.cli.throwaway import ThrowawayServer
@@ -27,18 +26,6 @@ def settings(database: str, tmp_path: Path) -> Settings:
     settings.config_path.parent.mkdir()
     settings.config_path.write_text('{"agents": {"$include": ["./agents.json"]}}')
     return settings
-
-
-@pytest.fixture
-async def lead(operator: Operator) -> None:
-    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/before', true)")
-
-
-def model(path: Path) -> str:
-    """Return the model in a file that is whole."""
-    document = orjson.loads(path.read_bytes())
-    found: str = document.get("agents", document)["entries"]["lead"]["model"]
-    return found
 
 
 def link(path: Path) -> None:
@@ -67,7 +54,7 @@ async def test_what_is_no_file_is_left_alone_and_named_until_it_is_removed(
     assert theirs.read_text() == "theirs"
     remove(running.output)
     await eventually(operator, IN_STEP)
-    assert model(running.output) == "a/after"
+    assert model_in(running.output) == "a/after"
 
 
 async def test_another_name_of_the_file_keeps_what_it_had(start: Start, operator: Operator, lead: None) -> None:
@@ -76,7 +63,7 @@ async def test_another_name_of_the_file_keeps_what_it_had(start: Start, operator
     other.hardlink_to(running.output)
     await operator.execute(UPDATE)
     await running.events.until(Published)
-    assert (model(running.output), model(other)) == ("a/after", "a/before")
+    assert (model_in(running.output), model_in(other)) == ("a/after", "a/before")
 
 
 async def test_a_file_that_is_a_mount_of_its_own_is_named_until_it_is_one_no_more(
@@ -88,9 +75,9 @@ async def test_a_file_that_is_a_mount_of_its_own_is_named_until_it_is_one_no_mor
     with mounted(running.output, "--bind", str(theirs)):
         await operator.execute(UPDATE)
         await eventually(operator, FAILED, f"{running.output} cannot be written: %; it is a mount point: mount its%")
-        assert model(running.output) == "a/before"
+        assert model_in(running.output) == "a/before"
     await eventually(operator, IN_STEP)
-    assert (model(running.output), model(theirs)) == ("a/after", "a/before")
+    assert (model_in(running.output), model_in(theirs)) == ("a/after", "a/before")
 
 
 async def test_a_folder_that_is_missing_is_made(
@@ -98,7 +85,7 @@ async def test_a_folder_that_is_missing_is_made(
 ) -> None:
     shutil.rmtree(settings.output.parent)
     running = await start(wait=Reported)
-    assert model(running.output) == "a/before"
+    assert model_in(running.output) == "a/before"
 
 
 async def test_a_folder_that_is_removed_is_made_again_and_is_still_one_daemons_alone(
@@ -109,7 +96,7 @@ async def test_a_folder_that_is_removed_is_made_again_and_is_still_one_daemons_a
     await operator.execute(UPDATE)
     await first.events.until(Published)
     await first.events.until(Reported)
-    assert model(first.output) == "a/after"
+    assert model_in(first.output) == "a/after"
     second = await start(wait=WaitingForOther)
     assert second.events.count(SnapshotTaken) == 0
 
@@ -126,11 +113,7 @@ async def test_a_file_in_the_place_of_the_folder_is_named_until_it_is_removed(
     assert folder.read_text() == "theirs"
     folder.unlink()
     await eventually(operator, IN_STEP)
-    assert model(running.output) == "a/after"
-
-
-def of_nobody(server: ThrowawayServer, home: Path) -> Settings:
-    return make_settings(server.dsn, home)
+    assert model_in(running.output) == "a/after"
 
 
 async def test_a_file_of_another_user_in_a_folder_of_our_own_is_replaced(
@@ -139,9 +122,9 @@ async def test_a_file_of_another_user_in_a_folder_of_our_own_is_replaced(
     (home / "gateway" / "agents.json").write_text("{}")
     (home / "gateway" / "agents.json").chmod(0o600)
     with rights_of_nobody():
-        running = await start(wait=Reported, **dict(of_nobody(server, home)))
+        running = await start(wait=Reported, **dict(make_settings(server.dsn, home)))
         await running.plugin.stop()
-    assert model(running.output) == "p/m"
+    assert model_in(running.output) == "p/m"
     assert running.output.stat().st_uid == NOBODY
 
 
@@ -161,7 +144,7 @@ async def test_what_another_user_has_to_allow_is_asked_for_until_they_do(
     os.chown(folder, 0, 0)
     folder.chmod(mode)
     with rights_of_nobody():
-        running = await start(wait=None, **dict(of_nobody(server, home)))
+        running = await start(wait=None, **dict(make_settings(server.dsn, home)))
         failed = await running.events.until(PassFailed)
     assert said in str(failed.error)
     assert running.output.read_text() == "{}"
@@ -169,7 +152,7 @@ async def test_what_another_user_has_to_allow_is_asked_for_until_they_do(
     with rights_of_nobody():
         await running.events.until(Reported, lambda event: event.state == "offered")
         await running.plugin.stop()
-    assert model(running.output) == "p/m"
+    assert model_in(running.output) == "p/m"
 
 
 async def test_a_state_folder_of_another_user_is_asked_for_until_they_allow_it(
@@ -177,7 +160,7 @@ async def test_a_state_folder_of_another_user_is_asked_for_until_they_allow_it(
 ) -> None:
     os.chown(home / "state", 0, 0)
     with rights_of_nobody():
-        running = await start(wait=None, **dict(of_nobody(server, home)))
+        running = await start(wait=None, **dict(make_settings(server.dsn, home)))
         failed = await running.events.until(PassFailed)
     assert f"{home}/state/" in str(failed.error)
     assert "or set another state_dir" in str(failed.error)
@@ -185,4 +168,4 @@ async def test_a_state_folder_of_another_user_is_asked_for_until_they_allow_it(
     with rights_of_nobody():
         await running.events.until(Reported, lambda event: event.state == "offered")
         await running.plugin.stop()
-    assert model(running.output) == "p/m"
+    assert model_in(running.output) == "p/m"

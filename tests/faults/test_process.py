@@ -15,7 +15,7 @@ import orjson
 import pytest
 from commands import command
 from daemon import Daemon, StartDaemon, environment, forget_status, strace
-from harness import DEADLINE, Operator, Start, make_settings
+from harness import DEADLINE, Operator, Start, make_settings, model_in, temporaries
 
 from agent_config_sync.events import Event, Published, Reloaded, Reported, Unchanged
 from agent_config_sync.publish.output import content_hash
@@ -42,22 +42,6 @@ def settings(database: str, tmp_path: Path) -> Settings:
     settings.config_path.write_text('{"agents": {"$include": ["./agents.json"]}}')
     os.chown(settings.config_path, 65534 if os.geteuid() == 0 else -1, -1)
     return settings
-
-
-@pytest.fixture
-async def lead(operator: Operator) -> None:
-    await operator.execute("INSERT INTO agents (name, model, is_default) VALUES ('lead', 'a/first', true)")
-
-
-def model(path: Path) -> str:
-    """Return the model in a file that is whole."""
-    found: str = orjson.loads(path.read_bytes())["list"][0]["model"]
-    return found
-
-
-def temporaries(settings: Settings) -> list[str]:
-    folders = (settings.output.parent, settings.state_dir)
-    return [path.name for folder in folders for path in folder.rglob(".*.tmp")]
 
 
 class Sweep:
@@ -97,7 +81,7 @@ class Sweep:
         daemon, here = self._daemon, f"{self._number.name} at {call} {count}"
         assert daemon is not None
         settings = daemon.settings
-        old = model(settings.output)
+        old = model_in(settings.output)
         self._changes += 1
         new = f"a/{self._changes}"
         await forget_status(self._operator)
@@ -113,11 +97,11 @@ class Sweep:
             await self._operator.execute("NOTIFY agent_config_changed")
             alive = await daemon.offers(self._operator)
         if not alive:
-            assert model(settings.output) in (old, new), here
+            assert model_in(settings.output) in (old, new), here
             await self._look_after(daemon, here)
             await self._start()
-        assert model(settings.output) == new, here
-        assert temporaries(settings) == [], here
+        assert model_in(settings.output) == new, here
+        assert temporaries(settings.output.parent, settings.state_dir) == [], here
         assert settings.config_path.stat().st_mtime_ns >= settings.output.stat().st_ctime_ns, f"unpaid after {here}"
         assert not State(settings.state_dir, settings.output).owes(content_hash(settings.output.read_bytes())), here
         return not alive
@@ -129,7 +113,7 @@ class Sweep:
             assert status == -signal.SIGKILL, here
             return
         assert status == 0, here
-        assert temporaries(daemon.settings) == [], here
+        assert temporaries(daemon.settings.output.parent, daemon.settings.state_dir) == [], here
         with pytest.raises(ProcessLookupError):
             os.killpg(daemon.pid, 0)
 
@@ -170,7 +154,7 @@ async def test_a_second_daemon_says_who_has_the_output_and_takes_over_when_that_
     await second.says("listening to")
     await operator.execute("UPDATE agents SET model = 'a/after'")
     await second.says("published")
-    assert model(settings.output) == "a/after"
+    assert model_in(settings.output) == "a/after"
 
 
 async def test_commands_beside_a_daemon_publish_nothing_twice_tear_nothing_and_lose_nothing(
@@ -189,7 +173,7 @@ async def test_commands_beside_a_daemon_publish_nothing_twice_tear_nothing_and_l
         running.events.forget()
         await operator.execute("UPDATE agents SET model = $1", f"a/{number}")
         async with asyncio.timeout(DEADLINE):
-            while model(settings.output) != f"a/{number}":  # noqa: ASYNC110 - whoever publishes it
+            while model_in(settings.output) != f"a/{number}":  # noqa: ASYNC110 - whoever publishes it
                 await asyncio.sleep(0.01)
         await running.events.until(Event, lambda event: isinstance(event, Published | Unchanged))
         if all(each.done() for each in commands):
