@@ -8,6 +8,7 @@ SOURCES := $(shell find agent_config_sync migrations sql -type f -not -name '*.p
 GATEWAY_VERSION ?= 2026.9.6
 EARLIER_GATEWAY := 2026.7.1
 GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py)
+SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 ARGS ?=
 
 # Install one version of the gateway and run tests on it: $(call on-gateway,VERSION,TESTS)
@@ -29,11 +30,11 @@ demo: $(VENV)/wheel  ## Show the main job: SQL in, a file out (ARGS=--once ends 
 	@$(BIN)/agent-config-sync demo $(ARGS)
 
 test: $(VENV)/wheel $(VENV)/test  ## Run the tests on the built wheel and a real PostgreSQL
-	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 coverage: $(VENV)/wheel $(VENV)/test  ## Run the tests and see which lines and branches they reach (95 % or more)
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run $(BIN)/pytest --quiet $(ARGS)
+	@$(BIN)/coverage run $(BIN)/pytest --quiet $(SIDE_BY_SIDE) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
