@@ -7,6 +7,7 @@ SOURCES := $(shell find agent_config_sync migrations sql -type f -not -name '*.p
 	index.js openclaw.plugin.json package.json
 GATEWAY_VERSION ?= 2026.9.6
 EARLIER_GATEWAY := 2026.7.1
+EVERY_GATEWAY := $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) 2026.5.12 2026.3.13 2026.2.9
 GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py)
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 ARGS ?=
@@ -51,8 +52,8 @@ test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gate
 	@$(call on-gateway,$(EARLIER_GATEWAY),$(GATEWAY_BRIEFLY))
 
 test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that is known, about an hour
-	@for version in $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) 2026.5.12 2026.3.13 2026.2.9; do \
-		$(call on-gateway,$$version,tests/gateway) || exit; done
+	@for version in $(EVERY_GATEWAY); do VERSION=$$version tests/gateway/install_gateway.sh || exit; done
+	@for version in $(EVERY_GATEWAY); do $(call on-gateway,$$version,tests/gateway) || exit; done
 
 test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers, disks and processes; needs root, pgbouncer and strace
 	@$(BIN)/pytest tests/faults $(ARGS)
