@@ -26,6 +26,7 @@ _PLAIN = re.compile(
     r"(?P<host>[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?(?:/(?P<database>[\w.-]*))?(?P<query>\?[^@]*)?",
     re.ASCII,
 )
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>/.*|[^:/\[]+))(?::(?P<port>\d+))?", re.ASCII)
 _PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#@]*(?=@)")
 _PARAMETER = re.compile(r"(?<=[?&])password=[^&#]*(?:&|$)")
 
@@ -78,6 +79,24 @@ def with_password(dsn: str, password: str) -> str:
     quoted = quote(password, safe="")
     dsn = _PASSWORD.sub(lambda found: f"{found[1]}:{quoted}", dsn, count=1)
     return _PARAMETER.sub(lambda found: f"password={quoted}{'&' if found[0].endswith('&') else ''}", dsn)
+
+
+def hosts_in(dsn: str) -> tuple[tuple[str, int | None], ...]:
+    """Return the hosts of a DSN that names several, as asyncpg reads them, each with its port (None: the default).
+    A DSN that names one, or cannot be read, gives none.
+    """
+    try:
+        parts = urlsplit(dsn)
+        query = parse_qs(parts.query)
+        authority = parts.netloc.partition("@")[2] if "@" in parts.netloc else parts.netloc
+        named = (unquote(authority) or query.get("host", [""])[-1]).split(",")
+        found = [host for name in named if (host := _HOST.fullmatch(name))]
+        said = [] if authority else [int(port) for port in query.get("port", [""])[-1].split(",") if port]
+        ports = said * len(found) if len(said) == 1 else said or [int(host["port"] or 0) for host in found]
+        hosts = zip([host["address"] or host["name"] for host in found], ports, strict=True)
+        return tuple((host, port or None) for host, port in hosts) if len(named) == len(found) > 1 else ()
+    except ValueError:
+        return ()
 
 
 def said_in(dsn: str) -> frozenset[str]:

@@ -25,6 +25,16 @@ _DRIVER_FAILURES = (asyncpg.InterfaceError, asyncpg.InternalClientError, EOFErro
 CONNECT_FAILURES = (asyncpg.PostgresError, *_DRIVER_FAILURES, ValueError, OverflowError)
 """What connecting may raise: refusals of the server, of the driver, of the network, and unreadable DSNs."""
 
+OF_THIS_HOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TargetServerAttributeNotMatched,
+    asyncpg.TooManyConnectionsError,
+)
+"""What another host of the same server may not have; a wrong password is wrong on each."""
+
 QUERY_FAILURES = (asyncpg.PostgresError, *_DRIVER_FAILURES)
 """What a statement may raise, on a live link or a dying one."""
 

@@ -19,7 +19,13 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from agent_config_sync.errors import DatabaseError, PoolerError, ReadOnlyError, SilentError, UnreachableError
-from agent_config_sync.postgres.failures import CONNECT_FAILURES, QUERY_FAILURES, connect_failure, query_failure
+from agent_config_sync.postgres.failures import (
+    CONNECT_FAILURES,
+    OF_THIS_HOST,
+    QUERY_FAILURES,
+    connect_failure,
+    query_failure,
+)
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.postgres.server import Server
 
@@ -45,22 +51,39 @@ async def connect(server: Server, *, application_name: str, timing: Timing) -> a
 
     Raises: SyncError that says why not.
     """
+    return (await _reach(server, application_name=application_name, timing=timing))[0]
+
+
+async def _reach(server: Server, *, application_name: str, timing: Timing) -> tuple[asyncpg.Connection, Server]:
+    """Return a connection, and the server at the host to which it was made: the first that takes it.
+
+    Raises: SyncError, of the last host.
+    """
+    *others, last = server.each()
+    deadline = timing.connect / (len(others) + 1)
     try:
-        connection: asyncpg.Connection = await asyncpg.connect(
-            timeout=timing.connect,
-            command_timeout=timing.statement + 1.0,
-            target_session_attrs=SessionAttribute.primary,
-            server_settings={
-                "application_name": application_name[:63],
-                "statement_timeout": str(int(timing.statement * 1000)),
-                "lock_timeout": str(int(timing.lock * 1000)),
-                "idle_in_transaction_session_timeout": "60000",
-                "tcp_keepalives_idle": "30",
-            },
-            **server.keywords,
-        )
+        for host in others:
+            with contextlib.suppress(*OF_THIS_HOST):
+                return await _open(host, deadline, application_name, timing), host
+        return await _open(last, deadline, application_name, timing), last
     except CONNECT_FAILURES as error:
         raise connect_failure(error, server.name) from None
+
+
+async def _open(server: Server, deadline: float, application_name: str, timing: Timing) -> asyncpg.Connection:
+    connection: asyncpg.Connection = await asyncpg.connect(
+        timeout=deadline,
+        command_timeout=timing.statement + 1.0,
+        target_session_attrs=SessionAttribute.primary,
+        server_settings={
+            "application_name": application_name[:63],
+            "statement_timeout": str(int(timing.statement * 1000)),
+            "lock_timeout": str(int(timing.lock * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "tcp_keepalives_idle": "30",
+        },
+        **server.keywords,
+    )
     return connection
 
 
@@ -212,9 +235,9 @@ async def open_link(
     Raises: SyncError that says why there is no link.
     """
     name = f"agent-config-sync/{gateway}"
-    listen = await connect(server, application_name=f"{name} listen", timing=timing)
+    listen, reached = await _reach(server, application_name=f"{name} listen", timing=timing)
     try:
-        read = await connect(server, application_name=name, timing=timing)
+        read = await connect(reached, application_name=name, timing=timing)
     except BaseException:
         listen.terminate()
         raise

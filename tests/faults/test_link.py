@@ -159,6 +159,15 @@ async def test_of_several_hosts_the_one_that_became_the_primary_is_followed(
     await published(running, "a/after")
 
 
+async def test_of_several_hosts_one_that_never_answers_does_not_keep_us_from_the_next(
+    start: Start, server: ThrowawayServer, proxy: Proxy
+) -> None:
+    proxy.deaf = True
+    both = f"postgresql://postgres@/postgres?host=127.0.0.1,{server.folder}&port={proxy.port},5432&sslmode=disable"
+    running = await start(wait=Reported, dsn=both, timing=IMPATIENT)
+    assert running.events.count(PassFailed) == 0
+
+
 async def test_a_password_that_is_changed_is_asked_for_until_it_is_changed_back(
     start: Start, server: ThrowawayServer, proxy: Proxy
 ) -> None:
