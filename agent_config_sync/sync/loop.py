@@ -128,10 +128,11 @@ class ConfigSync:
                 break
             if not self._lock.stands:
                 return
-            if not notified:
+            resync = not notified or time.monotonic() >= next_resync  # notifications may never pause
+            if resync:
                 next_resync = time.monotonic() + self._settings.resync_interval
             try:
-                await self._pass(contact, ask=not notified)
+                await self._pass(contact, ask=resync)
             except StoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - the loop outlives whatever one pass runs into

@@ -22,6 +22,7 @@ from agent_config_sync.events import (
     ReloadDeferred,
     Reloaded,
     Reported,
+    SnapshotTaken,
     StatusContested,
     StatusUnwritable,
     Unchanged,
@@ -266,6 +267,30 @@ async def test_a_gateway_restarted_with_older_content_is_told_again(start: Start
     await running.events.until(Applied)
     gateway.runs = {}
     await running.events.until(Reloaded)
+
+
+async def test_a_gateway_restarted_with_older_content_is_told_again_although_notifications_never_pause(
+    start: Start, operator: Operator, database: str
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
+    gateway = Gateway()
+    running = await start(wait=Reported, informant=gateway, resync_interval=1.0, settle=0.1)
+    gateway.apply(running)
+    await running.events.until(Applied)
+    async with connected(database) as busy:
+        notifying = asyncio.create_task(_notify_for_ever(busy))
+        try:
+            await running.events.until(SnapshotTaken)
+            gateway.runs = {}
+            await running.events.until(Reloaded)
+        finally:
+            notifying.cancel()
+            await asyncio.wait([notifying])
+
+
+async def _notify_for_ever(operator: Operator) -> None:
+    while True:
+        await operator.execute("NOTIFY agent_config_changed")
 
 
 async def test_a_deferred_signal_is_reported_and_tried_again(start: Start, operator: Operator) -> None:
