@@ -41,6 +41,11 @@ class Output:
         self._durable = True
         self._old: int | None = None
 
+    @property
+    def signature(self) -> FileSignature | None:
+        """What identifies the file that we last saw or wrote, None where there was none."""
+        return self._known.signature if self._known is not None else None
+
     def look(self) -> OnDisk | None:
         """Return what is on disk now, None where there is no readable file.
 

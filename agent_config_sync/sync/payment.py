@@ -12,6 +12,7 @@ from agent_config_sync.events import Applied, Events, NotApplied, ReloadDeferred
 from agent_config_sync.gateway.reload import Deferred, Told
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import StatusState
+from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.sync.informant import Informant, in_force, until_in_force
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.standing import Standing, about
@@ -43,7 +44,8 @@ class Payment:
         self._events = events
         self._informant = informant
         self._patience = patience
-        self._told: str | None = None
+        self._told: FileSignature | None = None
+        """The very file that the gateway was told of: others may have told it of another with other content since."""
         self._woken_at: float | None = None
         self._burst_since: float | None = None
         self._confirming: asyncio.Task[None] | None = None
@@ -61,7 +63,7 @@ class Payment:
         state = self._pipeline.state
         owed = state.owes(prepared.content_hash)
         if fresh:
-            self._told, self._woken_at = None, woken_at
+            self._woken_at = woken_at
         elif self._informant is not None and (owed or ask or not self._known_to_run(prepared)):
             runs = await self._runs(self._informant, prepared)
             if runs:
@@ -78,7 +80,7 @@ class Payment:
             self.retry_at = time.monotonic() + QUIET
             await self._standing.say(link, state="pending", error=None, **about(prepared))
             return None
-        if (self._told != prepared.content_hash or ask) and not await self._tell(link, prepared):
+        if (ask or not self._was_told) and not await self._tell(link, prepared):
             return None
         if self._informant is None:
             await self._offered(link, prepared)
@@ -119,7 +121,7 @@ class Payment:
             self.retry_at = math.inf if told.retry_in is None else time.monotonic() + told.retry_in
             self._events.emit(ReloadDeferred(told.reason, told.retry_in))
         else:
-            self._told, self._burst_since = prepared.content_hash, None
+            self._told, self._burst_since = self._pipeline.output.signature, None
             self._events.emit(Reloaded(told.method, prepared.content_hash))
         return told
 
@@ -128,6 +130,10 @@ class Payment:
         if isinstance(told, Deferred):
             await self._standing.say(link, state="pending", error=told.reason, **about(prepared))
         return isinstance(told, Told)
+
+    @property
+    def _was_told(self) -> bool:
+        return self._told is not None and self._told == self._pipeline.output.signature
 
     def _known_to_run(self, prepared: Prepared) -> bool:
         said = self._standing.current

@@ -429,3 +429,21 @@ async def test_a_restore_needs_no_database(settings: Settings, operator: Operato
     assert config.stat().st_mtime > 1  # the gateway was told
     assert [type(event) for event in seen] == [Renaming, Held, Published, Reloaded, StatusUnwritable]
     assert alone.pipeline.state.remembered.held is not None
+
+
+async def test_what_another_process_could_not_tell_is_told_although_we_had_told_the_same_before(
+    start: Start, operator: Operator, lead: None
+) -> None:
+    running = await start(wait=Reported, gateway_version="2026.7.1")
+    await operator.execute("SET session_replication_role = replica")  # its triggers stay silent
+    await operator.execute("UPDATE agents SET model = 'a/second'")
+    await beside(running).visit.once()
+    await operator.execute("UPDATE agents SET model = 'a/first'")
+    killed = beside(running)
+    killed.events.subscribe(lambda event: killed.gate.close() if isinstance(event, Published) else None)
+    with pytest.raises(StoppedError):
+        await killed.visit.once()
+    running.events.forget()
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Unchanged)
+    await running.events.until(Reloaded)
