@@ -6,17 +6,18 @@
 -- table's is not asked, because that takes longer than all else here.
 -- rewritten: a table of ours was truncated or rewritten after this snapshot, which sees it empty then (PostgreSQL docs,
 -- MVCC, Caveats): pg_class says which file it had in the snapshot, pg_relation_filenode which one it has.
+-- family: the table, and those whose rows it shows: its partitions, and what inherits from it.
+WITH RECURSIVE family(relid) AS (
+    SELECT 'agents'::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN family ON inhparent = relid
+)
 SELECT pg_current_snapshot()::text AS at,
-       coalesce((SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid)
-                 FROM pg_partition_tree('agents'::regclass) WHERE isleaf),
-                pg_relation_filenode('agents'::regclass)::text)
+       (SELECT string_agg(pg_relation_filenode(relid)::text, ' ' ORDER BY relid) FROM family)
        || (SELECT format(' %s %s', count(*), sum(xmin::text::bigint))
            FROM pg_attribute WHERE attrelid = 'agents'::regclass)
        || coalesce((SELECT ' ' || sum(xmin::text::bigint) FROM pg_enum), '')
        AS files,
        EXISTS (SELECT FROM pg_class
-               WHERE oid = ANY ((ARRAY(SELECT relid FROM pg_partition_tree('agents'::regclass))
-                                 || 'agents'::regclass || to_regclass('agent_system_config'))::oid[])
+               WHERE oid = ANY (ARRAY(SELECT relid FROM family) || to_regclass('agent_system_config')::oid)
                  AND relfilenode <> pg_relation_filenode(oid)) AS rewritten,
        string_agg(oidsend(tableoid) || tidsend(ctid) || xidsend(xmin), ''::bytea) AS versions
 FROM agents

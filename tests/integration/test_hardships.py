@@ -48,6 +48,19 @@ async def test_a_rewritten_table_is_read_anew(start: Start, operator: Operator) 
     assert list(entries(running)) == ["b", "c"]
 
 
+async def test_a_rewritten_table_that_inherits_from_ours_is_read_anew(start: Start, operator: Operator) -> None:
+    await operator.execute("CREATE TABLE team () INHERITS (agents)")
+    await operator.execute("INSERT INTO team (name) VALUES ('a'), ('b'), ('c')")
+    running = await start(wait=Reported)
+    await operator.execute("DELETE FROM team WHERE name = 'a'; NOTIFY agent_config_changed")
+    await running.events.until(Published)
+    await running.events.until(Reported)
+    await operator.execute("VACUUM FULL team")
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(Reported)
+    assert list(entries(running)) == ["b", "c"]
+
+
 async def test_rows_of_two_partitions_at_the_same_place_are_two_rows(start: Start, operator: Operator) -> None:
     columns = "(LIKE agents INCLUDING DEFAULTS) PARTITION BY LIST (instance_type)"
     await operator.execute(f"CREATE TABLE parts {columns}; DROP TABLE agents; ALTER TABLE parts RENAME TO agents")
