@@ -111,7 +111,11 @@ class ConfigSync:
         except PublishError as error:
             await self._passes.report_failure(await self._session.connect(), error)
             raise
-        contact = await self._session.connect()
+        try:
+            contact = await self._session.connect()
+        except SyncError:
+            await self._passes.pay_alone()
+            raise
         await self._pass(contact, ask=True)
         await contact.link.proven()
         return contact

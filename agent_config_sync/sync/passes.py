@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -68,6 +69,21 @@ class Passes:
         """Say in the status why there is nothing new, if the link can still carry it."""
         if not contact.link.lost.done():
             await self._standing.say(contact.link, quietly=True, state="pending", error=str(error))
+
+    async def pay_alone(self) -> None:
+        """Tell the gateway of what stands on disk and is owed, without the database; a pass will say whatever fails.
+
+        Raises: StoppedError.
+        """
+        with contextlib.suppress(PublishError, RefusedError):
+            async with pass_lock(self._settings.output).held(0.0):  # who has it pays
+                standing = await in_worker(self._standing_alone)
+                if standing is not None:
+                    await self._payment.pay_alone(standing)
+
+    def _standing_alone(self) -> Prepared | None:
+        self._pipeline.state.refresh()
+        return self._pipeline.on_disk(NOTHING)
 
     async def _make(
         self, contact: Contact, why: str, *, ask: bool, first: Callable[[], None] | None

@@ -24,6 +24,9 @@ QUIET = 0.5
 LONGEST_BURST = 5.0
 """Seconds after which a signal is sent although the burst goes on."""
 
+UNTOLD_PAUSE = 60.0
+"""Seconds between two tries to tell a gateway that cannot be told, while there is no pass to try it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -87,6 +90,19 @@ class Payment:
             return None
         await self._standing.say(link, state="pending", error=None, **about(prepared))
         return prepared
+
+    async def pay_alone(self, prepared: Prepared) -> None:
+        """Tell the gateway of what is owed while there is no link; the next pass reports it, and asks.
+
+        Raises: PublishError, StoppedError.
+        """
+        now = time.monotonic()
+        waits = now < self.retry_at < math.inf
+        if waits or self._was_told or not self._pipeline.state.owes(prepared.content_hash):
+            return
+        told = await self.tell(prepared)
+        if isinstance(told, Deferred) and told.retry_in is None:
+            self.retry_at = now + UNTOLD_PAUSE
 
     def confirm(self, link: Link, prepared: Prepared) -> None:
         """Begin to ask the gateway whether it runs with it; what it says is reported beside the loop."""

@@ -115,9 +115,11 @@ class Pipeline:
         self.state.save(default=prepared.default, layout=prepared.neighbour.included_at, tables=tables)
 
     def on_disk(self, snapshot: Snapshot) -> Prepared | None:
-        """Return what stands on disk although `snapshot` was refused: it may still be owed. None if nothing stands."""
+        """Return what stands on disk although no snapshot became that: it may still be owed. None if nothing stands
+        there, or what is no JSON: the gateway could not read it.
+        """
         before = self.output.look()
-        if before is None:
+        if before is None or not _is_json(before):
             return None
         return self._older(snapshot, self._look_around(), before, before.content, before.content_hash)
 
@@ -237,6 +239,14 @@ def _nobody(snapshot: Snapshot) -> tuple[str, ...]:
     if snapshot.excluded:
         return ("agents: status, gateways or instance_type of each row of the account keep it off this gateway",)
     return ("agents: the account has no row that this login can see",)
+
+
+def _is_json(before: OnDisk) -> bool:
+    try:
+        orjson.loads(before.content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _has_agents(before: OnDisk) -> bool:

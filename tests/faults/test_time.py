@@ -99,6 +99,21 @@ async def test_of_forty_commits_the_last_one_stands(start: Start, server: Throwa
     await last_published(running, "a/number-39")
 
 
+async def test_the_signal_of_a_burst_is_sent_although_the_server_ends_before_the_burst(
+    start: Start, server: ThrowawayServer
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    try:
+        running = await start(wait=Published, reload="signal", gateway_pid=os.getpid(), gateway_version=None)
+        await asyncio.to_thread(server.stop, "immediate")
+        await running.events.until(Reloaded)
+        await running.plugin.stop()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1]
+
+
 async def test_a_delete_of_a_thousand_rows_is_one_notification(start: Start, server: ThrowawayServer) -> None:
     async with connected(server.dsn) as operator:
         await operator.execute("INSERT INTO agents (name) SELECT 'many-' || n FROM generate_series(1, 1000) AS n")

@@ -239,6 +239,33 @@ async def test_10_a_reload_that_a_kill_prevented_is_made_up_for_at_the_next_star
     await second.events.until(Reloaded)
 
 
+async def test_10_it_is_made_up_for_although_the_database_is_away(
+    start: Start, operator: Operator, agent: None, monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    killed = await start(wait=None)
+    monkeypatch.setattr(killed.plugin.pipeline, "tell", _killed)
+    await killed.events.until(Published)
+    await killed.plugin.stop()
+    second = await start(wait=PassFailed, dsn=f"postgresql://postgres@127.0.0.1:{port}/away")
+    second.events.rewind()
+    await second.events.until(Reloaded)
+    for _ in range(3):
+        await second.events.until(PassFailed)
+    assert second.events.count(Reloaded) == 1
+
+
+async def test_10_a_file_that_somebody_broke_while_the_database_is_away_is_told_to_nobody(
+    start: Start, operator: Operator, agent: None, port: int
+) -> None:
+    first = await start(wait=Reported)
+    await first.plugin.stop()
+    first.output.write_bytes(b"{ broken")
+    second = await start(wait=None, dsn=f"postgresql://postgres@127.0.0.1:{port}/away")
+    for _ in range(3):
+        await second.events.until(PassFailed)
+    assert second.events.count(Reloaded) == 0
+
+
 async def test_10_going_back_to_what_was_confirmed_is_owed_too(
     start: Start, operator: Operator, agent: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
