@@ -22,8 +22,9 @@ from agent_config_sync.errors import (
 
 _DRIVER_FAILURES = (asyncpg.InterfaceError, asyncpg.InternalClientError, EOFError, OSError, TimeoutError)
 
-CONNECT_FAILURES = (asyncpg.PostgresError, *_DRIVER_FAILURES, ValueError, OverflowError)
-"""What connecting may raise: refusals of the server, of the driver, of the network, and unreadable DSNs."""
+CONNECT_FAILURES = (asyncpg.PostgresError, *_DRIVER_FAILURES, ValueError, OverflowError, IndexError)
+"""What connecting may raise: refusals of the server, of the driver, of the network, and unreadable DSNs (asyncpg looks
+at the first character of each host)."""
 
 OF_THIS_HOST = (
     OSError,
@@ -82,7 +83,7 @@ def connect_failure(error: BaseException, server: str) -> SyncError:
             return UnreachableError(f"{server} did not answer in time: check host, port and firewall")
         case OSError():
             return UnreachableError(f"{server} cannot be reached ({_reason(error)}): is it running there?")
-        case asyncpg.ClientConfigurationError() | ValueError() | OverflowError():
+        case asyncpg.ClientConfigurationError() | ValueError() | OverflowError() | IndexError():
             return SettingsError(
                 "the database settings cannot be read: a dsn looks like postgresql://user:password@host:5432/database, "
                 "special characters are percent-encoded, and the certificate files that it names must exist"

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.postgres.link import Timing, connect
 from agent_config_sync.postgres.server import server_of
 from agent_config_sync.settings import Settings
 
@@ -51,3 +53,9 @@ def test_a_host_beside_the_dsn_wins_over_all_of_its_hosts() -> None:
 def test_a_list_of_ports_in_the_environment_is_left_to_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1,2")
     assert hosts_of(dsn="postgresql://a,b/config") == [(None, None)]
+
+
+async def test_a_list_with_a_host_missing_is_a_setting_to_mend() -> None:
+    server = server_of(Settings.model_validate({"gateway": "here", "dsn": "postgresql://a,,b/config"}))
+    with pytest.raises(SettingsError):
+        await connect(server, application_name="test", timing=Timing())
