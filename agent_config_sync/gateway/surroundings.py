@@ -39,6 +39,8 @@ class Surroundings:
 
     settings: Settings
     _process: GatewayProcess | None = None
+    _named: tuple[FileSignature | None, GatewayProcess] | None = None
+    """The process that the pid file named, and the file that did."""
     _layout: ConfigLayout | None = None
     _seen: Mapping[Path, FileSignature | None] = field(default_factory=dict)
     _warnings: tuple[str, ...] = ()
@@ -76,18 +78,26 @@ class Surroundings:
 
     def _find_process(self) -> tuple[GatewayProcess | None, str]:
         """Return the process that we were told of, or None and why. A pid that was told once means the process that had
-        it then; a pid file is written anew by each new gateway.
+        it then; a pid file is written anew by each new gateway, so while it stays the same it means the same process.
         """
         pid_file = self.settings.gateway_pid_file
         if pid_file is None:
             return self._process, UNTOLD
+        written = signature(pid_file)
         try:
             pid = int(pid_file.read_text(encoding="ascii").strip())
         except OSError as error:
             return None, f"{pid_file} cannot be read ({error.strerror}): start the gateway, or set gateway_pid_file"
         except ValueError:
             return None, f"{pid_file} holds no process id: set gateway_pid_file to the file that the gateway writes"
-        return GatewayProcess.find(pid), f"no process has the pid {pid} that stands in {pid_file}: start the gateway"
+        process = GatewayProcess.find(pid)
+        if process is not None:
+            if self._named is not None and self._named[0] == written and self._named[1] != process:
+                return None, (
+                    f"pid {pid} is another process now than the gateway that stood in {pid_file}: start the gateway"
+                )
+            self._named = (written, process)
+        return process, f"no process has the pid {pid} that stands in {pid_file}: start the gateway"
 
     def _look_at_layout(self) -> None:
         """Read how the configuration includes our file, if it changed; what cannot be read leaves what was known.

@@ -140,6 +140,20 @@ async def test_a_process_that_has_the_pid_of_the_gateway_now_is_not_signalled(
         assert is_untouched(other)
 
 
+async def test_a_process_that_has_the_pid_in_a_file_of_a_gateway_that_is_gone_is_not_signalled(
+    start: Start, operator: Operator, lead: None, pid_file: Path, no_interval: None
+) -> None:
+    with handling("SIGUSR1") as gateway:
+        pid_file.write_text(f"{gateway.pid}\n")
+        await start(wait=None)
+        assert await asyncio.to_thread(said, gateway) == "SIGUSR1"
+        await eventually(operator, OFFERED)
+    with with_pid(gateway.pid) as other:
+        await operator.execute(UPDATE)
+        await eventually(operator, NOT_TOLD, f"pid {other.pid} is another process now than the gateway that stood in%")
+        assert is_untouched(other)
+
+
 async def test_a_gateway_of_another_user_is_named_with_its_owner(
     start: Start, server: ThrowawayServer, home: Path
 ) -> None:
