@@ -40,13 +40,14 @@ class FileLock:
             descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                named = self._still_named(descriptor)
             except BlockingIOError:
                 os.close(descriptor)
                 return False
             except OSError as error:
-                os.close(descriptor)
+                os.close(descriptor)  # left open it would hold the lock against ourselves
                 raise self._failed(error) from None
-            if self._still_named(descriptor):
+            if named:
                 break
             os.close(descriptor)  # somebody removed the file between our open and our lock
         since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -60,7 +61,10 @@ class FileLock:
     @property
     def stands(self) -> bool:
         """Whether it is held and others can see that: its file may have been removed, with its folder."""
-        return self._descriptor is not None and self._still_named(self._descriptor)
+        try:
+            return self._descriptor is not None and self._still_named(self._descriptor)
+        except OSError:
+            return False
 
     def release(self) -> None:
         if self._descriptor is not None:
@@ -97,23 +101,29 @@ class FileLock:
         try:
             make_folder(self.path.parent)
             try:
-                descriptor = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+                descriptor, suit = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600), self._hand_over
             except FileExistsError:
-                return self._checked(os.open(self.path, flags))
-            if os.geteuid() == 0:  # root must not lock the gateway's own user out
-                owner = self.path.parent.stat()
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                descriptor, suit = os.open(self.path, flags), self._check
+            try:
+                suit(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
         except OSError as error:
             raise self._failed(error) from None
         return descriptor
 
-    def _checked(self, descriptor: int) -> int:
-        """Return the descriptor of a file that is ours to write into, whatever somebody put in its place."""
+    def _hand_over(self, descriptor: int) -> None:
+        """Give a new file to the owner of its folder: root must not lock the gateway's own user out."""
+        if os.geteuid() == 0:
+            owner = self.path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+    def _check(self, descriptor: int) -> None:
+        """Make sure that a file is ours to write into, whatever somebody put in its place."""
         status = os.fstat(descriptor)
-        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-            return descriptor
-        os.close(descriptor)
-        raise PublishError(f"the lock file {self.path} is no plain file of its own: remove it")
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise PublishError(f"the lock file {self.path} is no plain file of its own: remove it")
 
     def _failed(self, error: OSError) -> PublishError:
         way = way_out(error) if not isinstance(error, PermissionError) else None
@@ -121,9 +131,13 @@ class FileLock:
         return PublishError(f"the lock file {self.path} cannot be used ({error.strerror}): {way}")
 
     def _still_named(self, descriptor: int) -> bool:
+        """Return whether the name still leads to this file.
+
+        Raises: OSError when nobody can tell.
+        """
         try:
             named = os.stat(self.path, follow_symlinks=False)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return named.st_ino == os.fstat(descriptor).st_ino
 

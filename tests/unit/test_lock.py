@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import stat
 import subprocess
@@ -129,6 +131,34 @@ def test_a_lock_file_that_was_removed_and_made_anew_is_not_mistaken_for_the_held
     assert len(opened) == 2
     assert not FileLock(path).try_acquire()
     lock.release()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_lock_whose_file_could_not_be_looked_at_is_not_held_by_nobody(
+    path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A descriptor that is left open would hold it against ourselves until the process ends."""
+    path.touch()
+    lock = FileLock(path)
+    before = open_files()
+    looks = itertools.count(1)
+
+    def failing_fstat(descriptor: int) -> os.stat_result:
+        if next(looks) == count:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return fstat(descriptor)
+
+    fstat = os.fstat
+    monkeypatch.setattr(os, "fstat", failing_fstat)
+    with pytest.raises(PublishError, match=r"cannot be used \(Input/output error\): the disk failed"):
+        lock.try_acquire()
+    assert open_files() == before
+    assert lock.try_acquire()
+    lock.release()
+
+
+def open_files() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))
 
 
 def test_the_lock_file_is_for_its_user_alone(path: Path) -> None:
