@@ -21,7 +21,8 @@ from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.settings import Settings
 
 UPDATE = "UPDATE agents SET model = 'a/after'"
-CALLS = ("openat", "flock", "write", "fchmod", "fsync", "rename,renameat,renameat2")
+STAT = "stat,lstat,fstat,newfstatat,statx"
+CALLS = ("openat", STAT, "flock", "write", "fchmod", "fsync", "rename,renameat,renameat2")
 IN_STEP = "SELECT state = 'offered' AND error IS NULL FROM gateway_status"
 FAILED = "SELECT state = 'pending' AND error LIKE $1 FROM gateway_status"
 
@@ -111,7 +112,7 @@ async def test_a_disk_that_is_read_only_at_the_start_is_said_to_be_and_waited_fo
         running = await start(wait=None)
         await running.events.until(PassFailed)
         await eventually(operator, FAILED, "the lock file % cannot be used (Read-only file system): mount that%")
-    await operator.execute(UPDATE)
+        await operator.execute(UPDATE)
     await healed(running, operator)
 
 

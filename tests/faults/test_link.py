@@ -22,7 +22,7 @@ from agent_config_sync.errors import (
     SilentError,
     UnreachableError,
 )
-from agent_config_sync.events import Event, LinkLost, LinkProven, Listening, PassFailed, Published, Reported
+from agent_config_sync.events import Event, LinkLost, LinkProven, Listening, PassFailed, Published, Reloaded, Reported
 
 IMPATIENT = replace(QUICK, connect=0.5, answer=0.3, diagnosis=0.3)
 """Deadlines that a test can wait for."""
@@ -34,9 +34,11 @@ async def change(dsn: str, model: str) -> None:
 
 
 async def published(running: Running, model: str) -> None:
-    """Return when this model has been published, since the start or from now on."""
+    """Return when this model has been published, since the start or from now on, and the gateway was told of it."""
     running.events.rewind()
-    await running.events.until(Published, lambda event: f'"{model}"'.encode() in event.after)
+    last = await running.events.until(Published, lambda event: f'"{model}"'.encode() in event.after)
+    await running.events.until(Reloaded, lambda event: event.content_hash == last.content_hash)
+    assert running.output.read_bytes() == last.after
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,14 @@ from agent_config_sync.state import State
 
 RENAME = "rename,renameat,renameat2"
 
-LASTING = ("write", "fchown", "fchmod", "fsync", RENAME, "utimensat")
+LASTING = ("write", "fchown", "fchmod", "fsync", RENAME, "utimensat", "unlink,unlinkat")
 """The calls of a publish that change what is on disk."""
 
 FLEETING = ("openat", "flock", "pwrite64", "ftruncate", "close")
 """Those between them."""
 
-OF_THE_LOOP = ("openat", "flock", "pwrite64", "ftruncate", "write", "close")
-"""Those for the pass lock and the log."""
+OF_THE_LOOP = ("openat", "flock", "pwrite64", "ftruncate", "write", "sendto", "close")
+"""Those for the pass lock, the log and the server."""
 
 
 @pytest.fixture
