@@ -15,13 +15,16 @@ import orjson
 import pytest
 from commands import command
 from daemon import Daemon, StartDaemon, environment, forget_status, strace
-from harness import DEADLINE, Operator, Start, make_settings, model_in, temporaries
+from harness import DEADLINE, Operator, Start, connected, eventually, make_settings, model_in, temporaries
+from proxy import Proxy
 
+from agent_config_sync.cli.throwaway import ThrowawayServer
 from agent_config_sync.events import Event, Published, Reloaded, Reported, Unchanged
 from agent_config_sync.publish.output import content_hash
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
 
+BLOCKED = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'agent-%'"
 RENAME = "rename,renameat,renameat2"
 
 LASTING = ("write", "fchown", "fchmod", "fsync", RENAME, "utimensat", "unlink,unlinkat")
@@ -139,6 +142,51 @@ async def test_at_whatever_call_of_the_worker_it_ends_the_file_is_whole_and_the_
     sweep = Sweep(daemons, operator, number, worker=True)
     await sweep.over(calls)
     assert set(sweep.ends) == set(calls) - ({"fchown"} if os.geteuid() else set())
+
+
+@pytest.mark.parametrize("table", ["agents", "gateway_status"])
+async def test_a_sigterm_ends_one_that_waits_for_a_lock_in_the_database_at_once(
+    daemons: StartDaemon, operator: Operator, lead: None, database: str, table: str
+) -> None:
+    daemon = await daemons()
+    assert await daemon.offers(operator)
+    async with connected(database) as holder, holder.transaction():
+        await holder.execute(f"LOCK {table} IN ACCESS EXCLUSIVE MODE")
+        await operator.execute(
+            "UPDATE agents SET model = 'a/new'" if table != "agents" else "NOTIFY agent_config_changed"
+        )
+        await eventually(operator, BLOCKED)
+        assert "PassFailed" not in await told_to_end(daemon)
+
+
+async def test_a_sigterm_ends_one_that_waits_for_another_daemon_at_once(
+    daemons: StartDaemon, operator: Operator, lead: None
+) -> None:
+    first = await daemons()
+    assert await first.offers(operator)
+    second = await daemons()
+    await second.says("another process keeps this output")
+    await told_to_end(second)
+    assert await first.offers(operator)
+
+
+async def test_a_sigterm_ends_one_that_connects_to_a_server_that_does_not_answer_at_once(
+    daemons: StartDaemon, server: ThrowawayServer, proxy: Proxy
+) -> None:
+    daemon = await daemons(dsn=proxy.dsn())
+    await daemon.says("listening to")
+    proxy.deaf = True
+    proxy.reset()
+    await daemon.says("LinkLost")
+    assert "PassFailed" not in await told_to_end(daemon)
+
+
+async def told_to_end(daemon: Daemon) -> str:
+    """Return what a process says that was told to end."""
+    daemon.process.terminate()
+    assert await daemon.ended() == 0
+    assert daemon.process.stderr is not None
+    return (await daemon.process.stderr.read()).decode()
 
 
 async def test_a_second_daemon_says_who_has_the_output_and_takes_over_when_that_one_is_killed(

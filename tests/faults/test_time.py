@@ -14,6 +14,7 @@ from agent_config_sync.cli.throwaway import ThrowawayServer
 from agent_config_sync.events import (
     Event,
     Notified,
+    PassFailed,
     Published,
     Reloaded,
     Renaming,
@@ -136,6 +137,7 @@ async def test_a_table_that_is_altered_under_a_cached_statement_is_read_anew(
             await operator.execute(f"ALTER TABLE agents ALTER {column} TYPE {kind}")
             await operator.execute(SET, f"a/{column}")
             await last_published(running, f"a/{column}")
+    assert running.events.count(PassFailed) == 0
 
 
 async def test_a_clock_that_is_set_back_holds_no_signal_back(start: Start, server: ThrowawayServer) -> None:

@@ -158,7 +158,7 @@ def test_a_lock_whose_file_could_not_be_looked_at_is_not_held_by_nobody(
 
 
 def open_files() -> list[str]:
-    return sorted(os.listdir("/proc/self/fd"))
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def test_the_lock_file_is_for_its_user_alone(path: Path) -> None:
