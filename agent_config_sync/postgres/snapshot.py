@@ -90,12 +90,9 @@ class SnapshotReader:
         await connection.execute(BEGIN)
         try:
             snapshot = await self._read_in_transaction(connection, keys)
-        except Exception as error:
+        except Exception:
             if not connection.is_closed():
                 await connection.execute("ROLLBACK")
-            if isinstance(error, asyncpg.InvalidCachedStatementError):
-                # asyncpg forgets plans that an ALTER TABLE made stale, but not inside a transaction.
-                await connection.reload_schema_state()
             raise
         await connection.execute("COMMIT")
         return snapshot
