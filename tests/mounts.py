@@ -13,14 +13,14 @@ import pytest
 
 @contextlib.contextmanager
 def mounted(place: Path, *words: str) -> Iterator[None]:
-    """Mount something at this place, until the end."""
+    """Mount something at this place, until the end; then it is gone although somebody may still have it open."""
     if os.geteuid():
         pytest.fail("these tests mount disks: run them as root")
     subprocess.run(["mount", *words, place], check=True)
     try:
         yield
     finally:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ async def test_a_missing_table_is_an_error_and_its_return_the_cure(start: Start,
     assert list(entries(running)) == ["lead"]
     await operator.execute("ALTER TABLE elsewhere RENAME TO agents")
     await operator.execute("NOTIFY agent_config_changed")
-    await running.events.until(Reported)
+    await running.events.until(Reported, lambda event: event.state == "offered")
 
 
 async def test_a_revoked_right_keeps_the_file_and_names_the_grant(
