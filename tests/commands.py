@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from harness import DEADLINE
 
@@ -17,20 +20,23 @@ class Ended:
     err: str
 
 
+@contextlib.asynccontextmanager
+async def started(*words: str, **streams: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a command; it does not outlive the block, whatever becomes of the test."""
+    installed = (sys.executable, "-P", "-m", "agent_config_sync")  # and not what lies in the current folder
+    process = await asyncio.create_subprocess_exec(*installed, *words, **streams)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def command(*words: str, said: str | bytes = b"", **environment: str) -> Ended:
     """Run a command to its end. said: what it reads from standard input."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # what is installed, not what lies in the current folder
-        "-m",
-        "agent_config_sync",
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    async with asyncio.timeout(DEADLINE):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
+    async with started(*words, env={**os.environ, **environment}, **pipes) as process, asyncio.timeout(DEADLINE):
         out, err = await process.communicate(said.encode() if isinstance(said, str) else said)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())

@@ -99,7 +99,7 @@ def pooler_dsn(server: ThrowawayServer, request: pytest.FixtureRequest, tmp_path
             _until_it_listens(port, running, log)
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
-            running.terminate()
+            running.kill()  # a newer one waits for its clients when it is asked to end
 
 
 def _until_it_listens(port: int, running: subprocess.Popen[bytes], log: Path) -> None:

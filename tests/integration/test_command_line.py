@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from commands import Ended, command
+from commands import Ended, command, started
 from harness import DEADLINE, Operator, service_manager
 
 from agent_config_sync import __version__
@@ -141,12 +141,9 @@ async def test_the_demo_ends_by_itself() -> None:
 async def test_run_ends_with_0_when_it_is_told_to(
     database: str, output: str, lead: None, number: signal.Signals
 ) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stderr is not None
-    async with asyncio.timeout(DEADLINE):
+    words = ("run", "--dsn", database, "--output", output)
+    async with started(*words, stderr=asyncio.subprocess.PIPE) as process, asyncio.timeout(DEADLINE):
+        assert process.stderr is not None
         while b"Published" not in await process.stderr.readline():
             pass
         process.send_signal(number)
@@ -157,11 +154,11 @@ async def test_run_ends_with_0_when_it_is_told_to(
 async def test_run_tells_systemd_when_it_is_ready_and_when_it_ends(
     database: str, output: str, lead: None, tmp_path: Path
 ) -> None:
-    async with service_manager(str(tmp_path / "notify")) as manager:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
-            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
-        )  # fmt: skip
+    streams = {"stderr": asyncio.subprocess.DEVNULL, "env": {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}}
+    async with (
+        service_manager(str(tmp_path / "notify")) as manager,
+        started("run", "--dsn", database, "--output", output, **streams) as process,
+    ):
         assert await manager.hears() == b"READY=1"
         process.terminate()
         assert await manager.hears() == b"STOPPING=1"
@@ -170,11 +167,11 @@ async def test_run_tells_systemd_when_it_is_ready_and_when_it_ends(
 
 async def test_run_feeds_the_watchdog(database: str, output: str, lead: None, tmp_path: Path) -> None:
     environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
-    async with service_manager(environment["NOTIFY_SOCKET"]) as manager:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "agent_config_sync", "run", "--dsn", database, "--output", output,
-            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, **environment},
-        )  # fmt: skip
+    streams = {"stderr": asyncio.subprocess.DEVNULL, "env": {**os.environ, **environment}}
+    async with (
+        service_manager(environment["NOTIFY_SOCKET"]) as manager,
+        started("run", "--dsn", database, "--output", output, **streams) as process,
+    ):
         assert [await manager.hears() for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
         process.terminate()
         await process.wait()

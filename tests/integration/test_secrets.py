@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from commands import command
+from commands import command, started
 from harness import DEADLINE, Operator, eventually
 from web_client import PAGES, exchange
 
@@ -87,18 +86,16 @@ async def daemon(
     await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     (tmp_path / "openclaw.json").write_text('{"$include": "./agents.json"}')
     words, said = request.param(database, tmp_path, port)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "agent_config_sync", *words,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    daemon = Daemon(process)
-    assert process.stdin is not None
-    process.stdin.write(said.encode())
-    if request.param is by_config:
-        process.stdin.close()
-    await eventually(operator, "SELECT count(*) = 1 FROM gateway_status")
-    yield daemon
-    await daemon.end()
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
+    async with started(*words, **pipes) as process:
+        daemon = Daemon(process)
+        assert process.stdin is not None
+        process.stdin.write(said.encode())
+        if request.param is by_config:
+            process.stdin.close()
+        await eventually(operator, "SELECT count(*) = 1 FROM gateway_status")
+        yield daemon
+        await daemon.end()
 
 
 async def test_no_secret_is_in_the_process_table(daemon: Daemon) -> None:
