@@ -100,8 +100,13 @@ async def forget_status(operator: Operator) -> None:
 
 
 @contextlib.asynccontextmanager
-async def strace(threads: Iterable[int], *faults: str, log: str | Path = os.devnull) -> AsyncIterator[None]:
-    """Do these faults, each as in strace's `inject`, to calls of these threads; what was done stands in `log`."""
+async def strace(
+    threads: Iterable[int], *faults: str, log: str | Path = os.devnull, all_of_them: bool = False
+) -> AsyncIterator[None]:
+    """Do these faults, each as in strace's `inject`, to calls of these threads; what was done stands in `log`.
+
+    all_of_them: also to every other thread of their process, and to those that it starts from now on.
+    """
     program = shutil.which("strace")
     if program is None:
         pytest.fail("these tests need strace: apt install strace")
@@ -109,6 +114,8 @@ async def strace(threads: Iterable[int], *faults: str, log: str | Path = os.devn
     for fault in faults:
         calls, _, what = fault.partition(":")
         words += ["-e", f"inject={_known(calls)}:{what}"]
+    if all_of_them:
+        words.append("-f")
     for thread in threads:
         words += ["-p", str(thread)]
     tracing = await asyncio.create_subprocess_exec(program, *words, stderr=asyncio.subprocess.PIPE)

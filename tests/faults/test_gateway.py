@@ -117,7 +117,7 @@ async def test_a_signal_that_a_kill_prevented_is_sent_by_the_next_daemon(
     killed = await daemons()
     await eventually(operator, NOT_TOLD, f"{pid_file} cannot be read%")
     with handling("SIGUSR1") as gateway:
-        async with strace(killed.workers, "pidfd_send_signal:signal=SIGKILL"):
+        async with strace([killed.pid], "pidfd_send_signal:signal=SIGKILL", all_of_them=True):
             pid_file.write_text(f"{gateway.pid}\n")
             assert await killed.ended() == -signal.SIGKILL
         assert is_untouched(gateway)
