@@ -7,13 +7,17 @@ import contextlib
 import os
 import socket
 
+PATIENCE = 1.0
+"""Seconds to wait for a service manager that does not read what it is told."""
+
 
 def tell_systemd(state: str) -> None:
-    """Tell the service manager, if it started us with Type=notify."""
+    """Tell the service manager, if it started us with Type=notify; one that does not listen is not waited for."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.settimeout(PATIENCE)
         channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -31,6 +34,21 @@ async def test_the_manager_hears_what_it_is_told(manager: ServiceManager) -> Non
 def test_without_a_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     tell_systemd("READY=1")
+
+
+def test_a_manager_that_reads_nothing_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", name)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others, contextlib.suppress(BlockingIOError):
+            others.setblocking(False)
+            while True:
+                others.sendto(b"STATUS=busy", name)
+        telling = threading.Thread(target=tell_systemd, args=("WATCHDOG=1",), daemon=True)
+        telling.start()
+        telling.join(DEADLINE)
+        assert not telling.is_alive()
 
 
 def test_a_manager_that_is_gone_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
