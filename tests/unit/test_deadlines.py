@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,23 +11,46 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "agent_config_sync"
 
-ENDS_BY_ITSELF = ("asyncio.sleep", "asyncio.to_thread", "asyncio.shield", "contextlib.AsyncExitStack")
+ENDS_BY_ITSELF = ("asyncio.sleep", "contextlib.AsyncExitStack")
+
+IN_A_THREAD = ("asyncio.to_thread", "in_worker")
+"""They end with the function that they are given."""
 
 STATEMENTS = ("execute", "fetch", "fetchrow", "fetchval", "add_listener", "reload_schema_state", "transaction")
 """What asyncpg's connections do; each connection is opened with a deadline for every statement (see the last test)."""
 
-OF_LIBRARIES = frozenset(
-    ["wait", "connect", "read", "recv", "send", "get", "join", "drain", "readline", "acquire", "communicate", "serve"]
-)
-"""Names that may be a library's, although a function of ours is called so too."""
+LIBRARIES = ("asyncio", "asyncpg", "starlette", "tenacity", "uvicorn", "websockets")
 
-OURS_ALL_THE_SAME = ("connect", "self._session.connect", "reader.read", "serve", "apply_pending", "attempts", "do")
-"""Calls of such a name that are ours, and ours under another name."""
+OURS_ALL_THE_SAME = (
+    *("Door.open", "_read", "apply_pending", "attempts", "connect", "do", "gateway.process.send", "link.listen"),
+    *("open_connection", "plugin.start", "plugin.stop", "plugin.wait", "reader.read", "self._passes.restore"),
+    *("self._plugin.start", "self._report.write", "self._session.close", "self._session.connect", "self.close"),
+    "serve",
+)
+"""Calls of ours by a name that is a library's too, or by another name."""
+
+WAITING = (
+    *("accept", "acquire", "communicate", "connect", "get", "input", "join", "poll", "recv", "recv_into", "recvfrom"),
+    *("select", "send", "sendall", "sendto", "urlopen", "wait"),
+)
+"""Names of functions that hold their thread until somebody else does something."""
+
+WITH_ARGUMENTS_HARMLESS = frozenset(["get", "join"])
+"""They wait when they are called without arguments: of a queue and a thread, not of a dict and a text."""
+
+PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.wait", "os.spawn", "os.posix_spawn")
+"""How other programs are run and waited for; `subprocess.run` alone can have a deadline of its own."""
 
 REASONS = {
     "cli/demo.py: asyncio.wait([event, ended], return_when=asyncio.FIRST_COMPLETED)": "until a person ends the demo",
+    "cli/demo.py: self._events.get()": "a task that the wait for the person cancels",
+    "cli/demo.py: stopped.wait()": "a task that is the wait for the person",
+    "cli/options.py: _greeted.get()": "a context variable",
     "cli/run.py: asyncio.wait([running, *reasons], return_when=asyncio.FIRST_COMPLETED)": "the daemon's own life",
     "cli/run.py: running": "what has ended already",
+    "cli/systemd.py: channel.sendto(state.encode(), '\\x00' + address[1:] if address.startswith('@') else address)": (
+        "its socket has a timeout"
+    ),
     "gateway/door.py: asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), "
     "sys.stdin)": "a pipe that is open already",
     "gateway/door.py: self._reader.readline()": "the daemon's own life: it ends with the gateway that holds the pipe",
@@ -40,6 +64,7 @@ REASONS = {
     "sync/loop.py: asyncio.wait([self._running])": "cancelled just before; a pass that writes ends with its file",
     "sync/payment.py: asyncio.wait([self._confirming])": "cancelled just before",
     "sync/session.py: self._links.aclose()": "ends a link, which waits for nobody",
+    "sync/worker.py: asyncio.shield(task)": "a thread that writes files, which cannot be given up half way",
     "sync/worker.py: asyncio.wait([task])": "a thread that writes files, which cannot be given up half way",
     "web/app.py: self._app(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
     "web/app.py: refusal(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
@@ -56,6 +81,19 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
         yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8"))
 
 
+def of_library(name: str) -> Iterator[str]:
+    """Return the names of all that may be awaited of a library."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    for path in Path(found.origin).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.AsyncFunctionDef):
+                yield node.name
+
+
+OF_LIBRARIES = {name for library in LIBRARIES for name in of_library(library)}
+
 OURS = {
     node.name
     for _, tree in trees()
@@ -65,17 +103,52 @@ OURS = {
 
 
 def waits(node: ast.AST) -> Iterator[ast.expr]:
-    """Return what is awaited outside of any `asyncio.timeout`."""
+    """Return what is awaited, or holds its thread, outside of any `asyncio.timeout`."""
     if isinstance(node, ast.AsyncWith):
-        if any(ast.unparse(item.context_expr).startswith("asyncio.timeout(") for item in node.items):
-            return
-        yield from (item.context_expr for item in node.items)
-    elif isinstance(node, ast.AsyncFor):
+        for item in node.items:
+            if is_deadline(item.context_expr):
+                for inner in ast.walk(node):
+                    if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):  # which runs later
+                        yield from waits(inner)
+                return
+            yield item.context_expr
+    elif isinstance(node, ast.AsyncFor) or (isinstance(node, ast.comprehension) and node.is_async):
         yield node.iter
     elif isinstance(node, ast.Await):
         yield node.value
+        if isinstance(node.value, ast.Call):  # which does not hold its thread as well
+            for child in ast.iter_child_nodes(node.value):
+                yield from waits(child)
+            return
+    elif isinstance(node, ast.Call) and holds_its_thread(node):
+        yield node
     for child in ast.iter_child_nodes(node):
         yield from waits(child)
+
+
+def is_deadline(context: ast.expr) -> bool:
+    return isinstance(context, ast.Call) and ast.unparse(context.func) == "asyncio.timeout" and is_some(context.args[0])
+
+
+def is_some(value: ast.expr) -> bool:
+    return not (isinstance(value, ast.Constant) and value.value is None)
+
+
+def has_timeout(call: ast.Call) -> bool:
+    return any(keyword.arg == "timeout" and is_some(keyword.value) for keyword in call.keywords)
+
+
+def holds_its_thread(call: ast.Call) -> bool:
+    """Return whether it waits for somebody else, as long as that one likes."""
+    called = ast.unparse(call.func)
+    name = called.rpartition(".")[2]
+    if called.startswith(PROGRAMS):
+        return True
+    if name in ("flock", "lockf"):
+        return "LOCK_NB" not in ast.unparse(call)
+    if name in WITH_ARGUMENTS_HARMLESS and (call.args or call.keywords):
+        return False
+    return name in WAITING or called == "socket.create_connection"
 
 
 def is_bounded(wait: ast.expr) -> bool:
@@ -84,10 +157,12 @@ def is_bounded(wait: ast.expr) -> bool:
         return False
     called = ast.unparse(wait.func)
     name = called.rpartition(".")[2]
-    if name == "enter_async_context":
+    if called == "asyncio.shield" or name == "enter_async_context":
         return is_bounded(wait.args[0])
-    has_timeout = any(keyword.arg == "timeout" for keyword in wait.keywords)
-    return has_timeout or called in ENDS_BY_ITSELF or name in STATEMENTS or called in OURS_ALL_THE_SAME or name in OURS
+    if called in IN_A_THREAD:
+        return ast.unparse(wait.args[0]).rpartition(".")[2] not in WAITING
+    ours = called in OURS_ALL_THE_SAME or name in OURS
+    return ours or has_timeout(wait) or called in ENDS_BY_ITSELF or name in STATEMENTS
 
 
 def unbounded() -> set[str]:
@@ -102,22 +177,54 @@ def test_every_reason_is_still_needed() -> None:
     assert REASONS.keys() - unbounded() == set()
 
 
-@pytest.mark.parametrize("call", ["subprocess.run", "subprocess.Popen", "subprocess.check_output"])
-def test_every_other_program_has_a_deadline(call: str) -> None:
-    without = [
-        f"{name}:{node.lineno}"
+def test_what_waits_is_called_by_its_full_name() -> None:
+    """So that it is found here."""
+    modules = {"asyncio", "fcntl", "http.client", "os", "select", "socket", "subprocess", "urllib.request"}
+    imported = [
+        f"{name}: from {node.module}"
         for name, tree in trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) == call
-        and not any(keyword.arg == "timeout" for keyword in node.keywords)
+        if isinstance(node, ast.ImportFrom) and node.module in modules
     ]
-    assert without == []
+    assert imported == []
+
+
+PLANTED = """
+    await event.wait()
+    await connection.close()
+    await asyncio.open_connection(host, port)
+    await asyncio.wait([task], timeout=None)
+    await asyncio.shield(task)
+    await asyncio.to_thread(thread.join)
+    await in_worker(program.wait)
+    await asyncio.gather(one, other)
+    [row async for row in queue]
+    async with lock: pass
+    async with asyncio.timeout(None): await event.wait()
+    async with connecting, asyncio.timeout(1): pass
+    async with asyncio.timeout(1): later(lambda: queue.get())
+    async for row in queue: pass
+    subprocess.run(["program"])
+    subprocess.run(["program"], timeout=None)
+    subprocess.Popen(["program"])
+    os.waitpid(number, 0)
+    socket.create_connection(address)
+    channel.recv(1)
+    thread.join()
+    lock.acquire()
+    event.wait()
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("planted", [line.strip() for line in PLANTED])
+def test_a_wait_without_a_deadline_is_found(planted: str) -> None:
+    assert [wait for wait in waits(ast.parse(f"async def planted():\n {planted}")) if not is_bounded(wait)]
 
 
 def test_every_connection_is_opened_with_deadlines() -> None:
     opened = [
-        {keyword.arg for keyword in node.keywords}
+        {keyword.arg for keyword in node.keywords if is_some(keyword.value)}
         for _, tree in trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncpg.connect"
