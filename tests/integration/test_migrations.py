@@ -117,6 +117,8 @@ async def test_a_login_reports_for_itself_and_for_nobody_else(empty_database: st
                     await one.execute(
                         insert.replace("state,", "reported_by, state,").replace("'1',", "'1', 'x',"), "second"
                     )
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await one.execute("UPDATE gateway_status SET reported_by = 'status_two'")
             async with connected(empty_database.replace("postgres@", "status_two@")) as two:
                 assert await two.execute("UPDATE gateway_status SET state = 'refused'") == "UPDATE 0"
         finally:

@@ -20,7 +20,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 TABLES = ("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status")
 
 GRANTED = """
-SELECT relname AS "table", privilege_type AS privilege, string_agg(attname, ', ' ORDER BY attname) AS columns
+SELECT relname AS "table", privilege_type || CASE WHEN is_grantable THEN ' TO OTHERS' ELSE '' END AS privilege,
+       string_agg(attname, ', ' ORDER BY attname) AS columns
 FROM (
     SELECT relname::text, NULL::text AS attname, (aclexplode(relacl)).*
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
@@ -30,7 +31,7 @@ FROM (
     WHERE relnamespace = 'public'::regnamespace
 ) AS granted
 WHERE grantee = $1::regrole
-GROUP BY relname, privilege_type
+GROUP BY relname, privilege_type, is_grantable
 """
 
 
