@@ -85,11 +85,11 @@ class Faults(Machine):
     @step(
         "fault",
         runs,
-        table=st.sampled_from(("agents", "agent_system_config")),
-        truncated=st.booleans(),
-        column=st.booleans(),
+        then_rest=st.just(True),
+        table=st.sampled_from(("agents", "agents", "agent_system_config")),
+        also=st.sampled_from(((), (), ("truncate",), ("widen",), ("truncate", "widen"))),
     )
-    async def lock_a_table_in_a_pass(self, table: str, truncated: bool, column: bool) -> None:
+    async def lock_a_table_in_a_pass(self, table: str, also: tuple[str, ...]) -> None:
         """The change is committed while a snapshot that does not see it is being read."""
         world = self.world
         holder = await world.connect()
@@ -100,9 +100,9 @@ class Faults(Machine):
                 with contextlib.suppress(TimeoutError):  # another fault may keep it away
                     async with asyncio.timeout(0.3):
                         await eventually(world.operator, BLOCKED, LOGIN)
-                if truncated:
+                if "truncate" in also:
                     await holder.execute(f"TRUNCATE {table}")
-                if column:
+                if "widen" in also:
                     kind = "uuid DEFAULT gen_random_uuid()"
                     await holder.execute(f"ALTER TABLE {table} ADD COLUMN own_{len(self.story)} {kind}")
                 await world.stamp(holder)

@@ -67,8 +67,9 @@ class Operators(Machine):
     async def change_the_status_of_all(self, status: str) -> None:
         await self.world.commit(("UPDATE agents SET status = $1", status))
 
-    @step("operator", count=st.integers(2, 30), name=rows.names, model=rows.models)
+    @step("operator", then_rest=st.just(True), count=st.integers(2, 30), name=rows.names, model=rows.models)
     async def commit_in_a_burst(self, count: int, name: str, model: str) -> None:
+        """The last one comes while a pass is under way."""
         for _ in range(count):
             await self.world.commit((rows.UPDATES["model"], name, model))
 

@@ -76,6 +76,20 @@ class Restarts(Machine):
         await world.events.until(moment)
         await world.stop()
 
+    @step("restart", alone)
+    async def go_back_before_the_gateway_is_told(self) -> None:
+        """To what it was told last; it may have read what was there in between."""
+        world = self.world
+        await world.rest()
+        plugin = world.plugin
+        assert plugin is not None
+        world.events.forget()
+        setattr(plugin.pipeline, "tell", killed)  # noqa: B010 - no method is assigned to elsewhere
+        await world.operator.execute("INSERT INTO agents (name) VALUES ('passing')")
+        await world.events.until(Published)
+        await world.stop()
+        await world.operator.execute("DELETE FROM agents WHERE name = 'passing'")
+
     @step("restart", lambda machine: not machine.killed)
     async def kill_a_process_when_the_file_is_new(self) -> None:
         """With the real command and SIGKILL; once a world, for a process takes a second to start."""

@@ -12,6 +12,15 @@ NAMES = ("lead", "coder", "scout", "a-1", "zed_9", "0", "constructor")
 
 names = st.sampled_from(NAMES)
 
+SETTLERS = (
+    (
+        "INSERT INTO agents (name, model, allowed_subagents) "
+        "SELECT name, 'p/' || name, ARRAY[name, 'lead'] FROM unnest($1::text[]) AS name"
+    ),
+    NAMES[:5],
+)
+"""Whom each world begins with, so that there is somebody to change; of one transaction, so only their places differ."""
+
 texts = st.one_of(
     st.sampled_from(
         (

@@ -21,6 +21,7 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
+from chaos import rows
 from chaos.oracle import Oracle
 from chaos.tally import Tally
 from chaos.witness import CLOCK, Witness, second_hand
@@ -123,7 +124,7 @@ class World:
         self.witness = Witness(self.settings.output)
         self._ends.callback(self.witness.stop)
         self.witness.start()
-        await self.commit()
+        await self.commit(rows.SETTLERS)
         await self.start()
 
     async def end(self, *, sound: bool) -> None:
