@@ -168,6 +168,15 @@ class Settings(BaseModel):
     resync_interval: float = Field(
         60.0, ge=1, le=86400, description="Seconds between two passes without a notification."
     )
+    templates_dir: _Folder | None = Field(
+        None, description="Folder of your own workspace templates; one named like one of ours takes its place."
+    )
+    agents_md_path: Annotated[_File | None, AlsoNamed("OPENCLAW_AGENTS_MD_PATH")] = Field(
+        None, description="File that is every agent's `AGENTS.md`, as it is."
+    )
+    heartbeat_md_path: Annotated[_File | None, AlsoNamed("OPENCLAW_HEARTBEAT_MD_PATH")] = Field(
+        None, description="File that is every agent's `HEARTBEAT.md`, as it is."
+    )
     health: bool | None = Field(
         None, description="Whether health and metrics are served over HTTP; default: if a host or port is given for it."
     )

@@ -20,6 +20,7 @@ from agent_config_sync.cli.options import errors_end_the_command, take_greeting
 from agent_config_sync.cli.run import run
 from agent_config_sync.cli.status import status
 from agent_config_sync.cli.sync import sync
+from agent_config_sync.cli.templates import app as templates
 from agent_config_sync.cli.wait import wait
 
 app = typer.Typer(
@@ -54,4 +55,5 @@ def common(
 for command in (run, sync, diff, status, wait, doctor, history, restore, resume, migrate, demo, door):
     app.command()(command)
 app.command("import")(import_)
+app.add_typer(templates, name="templates")
 app.command(hidden=True)(install)  # install.sh is the way in

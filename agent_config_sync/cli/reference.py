@@ -22,6 +22,8 @@ SEED_NAMES = {
     "outputPath": "setting `output_path`",
     "HEALTH_HOST": "setting `health_host`",
     "HEALTH_PORT": "setting `health_port`",
+    "OPENCLAW_AGENTS_MD_PATH": "setting `agents_md_path`",
+    "OPENCLAW_HEARTBEAT_MD_PATH": "setting `heartbeat_md_path`",
     "max_spawn_depth": "row of `agent_system_config`, see below",
     "max_concurrent_subagents": "row of `agent_system_config`, reserved: read by nobody",
 }
