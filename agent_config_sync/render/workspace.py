@@ -61,9 +61,6 @@ FILES: tuple[WorkspaceFile, ...] = (
 )
 """The files in the order in which they are written."""
 
-FOLDERS: tuple[str, ...] = ("memory", "deliverables", "skills")
-"""The folders that each workspace has."""
-
 
 def render_file(
     file: WorkspaceFile, profile: ProfileRow, role: Role, context: AgentContext, templates: TemplateSet
