@@ -15,8 +15,10 @@ PAUSE = 0.5
 
 
 def say_tasks(loop: asyncio.AbstractEventLoop, path: Path) -> None:
+    new = path.with_suffix(".new")
     while not loop.is_closed():
-        path.write_text(str(len(asyncio.all_tasks(loop))), encoding="utf-8")
+        new.write_text(str(len(asyncio.all_tasks(loop))), encoding="utf-8")
+        new.replace(path)  # whoever reads it finds a number
         time.sleep(PAUSE)
 
 

@@ -78,7 +78,7 @@ class Soak:
             "resident": int(resident.split()[1]) * 1024 / 1e6,
             "descriptors": len(list((process / "fd").iterdir())),
             "threads": len(list((process / "task").iterdir())),
-            "tasks": int((self.folder / "tasks").read_text() or "0"),
+            "tasks": int((self.folder / "tasks").read_text()),
         }
 
     async def operate(self, sql: str, *arguments: object) -> None:
