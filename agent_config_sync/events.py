@@ -67,6 +67,14 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Furnished(Event):
+    """Files of workspaces were written or removed, durably. agents: whose; files: how many."""
+
+    agents: tuple[str, ...]
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class Renaming(Event):
     """The new file is durable under its temporary name and is about to replace the old one."""
 

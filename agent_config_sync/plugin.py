@@ -18,6 +18,7 @@ from agent_config_sync.postgres.link import Timing
 from agent_config_sync.postgres.server import server_of
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.settings import Settings
+from agent_config_sync.state import State
 from agent_config_sync.story import tell_story
 from agent_config_sync.sync.informant import PATIENCE, Informant
 from agent_config_sync.sync.loop import ConfigSync
@@ -27,8 +28,11 @@ from agent_config_sync.sync.pipeline import Pipeline
 from agent_config_sync.sync.session import Session
 from agent_config_sync.sync.standing import Standing
 from agent_config_sync.sync.visit import Visit
+from agent_config_sync.token_store import TokenStore
 
 if TYPE_CHECKING:
+    from agent_config_sync.sync.furnishing import Furnishing
+    from agent_config_sync.sync.tokens import AgentTokens
     from agent_config_sync.web.service import HealthService
 
 
@@ -47,12 +51,30 @@ class Plugin:
         self.settings = settings
         self.events = events or Events()
         self.gate = Gate()
-        self.pipeline = Pipeline(settings, Surroundings(settings), self.events, self.gate)
-        state = self.pipeline.state
+        state = State(settings.state_dir, settings.output)
+        furnishing: Furnishing | None = None
+        tokens: AgentTokens | None = None
+        if settings.workspaces is not None:
+            from agent_config_sync.sync.furnishing import Furnishing  # noqa: PLC0415 - what is off is not imported
+            from agent_config_sync.sync.tokens import AgentTokens  # noqa: PLC0415
+
+            furnishing = Furnishing(settings, state, self.gate)
+            store = TokenStore(state.tokens_path)
+            tokens = AgentTokens(store, account=settings.account, gateway=settings.gateway)
+        surroundings = Surroundings(settings)
+        self.pipeline = Pipeline(settings, surroundings, self.events, self.gate, state=state, furnishing=furnishing)
         self.session = session = Session(settings, server_of(settings), state, events=self.events, timing=timing)
         standing = Standing(settings, self.events, state)
         payment = Payment(self.pipeline, standing, self.events, informant=informant, patience=patience)
-        passes = Passes(settings, self.pipeline, session.wake, payment=payment, standing=standing, events=self.events)
+        passes = Passes(
+            settings,
+            self.pipeline,
+            session.wake,
+            payment=payment,
+            standing=standing,
+            events=self.events,
+            tokens=tokens,
+        )
         self.sync = ConfigSync(settings, session, passes, payment=payment, events=self.events, gate=self.gate)
         self.visit = Visit(session, passes, self.pipeline, payment=payment, standing=standing, events=self.events)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))

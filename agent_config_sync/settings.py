@@ -126,6 +126,16 @@ class Settings(BaseModel):
         description="The gateway's configuration; default: as the gateway finds it, by `OPENCLAW_CONFIG_PATH`, "
         "`OPENCLAW_STATE_DIR` or `OPENCLAW_HOME`, else `~/.openclaw/openclaw.json`.",
     )
+    config_file: Literal["kept", "managed"] = Field(
+        "kept",
+        description="Whether `config_path` is a person's, and kept as it is, or made whole by this program over "
+        "`config_base`, as in a container.",
+    )
+    config_base: _File | None = Field(
+        None,
+        description="What a managed `config_path` holds beside the agents, as JSON5; default: `openclaw.base.json5` "
+        "beside it, if it is there.",
+    )
     output_path: _File | None = Field(
         None, description="The file that is written; default: `agents.json` beside `config_path`."
     )
@@ -168,6 +178,22 @@ class Settings(BaseModel):
     resync_interval: float = Field(
         60.0, ge=1, le=86400, description="Seconds between two passes without a notification."
     )
+    profile_sync: Annotated[bool | None, AlsoNamed("OPENCLAW_PROFILE_SYNC")] = Field(
+        None, description="Whether every agent gets its workspace from the database; default: if its place is given."
+    )
+    workspace_root: Annotated[_Folder | None, AlsoNamed("OPENCLAW_WORKSPACE_ROOT")] = Field(
+        None,
+        description="Folder of the agents' workspaces; default: `agents` beside a managed `config_path`, else "
+        "`workspaces` beside it.",
+    )
+    workspace_folder: Literal["name", "workspace-name"] = Field(
+        "name", description="Name of an agent's folder there: the agent's, or `workspace-` and the agent's."
+    )
+    gateway_workspace_root: str | None = Field(
+        None,
+        description="That folder as the gateway sees it, where it runs in another container; "
+        "`gateways.workspace_root` in the database says it too.",
+    )
     templates_dir: _Folder | None = Field(
         None, description="Folder of your own workspace templates; one named like one of ours takes its place."
     )
@@ -196,7 +222,19 @@ class Settings(BaseModel):
     @property
     def output(self) -> Path:
         """The file that is written, absolute."""
+        if self.config_file == "managed":
+            return self.config_path.absolute()
         return (self.output_path or self.config_path.with_name("agents.json")).absolute()
+
+    @property
+    def workspaces(self) -> Path | None:
+        """Folder of the workspaces, absolute; None if they are not made."""
+        managed = self.config_file == "managed"
+        wanted = self.workspace_root is not None or managed if self.profile_sync is None else self.profile_sync
+        if not wanted:
+            return None
+        beside = self.config_path.with_name("agents" if managed else "workspaces")
+        return (self.workspace_root or beside).absolute()
 
     @property
     def health_address(self) -> tuple[str, int] | None:

@@ -36,7 +36,8 @@ class Remembered(BaseModel):
     """The file's content.
 
     confirmed: SHA-256 in hex; signalled_at: seconds since the epoch; default: an agent's id; layout: how openclaw.json
-    included the output; tables: those that a pass saw; held: the set that stays in place until `resume`.
+    included the output; tables: those that a pass saw; held: the set that stays in place until `resume`; furnished: the
+    process that wrote into a workspace last, by a name that it gave itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -48,6 +49,7 @@ class Remembered(BaseModel):
     layout: Layout | None = None
     tables: frozenset[str] = frozenset()
     held: PublishedSet | None = None
+    furnished: str | None = None
 
 
 class State:
@@ -66,6 +68,16 @@ class State:
     def history_folder(self) -> Path:
         """Where the last published sets of this output are kept."""
         return self.path.with_suffix(".history")
+
+    @property
+    def workspaces_folder(self) -> Path:
+        """Where it is kept what we wrote into the agents' workspaces."""
+        return self.path.with_suffix(".workspaces")
+
+    @property
+    def tokens_path(self) -> Path:
+        """The file of the agents' own tokens."""
+        return self.path.with_suffix(".tokens")
 
     def refresh(self) -> None:
         """Read what another process (`sync` beside `run`) may have saved; call it with the pass lock held.

@@ -44,6 +44,9 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.INFO, f"listening to {server}"
         case events.LinkLost(error=error):
             return logging.WARNING, f"{error}; connecting again"
+        case events.Furnished(agents=agents, files=files):
+            whose = agents[0] if len(agents) == 1 else f"{len(agents)} agents"
+            return logging.INFO, f"workspace of {whose}: {files} file{'s' if files != 1 else ''} written or removed"
         case events.Published(path=path, latency=latency, after=after):
             return logging.INFO, f"{path} published: {len(after):,} bytes, {latency * 1000:.1f} ms after the wake"
         case events.Refused(reason=reason):

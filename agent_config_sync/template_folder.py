@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,46 @@ class OwnTemplates:
 
     templates: Mapping[str, str] = field(default_factory=dict)
     literal: Mapping[str, str] = field(default_factory=dict)
+
+
+class TemplateFolder:
+    """An operator's own templates, read anew when a file changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._seen: tuple[object, ...] | None = None
+        self._own = OwnTemplates()
+
+    def look(self) -> OwnTemplates:
+        """Return them, the same object while nothing changed.
+
+        Raises: SettingsError that names the file.
+        """
+        seen = tuple(_state_of(path) for path in self._paths())
+        if seen != self._seen:
+            self._own = read_own_templates(self._settings)
+            self._seen = seen
+        return self._own
+
+    def _paths(self) -> list[Path]:
+        settings = self._settings
+        named = [path for path in (settings.agents_md_path, settings.heartbeat_md_path) if path is not None]
+        folder = settings.templates_dir
+        if folder is None:
+            return named
+        inside: list[Path] = []
+        with contextlib.suppress(OSError):  # reading it says so
+            inside = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES))
+        return [*named, folder, *inside]
+
+
+def _state_of(path: Path) -> tuple[object, ...]:
+    """Return what changes with every change of a file."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return (path, error.errno)
+    return (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def read_own_templates(settings: Settings) -> OwnTemplates:

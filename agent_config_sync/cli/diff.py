@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,9 @@ from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
 from agent_config_sync.sync.pipeline import Prepared
 
+_TOKEN = re.compile(r"^(AUTH_TOKEN=).+", re.MULTILINE)
+"""A secret, which belongs on no screen."""
+
 
 def diff(
     dsn: Dsn = None,
@@ -46,11 +50,12 @@ def diff(
         settings = settings_of(options, config)
         set_up_logs("error", "text")
         prepared = asyncio.run(_prepare(settings, None if sql is None else _statements(sql, config)))
-        text = unified(prepared, str(settings.output))
+        text = unified(prepared, str(settings.output)) + unified_workspaces(prepared, settings)
+        changed = prepared.changed or any(outcome.changes for outcome in prepared.workspaces)
         if as_json:
             members = {
                 "path": str(settings.output),
-                "changed": prepared.changed,
+                "changed": changed,
                 "diff": text,
                 "warnings": prepared.warnings,
             }
@@ -59,7 +64,7 @@ def diff(
             sys.stdout.write(text)
             for warning in prepared.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
-    if prepared.changed:
+    if changed:
         raise typer.Exit(NOT_YET)
 
 
@@ -85,12 +90,30 @@ def _statements(source: str, config: str | None) -> str:
 
 
 def unified(prepared: Prepared, path: str) -> str:
-    """Return a unified diff from what is there to what would be."""
-    before = prepared.before.content.decode("utf-8", "replace") if prepared.before is not None else ""
+    """Return a unified diff of agents.json from what is there to what would be."""
+    return _unified(prepared.before.content if prepared.before is not None else None, prepared.content, path)
+
+
+def unified_workspaces(prepared: Prepared, settings: Settings) -> str:
+    """Return a unified diff of the agents' workspaces, without their tokens."""
+    root = settings.workspaces
+    return "".join(
+        _unified(change.before, change.after, f"{root}/{outcome.folder}/{change.path}")
+        for outcome in prepared.workspaces
+        for change in outcome.changes
+    )
+
+
+def _unified(before: bytes | None, after: bytes | None, path: str) -> str:
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        prepared.content.decode().splitlines(keepends=True),
-        path if prepared.before is not None else "/dev/null",
-        path,
+        _lines(before),
+        _lines(after),
+        path if before is not None else "/dev/null",
+        path if after is not None else "/dev/null",
     )
     return "".join(lines)
+
+
+def _lines(content: bytes | None) -> list[str]:
+    text = _TOKEN.sub(r"\1***", content.decode("utf-8", "replace")) if content is not None else ""
+    return text.splitlines(keepends=True)

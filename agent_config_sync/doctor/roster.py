@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent_config_sync.doctor.finding import Cure, Finding, change_agent, edit, literal
@@ -18,6 +18,7 @@ _SEEN_ELSEWHERE = (
     "which is no agent of this gateway",
     "agents: the account",
     "agents: status",
+    "and model_aliases has no such alias",
 )
 """Warnings of the renderer that findings of this module say better."""
 
@@ -60,8 +61,11 @@ def examine_roster(
     findings = [*_default(rows, table, default)]
     if base_agents is not None:
         findings += _dangling(rows, table, base_agents | elsewhere)
-    findings += _models(rows, table, models)
-    unnamed = tuple(f"model {shown(word)}: not in the allow-list" for word in _words(rows) if _problem(word, models))
+    aliases = snapshot.aliases or {}
+    findings += _models(rows, table, models, aliases)
+    unnamed = tuple(
+        f"model {shown(word)}: not in the allow-list" for word in _words(rows) if _problem(word, models, aliases)
+    )
     if not rows:
         what = "there is no agent for this gateway"
         findings.append(Finding("no_agents", what, edit("look at the account, at agents.status and agents.gateways")))
@@ -91,10 +95,10 @@ def _dangling(rows: list[AgentRow], table: _Table, others: frozenset[str]) -> It
                 yield Finding("dangling_subagent", what, table.change(row.name, column, removed, otherwise=otherwise))
 
 
-def _models(rows: list[AgentRow], table: _Table, models: KnownModels) -> Iterator[Finding]:
+def _models(rows: list[AgentRow], table: _Table, models: KnownModels, aliases: Mapping[str, str]) -> Iterator[Finding]:
     for row in rows:
         for column, model in [("model", row.model), *(("fallback_models", item) for item in row.fallback_models or ())]:
-            problem = _problem(model.strip(), models) if model and model.strip() else None
+            problem = _problem(model.strip(), models, aliases) if model and model.strip() else None
             if model and problem is not None:
                 what = f"agent {row.name}: {column} {model!a} {problem}"
                 yield Finding("unknown_model", what, _other_model(row.name, table, column, model, models))
@@ -106,7 +110,8 @@ def _words(rows: list[AgentRow]) -> set[str]:
     return {model for model in named if not is_model_ref(model)}
 
 
-def _problem(model: str, models: KnownModels) -> str | None:
+def _problem(model: str, models: KnownModels, aliases: Mapping[str, str]) -> str | None:
+    model = aliases.get(model, model)
     if not is_model_ref(model):
         return None if model in models.aliases else "names no provider"
     provider = model.split("/", 1)[0]
@@ -122,7 +127,9 @@ def _other_model(name: str, table: _Table, column: str, model: str, models: Know
     known |= {name: name for names in models.by_provider.values() for name in names}
     nearest = difflib.get_close_matches(model.strip(), list(known), n=1, cutoff=_ALIKE)
     if not nearest:
-        return edit("write it as provider/model, or add it to the models of the provider in openclaw.json")
+        return edit(
+            "write it as provider/model, or add it to model_aliases, or to the provider's models in openclaw.json"
+        )
     new = literal(known[nearest[0]])
     value = new if column == "model" else f"array_replace({column}, {literal(model)}, {new})"
     return table.change(name, column, value, otherwise=f"put {new} there")

@@ -16,7 +16,7 @@ from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.render.defaults import DEFAULTS
-from agent_config_sync.render.entry import Entry, render_entry, shown
+from agent_config_sync.render.entry import Entry, Frame, render_entry, shown
 
 _OUTSIDE_SETTINGS = frozenset({"id", "default", "model", "thinkingDefault"})
 _COLUMNS = {
@@ -108,7 +108,7 @@ def _adopted(
         for key in members
         if key not in public
     ]
-    entry = render_entry(_row(name, public, is_default=is_default), site, known)
+    entry = render_entry(_row(name, public, is_default=is_default), Frame(site, known))
     held = _members_of(entry)
     # What the gateway would not be given does not belong into the row either.
     row = _row(name, held, is_default=is_default)

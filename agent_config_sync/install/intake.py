@@ -10,7 +10,7 @@ import asyncpg
 from agent_config_sync.install.adoption import AdoptedAgent, Adoption
 from agent_config_sync.model.site import Site
 from agent_config_sync.postgres.intake import Known, is_shared, known_agents, take_in, take_in_defaults
-from agent_config_sync.render.entry import render_entry
+from agent_config_sync.render.entry import Frame, render_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _difference(agent: AdoptedAgent, known: Known, site: Site, names: frozenset[
         return f"{where} that is not for this gateway ({site.gateway})"
     # Rendered, the row names only agents of the configuration; it may allow further ones, which would come with it.
     allowed, wanted = (frozenset(row.allowed_subagents or ()) for row in (known.row, agent.row))
-    if allowed != wanted or render_entry(known.row, site, names).members != agent.entry.members:
+    if allowed != wanted or render_entry(known.row, Frame(site, names)).members != agent.entry.members:
         return f"{where} that says something else"
     if agent.row.is_default and not known.row.is_default:
         return f"{where} that is not the default agent"

@@ -1,10 +1,11 @@
-"""Which texts are names: of agents, and of models."""
+"""Which texts are names: of agents, of skills, and of models."""
 
 from __future__ import annotations
 
 import re
 
 _AGENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_SKILL_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _MODEL_REF = re.compile(r"[^/\s*]+(?:/[^/\s*]+)+")
 
 RESERVED_KEYS = frozenset({"__proto__", "constructor", "prototype"})
@@ -14,6 +15,11 @@ RESERVED_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 def is_agent_id(text: str) -> bool:
     """Return whether every gateway takes this as an agent's id."""
     return _AGENT_ID.fullmatch(text) is not None and text not in RESERVED_KEYS
+
+
+def is_skill_slug(text: str) -> bool:
+    """Return whether a skill's folder may have this name."""
+    return _SKILL_SLUG.fullmatch(text) is not None and text not in RESERVED_KEYS
 
 
 def is_model_ref(text: str) -> bool:

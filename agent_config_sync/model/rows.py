@@ -19,7 +19,8 @@ class AgentRow(Row):
     """One active agent in this gateway's scope.
 
     version: opaque; two rows with the same version are the same row with the same content, within one link.
-    scoped: the row names its gateways. settings: the JSON text of the column.
+    scoped: the row names its gateways. settings: the JSON text of the column. names_alias: it names a model without its
+    provider.
     """
 
     version: bytes
@@ -32,6 +33,7 @@ class AgentRow(Row):
     thinking: str | None
     allowed_subagents: tuple[str | None, ...] | None
     settings: str | None
+    names_alias: bool = False
 
 
 class SystemConfigRow(Row):

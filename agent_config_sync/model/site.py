@@ -74,3 +74,14 @@ class Site:
     def base_agents(self) -> frozenset[str]:
         """Their ids."""
         return frozenset(self.base_entries)
+
+    @property
+    def base_aliases(self) -> Mapping[str, str]:
+        """What short model ids stand for in the operator's own files."""
+        defaults = self.base.get("defaults")
+        models = defaults.get("models") if isinstance(defaults, Mapping) else None
+        return {
+            own["alias"]: model
+            for model, own in (models.items() if isinstance(models, Mapping) else ())
+            if isinstance(own, Mapping) and isinstance(own.get("alias"), str)
+        }

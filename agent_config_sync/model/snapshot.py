@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent_config_sync.model.rows import AgentRow, SystemConfigRow
+from agent_config_sync.model.workspace import WorkspaceRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +15,16 @@ class Snapshot:
 
     at: PostgreSQL's `pg_snapshot` as text. agents: in no particular order; unchanged rows are the same objects as in
     the snapshot before. excluded: the account has agent rows and their own columns keep them all off this gateway.
+    aliases: what short model ids stand for; read where an agent names one, None where the database does not say.
+    workspaces: None where they are not asked for, or the database has no tables for them.
     """
 
     at: str
     agents: tuple[AgentRow, ...]
     system_config: tuple[SystemConfigRow, ...]
     excluded: bool
+    aliases: Mapping[str, str] | None = None
+    workspaces: WorkspaceRows | None = None
 
 
 NOTHING = Snapshot(at="", agents=(), system_config=(), excluded=False)

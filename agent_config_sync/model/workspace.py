@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -14,7 +16,8 @@ ROLES: tuple[Role, ...] = ("main", "lead", "worker")
 
 
 class BoardRow(Row):
-    """A board: what a group of agents works towards. success_metrics: JSON text of an object."""
+    """A board: what a group of agents works towards. success_metrics: JSON text of an object; person_id: of the person
+    for whom its agents work."""
 
     id: str
     name: str
@@ -23,11 +26,13 @@ class BoardRow(Row):
     success_metrics: str | None
     target_date: datetime | None
     goal_confirmed: bool
+    person_id: str | None = None
 
 
 class PersonRow(Row):
     """The person for whom agents work."""
 
+    id: str = ""
     name: str | None
     preferred_name: str | None
     pronouns: str | None
@@ -45,8 +50,20 @@ class SkillRow(Row):
     content: str | None
 
 
+class AssignmentRow(Row):
+    """Which agent has which skill. position: where among the agent's others; equal ones go by the slug."""
+
+    agent: str
+    skill: str
+    position: int
+
+
 class ProfileRow(Row):
-    """What a row of agents says about the agent itself. identity_profile: JSON text of an object."""
+    """What a row of agents says about the agent itself.
+
+    identity_profile: JSON text of an object; board_id: of a board that may not be there; default_soul: the database's
+    own text, for an agent that has no soul of its own.
+    """
 
     name: str
     display_name: str | None
@@ -56,6 +73,47 @@ class ProfileRow(Row):
     identity_profile: str | None
     identity_template: str | None
     is_board_lead: bool
+    board_id: str | None = None
+    skills_exclusive: bool = False
+    heartbeat_every: str | None = None
+    heartbeat_target: str | None = None
+    heartbeat_model: str | None = None
+    heartbeat_prompt: str | None = None
+    default_soul: str | None = None
+
+
+class GatewayRow(Row):
+    """What operators say of this gateway. workspace_root: as the gateway sees it; base_url: of our HTTP interface."""
+
+    id: str
+    workspace_root: str | None
+    base_url: str | None
+    person_id: str | None
+
+
+class TokenRow(Row):
+    """A token that was issued by this gateway and not revoked. token_hash: SHA-256 in hex; own: by this very login."""
+
+    agent: str
+    token_hash: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRows:
+    """All that workspaces are made of, at one instant; unchanged rows are the same objects as before.
+
+    profiles: in the order of the agents; boards, people: by id; skills: the enabled ones by slug; assigned: slugs by
+    agent, in their order; gateway: None where operators say nothing of it.
+    """
+
+    profiles: tuple[ProfileRow, ...] = ()
+    boards: Mapping[str, BoardRow] = field(default_factory=dict)
+    people: Mapping[str, PersonRow] = field(default_factory=dict)
+    skills: Mapping[str, SkillRow] = field(default_factory=dict)
+    assigned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gateway: GatewayRow | None = None
+    tokens: tuple[TokenRow, ...] = ()
 
 
 def role_of(profile: ProfileRow, *, on_board: bool, is_default: bool) -> Role:

@@ -19,6 +19,7 @@ def agent_row(record: asyncpg.Record | Mapping[str, Any]) -> AgentRow:
     for column in _LISTS:
         if row[column] is not None:
             row[column] = tuple(_texts(row[column]))
+    row["names_alias"] = any("/" not in (model or "/") for model in (row["model"], *(row["fallback_models"] or ())))
     return AgentRow.model_validate(row)
 
 

@@ -13,11 +13,44 @@ from agent_config_sync.postgres.queries import query
 
 _SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin")
 
+PROFILE_COLUMNS = (
+    "display_name",
+    "role",
+    "soul_content",
+    "soul_template",
+    "identity_profile",
+    "identity_template",
+    "board_id",
+    "is_board_lead",
+    "skills_exclusive",
+    "heartbeat_every",
+    "heartbeat_target",
+    "heartbeat_model",
+    "heartbeat_prompt",
+)
+"""What a row of agents says of the agent itself."""
+
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "agents": (*COLUMN_TYPES, "display_name", "role"),
+    "agents": (*COLUMN_TYPES, *PROFILE_COLUMNS),
     "agent_system_config": ("key", "value", "value_type"),
     "agent_config_migrations": ("name", "checksum"),
-    "gateways": ("account_id", "name", "workspace_root", "base_url"),
+    "gateways": ("id", "account_id", "name", "workspace_root", "base_url", "person_id"),
+    "people": ("id", "account_id", "name", "preferred_name", "pronouns", "timezone", "notes", "context"),
+    "boards": (
+        "id",
+        "account_id",
+        "name",
+        "board_type",
+        "objective",
+        "success_metrics",
+        "target_date",
+        "goal_confirmed",
+        "person_id",
+    ),
+    "skills": ("account_id", "slug", "name", "description", "content", "enabled"),
+    "agent_skills": ("account_id", "agent", "skill", "position"),
+    "model_aliases": ("alias", "model"),
+    "agent_tokens": ("account_id", "agent", "gateway", "token_hash", "issued_by", "revoked_at"),
     "gateway_status": (
         "account_id",
         "gateway",
@@ -39,21 +72,40 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns that we or our triggers read or write, by table."""
 
+_EVENTS = ("insert", "update", "delete", "truncate")
+
 TRIGGERS: Mapping[str, tuple[str, ...]] = {
-    "agents": tuple(f"agent_config_changed_{event}" for event in ("insert", "update", "delete", "truncate")),
+    "agents": tuple(f"agent_config_changed_{event}" for event in _EVENTS),
     "agent_system_config": ("system_config_changed", "system_config_truncated"),
     "gateways": ("gateway_changed", "gateway_truncated"),
+    **{
+        table: tuple(f"workspace_changed_{event}" for event in _EVENTS)
+        for table in ("people", "boards", "skills", "agent_skills", "model_aliases")
+    },
 }
 """The triggers that notify, by table."""
 
-FUNCTIONS = ("notify_agent_config_changed", "notify_system_config_changed", "notify_gateway_changed")
+FUNCTIONS = (
+    "notify_agent_config_changed",
+    "notify_system_config_changed",
+    "notify_gateway_changed",
+    "notify_workspace_changed",
+)
 """What those triggers execute."""
 
 RIGHTS: tuple[tuple[str, str | None, str], ...] = (
-    *(("agents", column, "SELECT") for column in (*_SYSTEM_COLUMNS, *COLUMN_TYPES)),
+    *(("agents", column, "SELECT") for column in (*_SYSTEM_COLUMNS, *COLUMN_TYPES, *PROFILE_COLUMNS)),
     *(("agent_system_config", column, "SELECT") for column in COLUMNS["agent_system_config"]),
     ("agent_config_migrations", None, "SELECT"),
     *(("gateway_status", None, privilege) for privilege in ("SELECT", "INSERT", "UPDATE")),
+    *(
+        (table, column, "SELECT")
+        for table in ("people", "boards", "skills", "agent_skills", "gateways", "agent_tokens")
+        for column in (*_SYSTEM_COLUMNS, *COLUMNS[table])
+    ),
+    *(("model_aliases", column, "SELECT") for column in COLUMNS["model_aliases"]),
+    *(("agent_tokens", column, "INSERT") for column in ("account_id", "agent", "gateway", "token_hash")),
+    ("agent_tokens", "revoked_at", "UPDATE"),
 )
 """What the login of a gateway needs: table, column (None: the whole table), privilege."""
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import struct
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 
 from agent_config_sync.errors import DatabaseError, SchemaError
-from agent_config_sync.model.rows import AgentRow, SystemConfigRow
+from agent_config_sync.model.rows import SystemConfigRow
 from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.model.workspace import WorkspaceRows
 from agent_config_sync.postgres import trial
 from agent_config_sync.postgres.agent_row import agent_row
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.row_memory import RowMemory
 from agent_config_sync.postgres.schema import Elsewhere, tables_elsewhere
-
-BATCH = 500
-"""Rows a fetch: about 5 ms of decoding, so that the event loop stays free."""
-
-PLANNED_AT_ONCE = 10_000
-"""Rows that are looked up in the event loop, in some milliseconds; more are in a thread."""
-
-VERSION = 14
-"""Bytes of a row version: tableoid (4), ctid (a block of 4 and an offset of 2), xmin (4)."""
-
-_PLACE = struct.Struct(">IH")
-_PLACE_AT = 4
+from agent_config_sync.postgres.workspace_rows import MIGRATION, TABLES, WorkspaceReader
 
 ATTEMPTS = 10
 """Snapshots until one sees no table rewritten under it; the second most often does, because it was waited for."""
@@ -39,20 +29,29 @@ class SnapshotReader:
     """Takes snapshots over one link. The rows in memory are good for that link only: another server could give the
     same row version to another row."""
 
-    def __init__(self, link: Link, *, account: str, gateway: str, seen_tables: frozenset[str]) -> None:
+    def __init__(
+        self, link: Link, *, account: str, gateway: str, seen_tables: frozenset[str], workspaces: bool = False
+    ) -> None:
+        """workspaces: read what they are made of too, where the database has it."""
         self._link = link
         self._account = account
         self._gateway = gateway
         self._seen_tables = seen_tables
-        self._rows: dict[bytes, AgentRow] = {}
+        self._agents = RowMemory("agents_by_version", agent_row)
+        self._workspaces = WorkspaceReader(account, gateway) if workspaces else None
         self._files: str | None = None
-        self._has_system_config: bool = False
-        self.fetched = 0
+        self._has_system_config = False
+        self._has_workspaces = False
 
     @property
     def seen_tables(self) -> frozenset[str]:
         """Tables that this reader or an earlier pass saw; one that is gone later is an error, not a default."""
         return self._seen_tables
+
+    @property
+    def fetched(self) -> int:
+        """Rows of agents that the last snapshot did not find in memory."""
+        return self._agents.fetched
 
     async def read(self, keys: Iterable[str]) -> Snapshot:
         """Take a snapshot; `keys` are the system settings that we know.
@@ -60,7 +59,7 @@ class SnapshotReader:
         Raises: DatabaseError.
         """
         async with self._link.reading() as connection:
-            if not self._has_system_config:
+            if not (self._has_system_config and self._has_workspaces):
                 await self._look_at_tables(connection)
             for _ in range(ATTEMPTS):
                 snapshot = await self._read_once(connection, list(keys))
@@ -108,29 +107,29 @@ class SnapshotReader:
         if found["rewritten"]:
             return None
         if found["files"] != self._files:
-            self._files, self._rows = found["files"], {}
-        packed: bytes = found["versions"] or b""
-        if len(packed) <= PLANNED_AT_ONCE * VERSION:
-            versions, missing = self._plan(packed)
-        else:
-            versions, missing = await asyncio.to_thread(self._plan, packed)
-        for start in range(0, len(missing), BATCH):
-            batch = missing[start : start + BATCH]
-            places = [f"({','.join(map(str, _PLACE.unpack_from(version, _PLACE_AT)))})" for version in batch]
-            for record in await connection.fetch(query("agents_by_version"), places):
-                row = agent_row(record)
-                self._rows[row.version] = row
-        self.fetched = len(missing)
-        rows = tuple([self._rows[version] for version in versions])
-        if len(self._rows) > 2 * len(rows) + BATCH:
-            self._rows = {row.version: row for row in rows}
+            self._files = found["files"]
+            self._agents.forget()
+            if self._workspaces is not None:
+                self._workspaces.profiles.forget()
+        rows = await self._agents.take(connection, found["versions"])
+        workspaces: WorkspaceRows | None = None
+        if self._workspaces is not None and self._has_workspaces:
+            workspaces = await self._workspaces.read(connection, found["versions"])
+            if workspaces is None:
+                return None
+        aliases: Mapping[str, str] | None = None
+        if self._has_workspaces and any(row.names_alias for row in rows):
+            records = await connection.fetch(query("model_aliases"))
+            aliases = {record["alias"]: record["model"] for record in records}
         excluded = not rows and bool(await connection.fetchval(query("agents_visible"), self._account))
-        return Snapshot(at=found["at"], agents=rows, system_config=config, excluded=excluded)
-
-    def _plan(self, packed: bytes) -> tuple[list[bytes], list[bytes]]:
-        """Return all row versions, and those that are not in memory."""
-        versions = [packed[start : start + VERSION] for start in range(0, len(packed), VERSION)]
-        return versions, [version for version in versions if version not in self._rows]
+        return Snapshot(
+            at=found["at"],
+            agents=rows,
+            system_config=config,
+            excluded=excluded,
+            aliases=aliases,
+            workspaces=workspaces,
+        )
 
     async def _look_at_tables(self, connection: asyncpg.Connection) -> None:
         """Decide what a missing table means: not installed (its capability is off), or lost (an error)."""
@@ -150,6 +149,25 @@ class SnapshotReader:
         elif found["agent_config_migrations"] is not None or "agent_system_config" in self._seen_tables:
             raise SchemaError(
                 f"table agent_system_config was there and is missing now in {where}: "
+                "restore it, or run agent-config-sync migrate --repair"
+            )
+        await self._look_at_workspaces(connection, found)
+
+    async def _look_at_workspaces(self, connection: asyncpg.Connection, found: asyncpg.Record) -> None:
+        """Their tables come with a migration of their own; until then the capability is off."""
+        there = frozenset(found["workspaces"])
+        if there.issuperset(TABLES):
+            self._has_workspaces = True
+            self._seen_tables |= there
+            return
+        recorded: set[str] = set()
+        if found["agent_config_migrations"] is not None:
+            with contextlib.suppress(asyncpg.InsufficientPrivilegeError):  # who may not look has not seen it
+                recorded = {record["name"] for record in await connection.fetch(query("recorded_migrations"))}
+        if MIGRATION in recorded or not self._seen_tables.isdisjoint(TABLES):
+            lost = next(table for table in TABLES if table not in there)
+            raise SchemaError(
+                f"table {lost} was there and is missing now in {self._link.server.name}: "
                 "restore it, or run agent-config-sync migrate --repair"
             )
 

@@ -77,7 +77,7 @@ def signature(path: Path) -> FileSignature | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _failed(path, "looked at", error) from None
+        raise failure(path, "looked at", error) from None
     if stat.S_ISREG(status.st_mode):
         return FileSignature.of(status)
     kind = (
@@ -104,7 +104,7 @@ def read(path: Path) -> bytes | None:
     except (FileNotFoundError, PermissionError):
         return None
     except OSError as error:
-        raise _failed(path, "read", error) from None
+        raise failure(path, "read", error) from None
 
 
 def replace(
@@ -122,24 +122,47 @@ def replace(
         with _directory(path.parent) as directory:
             return _replace_in(directory, path, content, gate, like, ready)
     except OSError as error:
-        raise _failed(path, "written", error) from None
+        raise failure(path, "written", error) from None
 
 
 def sweep(path: Path) -> None:
     """Remove temporary files that a killed process left beside `path`. Call it with the lock of `path` held."""
-    prefix, suffix = _temporary_name(path.name)
-    ours = re.compile(re.escape(prefix) + f"[0-9a-f]{{{2 * _RANDOM_BYTES}}}" + re.escape(suffix))
     with contextlib.suppress(OSError), _directory(path.parent, create=False) as directory:
-        for name in os.listdir(directory):
-            if ours.fullmatch(name):
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=directory)
+        sweep_in(directory, path.name)
+
+
+def sweep_in(directory: int, *names: str) -> None:
+    """Remove what a killed process left beside files of these names in an open directory."""
+    beginnings = "|".join(re.escape(_temporary_name(name)[0]) for name in names)
+    ours = re.compile(f"(?:{beginnings})[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(_temporary_name('')[1])}")
+    for name in os.listdir(directory):
+        if ours.fullmatch(name):
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=directory)
 
 
 def _replace_in(
     directory: int, path: Path, content: bytes, gate: Gate, like: Ownership | None, ready: Callable[[], None]
 ) -> FileSignature:
-    temporary = secrets.token_hex(_RANDOM_BYTES).join(_temporary_name(path.name))
+    written = write_in(directory, path.name, content, gate=gate, like=like, ready=ready)
+    os.fsync(directory)
+    return written
+
+
+def write_in(
+    directory: int,
+    name: str,
+    content: bytes,
+    *,
+    gate: Gate,
+    like: Ownership | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> FileSignature:
+    """Replace a file of an open directory, as `replace` does; it outlives a loss of power once that is fsynced.
+
+    Raises: OSError, StoppedError.
+    """
+    temporary = secrets.token_hex(_RANDOM_BYTES).join(_temporary_name(name))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:
@@ -151,16 +174,14 @@ def _replace_in(
             os.fsync(descriptor)
             ready()
             with gate.passing():
-                os.rename(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-            written = FileSignature.of(os.fstat(descriptor))
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            return FileSignature.of(os.fstat(descriptor))
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=directory)
             raise
     finally:
         os.close(descriptor)
-    os.fsync(directory)
-    return written
 
 
 def make_folder(path: Path, *, beside: Path | None = None) -> None:
@@ -227,7 +248,8 @@ def way_out(error: OSError) -> str | None:
     return _WAYS_OUT.get(error.errno or 0)
 
 
-def _failed(path: Path, what: str, error: OSError) -> PublishError:
+def failure(path: Path, what: str, error: OSError) -> PublishError:
+    """Return what to tell a person. what: could not be done with the path, such as `written`."""
     reason = error.strerror or type(error).__name__
     way = way_out(error)
     return PublishError(f"{path} cannot be {what}: {reason}" + (f"; {way}" if way else ""))

@@ -16,10 +16,24 @@ from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.render.defaults import DEFAULTS, choose_defaults
-from agent_config_sync.render.entry import Entry, list_element, normal_directory, render_entry, shown
+from agent_config_sync.render.entry import (
+    Entry,
+    Frame,
+    Lodging,
+    entry_of,
+    list_element,
+    normal_directory,
+    render_entry,
+    shown,
+)
 from agent_config_sync.render.json_text import depth_of, dumps, indented
 
-MANAGED = (("modelPolicy", "allow"), ("systemAgent", "agentId"), *(default.path for default in DEFAULTS.values()))
+MANAGED = (
+    ("modelPolicy", "allow"),
+    ("systemAgent", "agentId"),
+    ("skipBootstrap",),
+    *(default.path for default in DEFAULTS.values()),
+)
 """Paths below `agents.defaults` that are ours whenever there is something to say there."""
 
 _DEFAULT_DIRECTORY = re.compile(r"/agents/([^/]+)/agent$")
@@ -43,18 +57,33 @@ class RenderedAgents:
     entries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Housing:
+    """The agents' workspaces, as far as agents.json speaks of them.
+
+    lodgings: of each agent that has one, the same object while nothing changed; failed: agents whose workspace is not
+    what it should be; standing: their entries in the file on disk, without `id` and `default`.
+    """
+
+    lodgings: Mapping[str, Lodging]
+    failed: frozenset[str] = frozenset()
+    standing: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class AgentsJson:
     """Renders agents.json; the only state is a memo of entries, so that an unchanged row is never rendered again."""
 
     _entries: dict[bytes, Entry] = field(default_factory=dict)
-    _known: frozenset[str] = frozenset()
-    _shape: tuple[object, ...] = ()
+    _frame: Frame | None = None
 
-    def render(self, snapshot: Snapshot, site: Site) -> RenderedAgents:
-        """Return the bytes for this snapshot at this site."""
-        self._forget_what_depends_on(site, frozenset([row.name for row in snapshot.agents]) | site.base_agents)
-        every = [self._entry(row, site) for row in snapshot.agents]
+    def render(self, snapshot: Snapshot, site: Site, housing: Housing | None = None) -> RenderedAgents:
+        """Return the bytes for this snapshot at this site. housing: None where there are no workspaces of ours."""
+        known = frozenset([row.name for row in snapshot.agents]) | site.base_agents
+        aliases = snapshot.aliases
+        frame = Frame(site, known, None if aliases is None else {**site.base_aliases, **aliases})
+        self._forget_what_depends_on(frame)
+        every = [self._entry(row, frame, housing) for row in snapshot.agents]
         every.sort(key=lambda entry: entry.row.name)
         if len(self._entries) > 2 * len(every) + 100:
             self._entries = {entry.row.version: entry for entry in every}
@@ -62,8 +91,8 @@ class AgentsJson:
         entries = [entry for entry in every if entry.text]
         entries = _first_of_each_name(entries, warnings)
         if any(entry.agent_dir for entry in entries):
-            entries = _with_own_directories(entries, site, self._known, warnings)
-        default = _default_agent([entry.row for entry in entries], site, warnings)
+            entries = _with_own_directories(entries, frame, warnings)
+        default = default_agent([entry.row for entry in entries], site, warnings)
         chosen = choose_defaults(snapshot.system_config, site.version)
         warnings.extend(chosen.warnings)
         models = sorted(set(chain.from_iterable([entry.models for entry in entries])))
@@ -77,30 +106,57 @@ class AgentsJson:
             )
             if default is not None:
                 defaults["systemAgent"] = {"agentId": default}
+        if housing is not None:
+            defaults["skipBootstrap"] = True
         for value in chosen.values:
             _put(defaults, value.path, value.value)
         content = _document(defaults, entries, default, site)
         return RenderedAgents(content, tuple(warnings), chosen.untaken, default, len(entries))
 
-    def _forget_what_depends_on(self, site: Site, known: frozenset[str]) -> None:
-        """Drop the entries that another site, or the coming or going of an agent, would render differently."""
-        shape = (site.version, site.roster, site.layout, site.rules, site.base_complete)
-        if shape != self._shape:
+    def _forget_what_depends_on(self, frame: Frame) -> None:
+        """Drop the entries that another site, another alias, or the coming or going of an agent, would render
+        differently."""
+        before, self._frame = self._frame, frame
+        if before is None or _shape(before) != _shape(frame):
             self._entries = {}
-        elif known != self._known:
+        elif before.known != frame.known:
             self._entries = {
                 version: entry for version, entry in self._entries.items() if not entry.row.allowed_subagents
             }
-        self._shape = shape
-        self._known = known
 
-    def _entry(self, row: AgentRow, site: Site) -> Entry:
+    def _entry(self, row: AgentRow, frame: Frame, housing: Housing | None) -> Entry:
+        lodging = housing.lodgings.get(row.name) if housing is not None else None
         kept = self._entries.get(row.version)
-        if kept is not None and kept.row is row:
+        if kept is not None and kept.row is row and kept.lodging is lodging:
             return kept
-        entry = render_entry(row, site, self._known)
+        if housing is not None and row.name in housing.failed:
+            return _last_good(row, frame, housing)
+        entry = render_entry(row, frame, lodging)
         self._entries[row.version] = entry
         return entry
+
+
+def _shape(frame: Frame) -> tuple[object, ...]:
+    site = frame.site
+    return (site.version, site.roster, site.layout, site.rules, site.base_complete, frame.aliases)
+
+
+def _last_good(row: AgentRow, frame: Frame, housing: Housing) -> Entry:
+    """Return the entry that the file on disk has for an agent whose workspace is not what it should be; a new agent
+    has to wait until it is."""
+    body = housing.standing.get(row.name)
+    if body is None:
+        return Entry(row, b"", b"", (), (f"agent {row.name}: it joins the roster when its workspace stands",))
+    model = body.get("model")
+    named = (
+        [model]
+        if isinstance(model, str)
+        else [model.get("primary"), *model.get("fallbacks", [])]
+        if isinstance(model, dict)
+        else []
+    )
+    models = tuple(each for each in named if isinstance(each, str))
+    return entry_of(row, body, frame.site, models=models, warnings=(), lodging=None)
 
 
 def _document(defaults: dict[str, object], entries: list[Entry], default: str | None, site: Site) -> bytes:
@@ -143,21 +199,21 @@ def _first_of_each_name(entries: list[Entry], warnings: list[str]) -> list[Entry
     return list(first.values())
 
 
-def _with_own_directories(entries: list[Entry], site: Site, known: frozenset[str], warnings: list[str]) -> list[Entry]:
+def _with_own_directories(entries: list[Entry], frame: Frame, warnings: list[str]) -> list[Entry]:
     """Let no two agents share an `agentDir`: the gateway would refuse them all."""
     taken = {
         normal_directory(str(agent["agentDir"]))
-        for agent in site.base_entries.values()
+        for agent in frame.site.base_entries.values()
         if isinstance(agent, Mapping) and "agentDir" in agent
     }
     result: list[Entry] = []
     for entry in entries:
         directory = entry.agent_dir
         owner = _DEFAULT_DIRECTORY.search(directory) if directory is not None else None
-        is_another = owner is not None and owner[1] != entry.row.name and owner[1] in known
+        is_another = owner is not None and owner[1] != entry.row.name and owner[1] in frame.known
         if directory is not None and (directory in taken or is_another):
             warnings.append(f"agent {entry.row.name}: settings.agentDir was left out: another agent has it")
-            result.append(render_entry(entry.row, site, known, without=frozenset({"agentDir"})))
+            result.append(render_entry(entry.row, frame, entry.lodging, without=frozenset({"agentDir"})))
             continue
         if directory is not None:
             taken.add(directory)
@@ -165,7 +221,7 @@ def _with_own_directories(entries: list[Entry], site: Site, known: frozenset[str
     return result
 
 
-def _default_agent(rows: list[AgentRow], site: Site, warnings: list[str]) -> str | None:
+def default_agent(rows: list[AgentRow], site: Site, warnings: list[str]) -> str | None:
     """Choose the default agent: one that names this gateway beats one for all; then the last known, then a primary."""
     if not rows:
         return None

@@ -37,14 +37,19 @@ class SkillLine:
 class Home:
     """Where the agents of a gateway live, as the gateway itself sees it.
 
-    workspace_root: without a slash at its end; base_url: of our HTTP interface, empty where there is none; main: name
-    of the main agent.
+    workspace_root: without a slash at its end; prefix: of each folder below it; base_url: of our HTTP interface, empty
+    where there is none; main: name of the main agent.
     """
 
     account: str
     workspace_root: str
     base_url: str
     main: str
+    prefix: str = ""
+
+    def workspace(self, agent: str) -> str:
+        """Return the folder of an agent's workspace."""
+        return f"{self.workspace_root}/{self.prefix}{agent}"
 
 
 class AgentContext(BaseModel):
@@ -134,7 +139,7 @@ def context_of(
             **common,
             **_board(board),
             "is_board_lead": _truth(role == "lead"),
-            "workspace_path": f"{home.workspace_root}/{profile.name}",
+            "workspace_path": home.workspace(profile.name),
         }
     )
 
@@ -166,9 +171,22 @@ def _user(person: PersonRow | None) -> dict[str, str]:
     }
 
 
+def emoji_of(profile: ProfileRow) -> str:
+    """Return the emoji that the profile names, empty for none."""
+    return one_line(_text(_profile(profile).get("emoji")))
+
+
+def _profile(profile: ProfileRow) -> Mapping[str, object]:
+    """Return the members of identity_profile; what is no object has none."""
+    try:
+        members = json.loads(profile.identity_profile) if profile.identity_profile else None
+    except (ValueError, RecursionError):  # a column of somebody's own
+        members = None
+    return members if isinstance(members, dict) else {}
+
+
 def _identity(profile: ProfileRow) -> dict[str, str]:
-    members = json.loads(profile.identity_profile) if profile.identity_profile else None
-    given: Mapping[str, object] = members if isinstance(members, dict) else {}
+    given = _profile(profile)
 
     def line(key: str) -> str:
         return one_line(_text(given.get(key)))

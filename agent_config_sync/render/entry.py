@@ -6,12 +6,14 @@ import json
 import math
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent_config_sync.model.names import RESERVED_KEYS, is_agent_id
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
+from agent_config_sync.model.workspace import ProfileRow
+from agent_config_sync.render.context import emoji_of, one_line
 from agent_config_sync.render.json_text import depth_of, dumps, indented
 
 MODEL_ID_LIMIT = 200
@@ -22,6 +24,14 @@ SETTINGS_DEPTH = 32
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEYS_WITH_A_COLUMN = frozenset({"id", "default", "model", "thinkingDefault"})
+_OF_THE_WORKSPACE = frozenset({"workspace", "skills"})
+_COLUMNS_INSIDE: Mapping[str, frozenset[str]] = {
+    "subagents": frozenset({"allowAgents"}),
+    "identity": frozenset({"name"}),
+    "heartbeat": frozenset({"every", "target", "model", "prompt"}),
+}
+"""Members of a key that have columns of their own; whatever else `settings` says there is merged under them."""
+
 _FIRST_KEYS = ("model", "subagents", "thinkingDefault")
 _INCLUDE = "$include"
 _PLAIN = re.compile(r"[\w./:@-]{1,64}", re.ASCII)
@@ -33,6 +43,7 @@ _SHOWN_LENGTH = 64
 class Entry:
     """One agent, rendered. text: its element of the list, or member of the object, indented; empty for a row that is
     left out. members: the inside of the element, for the one that is the default agent. agent_dir: normalised.
+    lodging: what it says of the agent's workspace comes from there.
     """
 
     row: AgentRow
@@ -41,31 +52,73 @@ class Entry:
     models: tuple[str, ...]
     warnings: tuple[str, ...]
     agent_dir: str | None = None
+    lodging: Lodging | None = None
 
 
-def render_entry(row: AgentRow, site: Site, known: frozenset[str], *, without: frozenset[str] = frozenset()) -> Entry:
-    """Return the entry of one row. known: agents that it may name; without: keys that must be left out of it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Lodging:
+    """What an entry says because the agent has a workspace of ours. skills: None leaves them to the gateway."""
+
+    profile: ProfileRow
+    place: str
+    skills: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What all entries of a pass share.
+
+    known: agents that they may name; aliases: what short model ids stand for, None where nobody says and they are
+    taken as they are.
+    """
+
+    site: Site
+    known: frozenset[str]
+    aliases: Mapping[str, str] | None = None
+
+
+def render_entry(
+    row: AgentRow, frame: Frame, lodging: Lodging | None = None, *, without: frozenset[str] = frozenset()
+) -> Entry:
+    """Return the entry of one row. without: keys that must be left out of it."""
+    site = frame.site
     if not is_agent_id(row.name):
         problem = "left out: a name has 1 to 64 of a-z, 0-9, _ and -, the first a letter or digit"
-        return Entry(row, b"", b"", (), (f"agent {shown(row.name)}: {problem}",))
+        return Entry(row, b"", b"", (), (f"agent {shown(row.name)}: {problem}",), lodging=lodging)
     warnings: list[str] = []
 
     def warn(what: str) -> None:
         warnings.append(f"agent {row.name}: {what}")
 
     body: dict[str, object] = {}
-    models = _models(row, warn)
+    models = _models(row, frame.aliases, warn)
     if models:
         body["model"] = models[0] if len(models) == 1 else {"primary": models[0], "fallbacks": models[1:]}
-    allowed = _allowed_subagents(row, known if site.base_complete else None, warn) if row.allowed_subagents else []
+    allowed = (
+        _allowed_subagents(row, frame.known if site.base_complete else None, warn) if row.allowed_subagents else []
+    )
     if allowed:
         body["subagents"] = {"allowAgents": allowed}
     if row.thinking and row.thinking.strip():
         _add(body, "thinkingDefault", row.thinking.strip(), site, warn, source=f"thinking {row.thinking[:40]!r}")
+    if lodging is not None:
+        _lodge(body, lodging, frame, warn)
     _merge_settings(body, row, site, warn)
     for key in without:
         body.pop(key, None)
+    return entry_of(row, body, site, models=tuple(models), warnings=tuple(warnings), lodging=lodging)
 
+
+def entry_of(
+    row: AgentRow,
+    body: Mapping[str, object],
+    site: Site,
+    *,
+    models: tuple[str, ...],
+    warnings: tuple[str, ...],
+    lodging: Lodging | None,
+) -> Entry:
+    """Return the entry that says this."""
     pad = b"  " * (depth_of(site) + 1)
     ordered = {key: body[key] for key in sorted(body, key=_key_order)}
     # The lines between the braces, one level deeper than the element itself.
@@ -76,7 +129,7 @@ def render_entry(row: AgentRow, site: Site, known: frozenset[str], *, without: f
         text = pad + dumps(row.name) + b": {" + (members + b"\n" + pad if members else b"") + b"}"
     directory = body.get("agentDir")
     agent_dir = normal_directory(directory) if isinstance(directory, str) else None
-    return Entry(row, text, members, tuple(models), tuple(warnings), agent_dir)
+    return Entry(row, text, members, models, warnings, agent_dir, lodging)
 
 
 def normal_directory(directory: str) -> str:
@@ -95,15 +148,15 @@ def _key_order(key: str) -> tuple[int, str]:
     return (_FIRST_KEYS.index(key), "") if key in _FIRST_KEYS else (len(_FIRST_KEYS), key)
 
 
-def _models(row: AgentRow, warn: Callable[[str], None]) -> list[str]:
+def _models(row: AgentRow, aliases: Mapping[str, str] | None, warn: Callable[[str], None]) -> list[str]:
     """Return the primary model and its fallbacks, without what is blank, broken or said twice."""
-    primary = _model(row.model, "model", warn) if row.model is not None else None
+    primary = _model(row.model, "model", aliases, warn) if row.model is not None else None
     fallbacks: list[str] = []
     for item in row.fallback_models or ():
         if item is None:
             warn("a NULL in fallback_models was left out")
             continue
-        fallback = _model(item, "fallback_models", warn)
+        fallback = _model(item, "fallback_models", aliases, warn)
         if fallback is None:
             continue
         if fallback == primary or fallback in fallbacks:
@@ -117,8 +170,13 @@ def _models(row: AgentRow, warn: Callable[[str], None]) -> list[str]:
     return [primary, *fallbacks]
 
 
-def _model(text: str, column: str, warn: Callable[[str], None]) -> str | None:
+def _model(text: str, column: str, aliases: Mapping[str, str] | None, warn: Callable[[str], None]) -> str | None:
     model = text.strip()
+    if aliases is not None and model and "/" not in model:
+        if model not in aliases:
+            warn(f"{column} {shown(model)} was left out: it names no provider, and model_aliases has no such alias")
+            return None
+        model = aliases[model].strip()
     if not model:
         warn(f"a blank in {column} was left out")
     elif len(model) > MODEL_ID_LIMIT:
@@ -151,6 +209,44 @@ def _allowed_subagents(row: AgentRow, known: frozenset[str] | None, warn: Callab
     return sorted(allowed)
 
 
+def _lodge(body: dict[str, object], lodging: Lodging, frame: Frame, warn: Callable[[str], None]) -> None:
+    """Say where the workspace is, who lives there, when it wakes and, where that is exclusive, what it can."""
+    profile = lodging.profile
+    body["workspace"] = lodging.place
+    identity = {"name": one_line(profile.display_name) or profile.name}
+    emoji = emoji_of(profile)
+    if emoji:
+        identity["emoji"] = emoji
+    if (found := _forbidden(identity)) is not None:
+        warn(f"display_name or emoji was left out: {found}")
+        identity = {"name": profile.name}
+    body["identity"] = identity
+    if lodging.skills is not None:
+        body["skills"] = list(lodging.skills)
+    heartbeat = {
+        key: value.strip()
+        for key, value in (
+            ("every", profile.heartbeat_every),
+            ("target", profile.heartbeat_target),
+            ("prompt", profile.heartbeat_prompt),
+        )
+        if value is not None and value.strip()
+    }
+    if profile.heartbeat_model is not None and profile.heartbeat_model.strip():
+        model = _model(profile.heartbeat_model, "heartbeat_model", frame.aliases, warn)
+        if model is not None:
+            heartbeat["model"] = model
+    for key, value in heartbeat.items():
+        if (found := _forbidden(value)) is not None:
+            warn(f"heartbeat_{key} was left out: {found}")
+        elif (problem := frame.site.rules.agent_key_problem("heartbeat", {key: value})) is not None:
+            warn(f"heartbeat_{key} was left out: {problem}")
+        else:
+            wakes = body.setdefault("heartbeat", {})
+            assert isinstance(wakes, dict)  # made just here
+            wakes[key] = value
+
+
 def _merge_settings(body: dict[str, object], row: AgentRow, site: Site, warn: Callable[[str], None]) -> None:
     """Put `settings` under the typed columns: what a column says wins, key by key."""
     if row.settings is None:
@@ -167,14 +263,17 @@ def _merge_settings(body: dict[str, object], row: AgentRow, site: Site, warn: Ca
         source = f"settings.{shown(key)}"
         if key in _KEYS_WITH_A_COLUMN:
             warn(f"{source} was left out: it has a column of its own")
+        elif key in body and key in _OF_THE_WORKSPACE:
+            warn(f"{source} was left out: the agent's workspace comes from the database")
         elif (found := _forbidden({key: value})) is not None:
             warn(f"{source} was left out: {found}")
-        elif key == "subagents" and isinstance(value, dict):
-            if "allowAgents" in value:
-                warn(f"{source}.allowAgents was left out: it has a column of its own")
+        elif isinstance(value, dict) and key in _COLUMNS_INSIDE and (key in body or key == "subagents"):
+            for name in _COLUMNS_INSIDE[key]:
+                if name in value:
+                    warn(f"{source}.{name} was left out: it has a column of its own")
             own = body.pop(key, {})
             assert isinstance(own, dict)  # rendered above
-            others = {name: value[name] for name in sorted(value) if name != "allowAgents"}
+            others = {name: value[name] for name in sorted(value) if name not in _COLUMNS_INSIDE[key]}
             if (own or others) and not _add(body, key, {**own, **others}, site, warn, source=source) and own:
                 body[key] = own
         else:

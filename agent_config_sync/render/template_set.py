@@ -50,6 +50,7 @@ class TemplateSet:
     """Templates by name. own: an operator's, which win over ours; literal: files that are no template, by path."""
 
     def __init__(self, own: Mapping[str, str] | None = None, *, literal: Mapping[str, str] | None = None) -> None:
+        self.own = frozenset(own or {})
         self.texts = {**default_templates(), **(own or {})}
         self.literal = literal or {}
         self._environment = _Environment(

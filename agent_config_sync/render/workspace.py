@@ -6,14 +6,12 @@ What a file is and whose it is stands in one table, `FILES`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from agent_config_sync.model.workspace import ProfileRow, Role
-from agent_config_sync.render.context import AgentContext
+from agent_config_sync.publish.workspace import Owner
+from agent_config_sync.render.context import AgentContext, block
 from agent_config_sync.render.template_set import TemplateSet
-
-Owner: TypeAlias = Literal["database", "agent", "nobody"]
-"""Who decides what a file holds once it exists: `nobody` is a file that is written once and may be deleted."""
 
 READ_LIMIT = 20_000
 """Characters of a file that the gateway puts into a prompt; of a longer one it drops the middle (2026.9.6)."""
@@ -76,7 +74,10 @@ def render_file(
     if own is not None and own.strip():
         assert file.column is not None  # it has just been read
         return templates.render_text(file.column, own, context.without_secret())
-    soul = profile.soul_content
-    if file.path == "SOUL.md" and soul is not None and soul.strip():
-        return soul if soul.endswith("\n") else soul + "\n"
+    if file.path == "SOUL.md":
+        soul = profile.soul_content
+        if soul is not None and soul.strip():
+            return soul if soul.endswith("\n") else soul + "\n"
+        if profile.default_soul is not None and file.path not in templates.own:
+            return block(profile.default_soul) + "\n"
     return templates.render(file.template(role), context.variables())

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
-from agent_config_sync.events import Events, Held, Published, Refused, SnapshotTaken, Unchanged, Warned
+from agent_config_sync.events import (
+    Events,
+    Furnished,
+    Held,
+    Published,
+    Refused,
+    SnapshotTaken,
+    Unchanged,
+    Warned,
+)
 from agent_config_sync.model.snapshot import NOTHING, Snapshot
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.lock import pass_lock
@@ -17,6 +27,7 @@ from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.session import Contact
 from agent_config_sync.sync.standing import Standing
+from agent_config_sync.sync.tokens import AgentTokens
 from agent_config_sync.sync.wake import Wake
 from agent_config_sync.sync.worker import in_worker
 
@@ -36,13 +47,16 @@ class Passes:
         payment: Payment,
         standing: Standing,
         events: Events,
+        tokens: AgentTokens | None = None,
     ) -> None:
+        """tokens: of the agents, where workspaces are made."""
         self._settings = settings
         self._pipeline = pipeline
         self._wake = wake
         self._payment = payment
         self._standing = standing
         self._events = events
+        self._tokens = tokens
         self._warnings: tuple[str, ...] = ()
         self._hold: str | None = None
         self._swept = False
@@ -98,7 +112,10 @@ class Passes:
         try:
             snapshot = await reader.read(DEFAULTS)
             self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
-            prepared, latency = await in_worker(self._publish, snapshot, reader.seen_tables, woken_at or began)
+            tokens = await self._tokens.issue(link, snapshot) if self._tokens is not None else {}
+            prepared, latency = await in_worker(
+                self._publish, snapshot, tokens, reader.seen_tables, look=ask, since=woken_at or began
+            )
         except RefusedError as error:
             return await self._refused(link, snapshot, str(error))
         except BaseException:
@@ -106,6 +123,10 @@ class Passes:
             await in_worker(self._pipeline.output.let_go)  # a stop may have come after the rename
             raise
         self._standing.refusal = None
+        if self._tokens is not None:
+            await self._tokens.revoke(link, prepared.snapshot, tokens, behind=_behind(prepared))
+            if self._tokens.untold is not None:
+                prepared = replace(prepared, warnings=(self._tokens.untold, *prepared.warnings))
         self._announce(prepared, latency)
         try:
             return await self._payment.pay(link, prepared, fresh=latency is not None, ask=ask, woken_at=woken_at)
@@ -146,15 +167,23 @@ class Passes:
             return None
         return await self._payment.pay(link, standing, fresh=False, ask=False, woken_at=None)
 
-    def _publish(self, snapshot: Snapshot, seen_tables: frozenset[str], since: float) -> tuple[Prepared, float | None]:
-        """Prepare and publish, in the worker; return the seconds since `since`, None if nothing was written."""
+    def _publish(
+        self, snapshot: Snapshot, tokens: Mapping[str, str], seen_tables: frozenset[str], *, look: bool, since: float
+    ) -> tuple[Prepared, float | None]:
+        """Prepare and publish, in the worker; return the seconds since `since`, None if the file was not written.
+
+        look: see whether workspaces still are what they were.
+        """
         pipeline = self._pipeline
         pipeline.state.refresh()
         if not self._swept:
             pipeline.sweep()
             self._swept = True
         held = pipeline.state.remembered.held
-        prepared = pipeline.prepare(snapshot) if held is None else pipeline.held(snapshot, held)
+        if held is None:
+            prepared = pipeline.prepare(snapshot, tokens, furnish=True, look=look)
+        else:
+            prepared = pipeline.held(snapshot, held)
         pipeline.remember(prepared, seen_tables)
         if not prepared.changed:
             return prepared, None
@@ -173,6 +202,9 @@ class Passes:
             self._hold = self._standing.hold
             if self._hold is not None:
                 self._events.emit(Held(self._hold))
+        written = {outcome.agent: len(outcome.changes) for outcome in prepared.workspaces if outcome.changes}
+        if written:
+            self._events.emit(Furnished(tuple(written), sum(written.values())))
         if prepared.warnings != self._warnings:
             self._warnings = prepared.warnings
             self._events.emit(Warned(prepared.warnings))
@@ -181,3 +213,9 @@ class Passes:
             return
         before = prepared.before.content if prepared.before is not None else None
         self._events.emit(Published(path, prepared.content_hash, before, prepared.content, latency, snapshot))
+
+
+def _behind(prepared: Prepared) -> frozenset[str]:
+    """Return the agents whose workspaces may still hold an earlier token."""
+    written = {outcome.agent for outcome in prepared.workspaces if outcome.error is None}
+    return frozenset(row.name for row in prepared.snapshot.agents) - written

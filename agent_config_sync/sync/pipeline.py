@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -18,9 +20,15 @@ from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.output import OnDisk, Output, content_hash
+from agent_config_sync.publish.workspace import Outcome
 from agent_config_sync.render.agents_json import AgentsJson
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
+
+if TYPE_CHECKING:
+    from agent_config_sync.sync.furnishing import Furnished, Furnishing
+
+NOT_MIGRATED = "workspaces: the database has no tables for them yet: agent-config-sync migrate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class Prepared:
     """What a snapshot becomes, beside what is there.
 
     warnings: all of them; of_rows: those that the rows themselves cause; unseen: why the gateway does not take the file
-    at all; before: None where there is no readable file.
+    at all; before: None where there is no readable file; workspaces: what became, or would become, of those of agents.
     """
 
     snapshot: Snapshot
@@ -40,6 +48,7 @@ class Prepared:
     unseen: str | None
     default: str | None
     before: OnDisk | None
+    workspaces: tuple[Outcome, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -49,9 +58,20 @@ class Prepared:
 class Pipeline:
     """The blocking half of a pass; the loop calls it in a worker thread, holding the pass lock."""
 
-    def __init__(self, settings: Settings, surroundings: Surroundings, events: Events, gate: Gate) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        surroundings: Surroundings,
+        events: Events,
+        gate: Gate,
+        *,
+        state: State,
+        furnishing: Furnishing | None = None,
+    ) -> None:
+        """furnishing: None where no workspaces are made."""
         self.output = Output(settings.output, sibling=settings.config_path, gate=gate)
-        self.state = State(settings.state_dir, settings.output)
+        self.state = state
+        self.furnishing = furnishing
         self.history = History(self.state.history_folder)
         self._settings = settings
         self._surroundings = surroundings
@@ -66,15 +86,37 @@ class Pipeline:
         self.state.sweep()
         self.history.sweep()
 
-    def prepare(self, snapshot: Snapshot) -> Prepared:
+    def prepare(
+        self,
+        snapshot: Snapshot,
+        tokens: Mapping[str, str] | None = None,
+        *,
+        furnish: bool = False,
+        look: bool = False,
+    ) -> Prepared:
         """Render and check.
 
-        Raises: RefusedError when the result may not replace what is there, PublishError when that cannot be read.
+        tokens: of the agents; furnish: write what workspaces lack, for agents.json comes after them, else only see
+        what it would be; look: see whether they still are what they were.
+
+        Raises: RefusedError when the result may not replace what is there, PublishError when that cannot be read, or
+        what is remembered of workspaces not be written.
         """
         neighbour = self._look_around()
-        rendered = self._agents_json.render(snapshot, neighbour.site)
-        check_size(rendered.content)
         before = self.output.look()
+        furnished: Furnished | None = None
+        if self.furnishing is not None:
+            furnished = self.furnishing.furnish(
+                snapshot,
+                neighbour.site,
+                tokens or {},
+                standing=before.content if before is not None else None,
+                write=furnish,
+                look=look,
+            )
+        housing = furnished.housing if furnished is not None else None
+        rendered = self._agents_json.render(snapshot, neighbour.site, housing)
+        check_size(rendered.content)
         if rendered.entries == 0 and not self._may_be_empty(snapshot) and before is not None and _has_agents(before):
             raise RefusedError(
                 "the database shows no agent at all, so the last good roster stays: check the account and the rights "
@@ -83,6 +125,11 @@ class Pipeline:
         same = before is not None and before.content == rendered.content
         of_rows = _nobody(snapshot) + rendered.warnings
         around, unseen = self._around(neighbour, rendered.content)
+        if furnished is not None:
+            of_rows += furnished.of_rows
+            around += furnished.around
+        elif self.furnishing is not None:
+            around += (NOT_MIGRATED,)
         return Prepared(
             snapshot=snapshot,
             neighbour=neighbour,
@@ -93,6 +140,7 @@ class Pipeline:
             unseen=unseen,
             default=rendered.default,
             before=before,
+            workspaces=furnished.outcomes if furnished is not None else (),
         )
 
     def publish(self, prepared: Prepared) -> None:

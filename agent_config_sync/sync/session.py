@@ -68,6 +68,7 @@ class Session:
             account=self._settings.account,
             gateway=self._settings.gateway,
             seen_tables=self._state.remembered.tables,
+            workspaces=self._settings.workspaces is not None,
         )
         self._contact = Contact(link, reader)
         self._events.emit(Listening(self._server.name))

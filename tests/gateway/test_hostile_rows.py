@@ -122,7 +122,7 @@ async def test_the_gateway_takes_what_becomes_of_any_rows(
 ) -> None:
     for name in ("name_is_an_id", "settings_is_an_object"):  # which somebody's own table may lack
         await operator.execute(f"ALTER TABLE agents DROP CONSTRAINT IF EXISTS agents_{name}")
-    await operator.execute("TRUNCATE agents, agent_system_config")
+    await operator.execute("TRUNCATE agents, agent_system_config CASCADE")
     await operator.executemany(
         "INSERT INTO agent_system_config (key, value, value_type) VALUES ($1, $2, $3)",
         [(key, *value) for key, value in system_settings.items()],

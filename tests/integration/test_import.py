@@ -199,7 +199,7 @@ async def test_a_diff_after_an_import_into_an_empty_database_shows_nothing(
     around = {"AGENT_CONFIG_SYNC_CONFIG_PATH": str(config)}
     words = ["--dsn", database, "--gateway-version", version]
     assert (await command("sync", *words, **around)).status == 0
-    await operator.execute("TRUNCATE agents")
+    await operator.execute("TRUNCATE agents CASCADE")
     assert (await command("import", *words, **around)).status == 0
     assert await command("diff", *words, **around) == Ended(0, "", "")
 

@@ -59,7 +59,6 @@ async def test_many_changed_agents_are_one_notification_without_a_key(operator: 
         ("UPDATE agents SET settings = '{\"tools\": {}}' WHERE name = 'a1'", "UPDATE", "a1"),
         ("UPDATE agents SET gateways = '{here}' WHERE name = 'a1'", "UPDATE", "a1"),
         ("DELETE FROM agents WHERE name = 'a1'", "DELETE", "a1"),
-        ("TRUNCATE agents", "TRUNCATE", None),
         (
             "INSERT INTO agents (name) VALUES ('a1') ON CONFLICT (account_id, name) DO UPDATE SET model = 'x/y'",
             "UPDATE",
@@ -92,6 +91,89 @@ async def test_a_statement_that_changes_nothing_is_silent(operator: Operator, he
     await operator.execute("INSERT INTO gateways (name) VALUES ('here')")
     await heard()
     await operator.execute(statement)
+    assert await heard() == []
+
+
+async def test_emptying_agents_notifies_for_each_table_that_goes_with_them(operator: Operator, heard: Heard) -> None:
+    await _with_agents(operator, heard)
+    await operator.execute("TRUNCATE agents CASCADE")
+    assert sorted(payload["source"] for payload in await heard()) == ["agent_skills", "agents"]
+
+
+WORKSPACE = """
+    INSERT INTO people (id, name) VALUES ('00000000-0000-4000-8000-00000000000a', 'Ada');
+    INSERT INTO boards (id, name) VALUES ('00000000-0000-4000-8000-00000000000b', 'Move');
+    INSERT INTO skills (slug, name) VALUES ('labels', 'Labels'), ('stock', 'Stock');
+    INSERT INTO agent_skills (agent, skill) VALUES ('a1', 'labels');
+"""
+ADA, MOVE = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
+
+
+@pytest.mark.parametrize(
+    ("statement", "source", "key"),
+    [
+        ("UPDATE agents SET soul_content = 'x' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET soul_template = 'x' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET identity_profile = '{}' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET identity_template = 'x' WHERE name = 'a1'", "agents", "a1"),
+        (f"UPDATE agents SET board_id = '{MOVE}' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET is_board_lead = true WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET skills_exclusive = true WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET heartbeat_every = '1h' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET heartbeat_target = 'last' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET heartbeat_model = 'x/y' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE agents SET heartbeat_prompt = 'x' WHERE name = 'a1'", "agents", "a1"),
+        ("UPDATE people SET timezone = 'UTC'", "people", ADA),
+        ("UPDATE people SET context = 'x'", "people", ADA),
+        ("UPDATE boards SET success_metrics = '{\"a\": 1}'", "boards", MOVE),
+        ("UPDATE boards SET target_date = now()", "boards", MOVE),
+        (f"UPDATE boards SET person_id = '{ADA}'", "boards", MOVE),
+        ("UPDATE skills SET content = 'x' WHERE slug = 'stock'", "skills", "stock"),
+        ("UPDATE skills SET enabled = false WHERE slug = 'stock'", "skills", "stock"),
+        ("INSERT INTO skills (slug) VALUES ('new')", "skills", "new"),
+        ("DELETE FROM skills WHERE slug = 'stock'", "skills", "stock"),
+        ("UPDATE agent_skills SET position = 3", "agent_skills", "a1"),
+        ("INSERT INTO agent_skills (agent, skill) VALUES ('a2', 'stock')", "agent_skills", "a2"),
+        ("TRUNCATE agent_skills", "agent_skills", None),
+        ("UPDATE model_aliases SET model = 'openai/gpt-9' WHERE alias = 'gpt-4o'", "model_aliases", "gpt-4o"),
+        ("DELETE FROM model_aliases", "model_aliases", None),
+        (f"UPDATE gateways SET person_id = '{ADA}'", "gateways", "here"),
+    ],
+)
+async def test_a_change_of_what_workspaces_are_made_of_notifies(
+    operator: Operator, heard: Heard, statement: str, source: str, key: str | None
+) -> None:
+    await _with_agents(operator, heard)
+    await operator.execute(WORKSPACE)
+    await operator.execute("INSERT INTO gateways (name) VALUES ('here')")
+    await heard()
+    await operator.execute(statement)
+    assert await heard() == [{"source": source, "key": key, "operation": statement.split()[0]}]
+
+
+@pytest.mark.parametrize("table", ["people", "boards", "skills", "agent_skills", "model_aliases"])
+async def test_a_column_of_somebody_else_wakes_nobody(operator: Operator, heard: Heard, table: str) -> None:
+    await _with_agents(operator, heard)
+    await operator.execute(WORKSPACE)
+    await operator.execute(f"ALTER TABLE {table} ADD COLUMN theirs integer")
+    await heard()
+    await operator.execute(f"UPDATE {table} SET theirs = 1")
+    assert await heard() == []
+
+
+async def test_where_a_compared_column_is_gone_every_statement_notifies(operator: Operator, heard: Heard) -> None:
+    await _with_agents(operator, heard)
+    await operator.execute(WORKSPACE)
+    await operator.execute("ALTER TABLE skills DROP COLUMN description")
+    await heard()
+    await operator.execute("UPDATE skills SET name = name")
+    assert await heard() == [{"source": "skills", "key": None, "operation": "UPDATE"}]
+
+
+async def test_a_token_of_an_agent_wakes_nobody(operator: Operator, heard: Heard) -> None:
+    await _with_agents(operator, heard)
+    await operator.execute("INSERT INTO agent_tokens (agent, gateway, token_hash) VALUES ('a1', 'here', 'x')")
+    await operator.execute("UPDATE agent_tokens SET revoked_at = now()")
     assert await heard() == []
 
 

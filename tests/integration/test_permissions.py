@@ -12,12 +12,15 @@ import pytest
 from harness import Operator, Start, connected
 
 from agent_config_sync.errors import DatabaseError
-from agent_config_sync.events import Event, PassFailed, Reported, StatusUnwritable
+from agent_config_sync.events import Event, PassFailed, Reported, StatusUnwritable, Warned
 from agent_config_sync.postgres.migrate import pending
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 
-TABLES = ("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status")
+TABLES = (
+    *("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status", "people", "boards"),
+    *("skills", "agent_skills", "model_aliases", "agent_tokens"),
+)
 
 GRANTED = """
 SELECT relname AS "table", privilege_type || CASE WHEN is_grantable THEN ' TO OTHERS' ELSE '' END AS privilege,
@@ -57,10 +60,20 @@ READERS = sorted(
 async def reader(database: str, operator: Operator) -> AsyncIterator[str]:
     """The DSN of a login that has the rights of the reader and no others."""
     login = f"reader_{os.getpid()}"
-    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     await operator.execute(f"CREATE ROLE {login} LOGIN IN ROLE agent_config_reader")
+    await operator.execute("""
+        INSERT INTO people (id) VALUES ('00000000-0000-4000-8000-00000000000a');
+        INSERT INTO boards (id, person_id)
+        VALUES ('00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-00000000000a');
+        INSERT INTO gateways (name, person_id) VALUES ('here', '00000000-0000-4000-8000-00000000000a');
+        INSERT INTO agents (name, model, board_id) VALUES ('lead', 'gpt-4o', '00000000-0000-4000-8000-00000000000b');
+        INSERT INTO skills (slug, content) VALUES ('labels', 'x');
+        INSERT INTO agent_skills (agent, skill) VALUES ('lead', 'labels');
+    """)
+    superseded = "INSERT INTO agent_tokens (agent, gateway, token_hash, issued_by) VALUES ('lead', 'here', 'old', $1)"
+    await operator.execute(superseded, login)
     yield database.replace("postgres@", f"{login}@")
-    await operator.execute("DELETE FROM gateway_status")
+    await operator.execute("DELETE FROM gateway_status; DELETE FROM agent_tokens")
     await operator.execute(f"DROP ROLE {login}")
 
 
@@ -70,15 +83,19 @@ async def test_the_page_lists_the_rights_of_each_role(operator: Operator, role: 
     assert listed(role) == granted
 
 
-async def failure_of(start: Start, dsn: str) -> object:
-    """Return why a gateway with this login cannot do all that it does, None if it can."""
-    running = await start(wait=None, dsn=dsn)
+async def failure_of(start: Start, dsn: str, root: Path) -> object:
+    """Return why a gateway with this login cannot do all that it does, None if it can. root: of the workspaces."""
+    running = await start(wait=None, dsn=dsn, workspace_root=root)
     await running.events.until(Event, lambda event: isinstance(event, (Reported, PassFailed, StatusUnwritable)))
     await running.plugin.stop()
     for failed in running.events.of(PassFailed):
         return failed.error
     for unwritable in running.events.of(StatusUnwritable):
         return unwritable
+    for warning in [
+        warning for warned in running.events.of(Warned) for warning in warned.warnings if "token" in warning
+    ]:
+        return warning
     async with connected(dsn) as login:
         try:
             await pending(login)
@@ -87,14 +104,16 @@ async def failure_of(start: Start, dsn: str) -> object:
     return None
 
 
-async def test_the_reader_can_do_all_that_a_gateway_does(start: Start, reader: str) -> None:
-    assert await failure_of(start, reader) is None
+async def test_the_reader_can_do_all_that_a_gateway_does(start: Start, reader: str, tmp_path: Path) -> None:
+    assert await failure_of(start, reader, tmp_path / "workspaces") is None
 
 
 @pytest.mark.parametrize("right", READERS)
-async def test_the_reader_needs_each_of_its_rights(start: Start, operator: Operator, reader: str, right: str) -> None:
+async def test_the_reader_needs_each_of_its_rights(
+    start: Start, operator: Operator, reader: str, right: str, tmp_path: Path
+) -> None:
     await operator.execute(f"REVOKE {right} FROM agent_config_reader")
-    assert await failure_of(start, reader) is not None
+    assert await failure_of(start, reader, tmp_path / "workspaces") is not None
 
 
 WRITES = [
@@ -104,6 +123,18 @@ WRITES = [
     "UPDATE agent_system_config SET value = '1'",
     "UPDATE gateways SET base_url = 'x'",
     "UPDATE agent_config_migrations SET checksum = 'x'",
+    "UPDATE agents SET soul_template = 'x'",
+    "UPDATE people SET notes = 'x'",
+    "UPDATE boards SET objective = 'x'",
+    "UPDATE skills SET content = 'x'",
+    "UPDATE agent_skills SET position = 1",
+    "UPDATE model_aliases SET model = 'x/y'",
+    "UPDATE agent_tokens SET token_hash = 'x'",
+    "UPDATE agent_tokens SET agent = 'x'",
+    "INSERT INTO skills (slug) VALUES ('mine')",
+    "INSERT INTO agent_skills (agent, skill) VALUES ('lead', 'labels')",
+    "INSERT INTO model_aliases (alias, model) VALUES ('mine', 'x/y')",
+    "INSERT INTO agent_tokens (agent, gateway, token_hash, issued_by) VALUES ('lead', 'here', 'x', 'postgres')",
     "INSERT INTO agents (name) VALUES ('mine')",
     "INSERT INTO agent_system_config (key, value, value_type) VALUES ('mine', '1', 'integer')",
     "INSERT INTO gateways (name) VALUES ('mine')",

@@ -16,7 +16,8 @@ from agent_config_sync.settings import Settings
 BLOCKED = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE $1"
 
 WAYS = {
-    "emptied and filled": "CREATE TEMP TABLE kept AS TABLE {0}; TRUNCATE {0}; INSERT INTO {0} SELECT * FROM kept",
+    "emptied and filled": "CREATE TEMP TABLE kept AS TABLE {0}; TRUNCATE {0} CASCADE;"
+    "INSERT INTO {0} SELECT * FROM kept",
     "rewritten": "ALTER TABLE {0} ADD COLUMN own uuid DEFAULT gen_random_uuid()",
 }
 
@@ -51,7 +52,7 @@ async def test_a_trial_beside_a_table_that_is_rewritten_says_to_try_again(
             await holder.execute("LOCK agents IN ACCESS EXCLUSIVE MODE")
             trial = asyncio.create_task(Plugin(settings).visit.preview("SELECT 1"))
             await eventually(operator, BLOCKED, "agent-config-sync/%")
-            await holder.execute("TRUNCATE agents")
+            await holder.execute("TRUNCATE agents CASCADE")
         with pytest.raises(DatabaseError, match="since the trial began: try again"):
             await trial
 

@@ -28,11 +28,12 @@ SEED_BOARD_KEYS = {
 
 def profile(**members: Any) -> ProfileRow:
     empty = dict.fromkeys(ProfileRow.model_fields, None)
-    return ProfileRow.model_validate({**empty, "name": "coder", "is_board_lead": False, **members})
+    required = {"name": "coder", "is_board_lead": False, "skills_exclusive": False}
+    return ProfileRow.model_validate({**empty, **required, **members})
 
 
 def person(**members: Any) -> PersonRow:
-    return PersonRow.model_validate({**dict.fromkeys(PersonRow.model_fields, None), **members})
+    return PersonRow.model_validate({**dict.fromkeys(PersonRow.model_fields, None), "id": "p-1", **members})
 
 
 def board(**members: Any) -> BoardRow:

@@ -1,0 +1,90 @@
+"""Read what workspaces are made of: six tables and the agents' own columns, in the transaction of the snapshot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import asyncpg
+
+from agent_config_sync.model.workspace import (
+    AssignmentRow,
+    BoardRow,
+    GatewayRow,
+    PersonRow,
+    ProfileRow,
+    SkillRow,
+    TokenRow,
+    WorkspaceRows,
+)
+from agent_config_sync.postgres.queries import query
+from agent_config_sync.postgres.row_memory import RowMemory
+
+TABLES = ("people", "boards", "skills", "agent_skills", "model_aliases", "agent_tokens")
+"""The tables of migration 0004; with one of them gone there are no workspaces to be made."""
+
+MIGRATION = "0004_workspaces"
+
+
+class WorkspaceReader:
+    """Keeps what it read, as the reader of agents does; unchanged rows are the same objects in the next snapshot."""
+
+    def __init__(self, account: str, gateway: str) -> None:
+        self._account = account
+        self._gateway = gateway
+        self._files: str | None = None
+        self.profiles = RowMemory("profiles_by_version", lambda record: ProfileRow(**_members(record)))
+        self._people = RowMemory("people_by_version", lambda record: PersonRow(**_members(record)))
+        self._boards = RowMemory("boards_by_version", lambda record: BoardRow(**_members(record)))
+        self._skills = RowMemory("skills_by_version", lambda record: SkillRow(**_members(record)))
+        self._assignments = RowMemory("agent_skills_by_version", lambda record: AssignmentRow(**_members(record)))
+        self._gateways = RowMemory("gateways_by_version", lambda record: GatewayRow(**_members(record)))
+        self._tokens = RowMemory("agent_tokens_by_version", lambda record: TokenRow(**_members(record)))
+        self._assigned: tuple[tuple[AssignmentRow, ...], Mapping[str, tuple[str, ...]]] = ((), {})
+
+    async def read(self, connection: asyncpg.Connection, agent_versions: bytes | None) -> WorkspaceRows | None:
+        """Return the rows of this instant. agent_versions: those of the agents in scope.
+
+        Returns: None where a table was truncated or rewritten after the instant of the snapshot.
+        """
+        found = await connection.fetchrow(query("workspace_versions"), self._account, self._gateway)
+        assert found is not None  # a row of aggregates
+        if found["rewritten"]:
+            return None
+        if found["files"] != self._files:
+            self._files = found["files"]
+            for memory in (
+                self._people, self._boards, self._skills, self._assignments, self._gateways, self._tokens,
+            ):  # fmt: skip
+                memory.forget()
+        profiles = await self.profiles.take(connection, agent_versions)
+        people = await self._people.take(connection, found["people"])
+        boards = await self._boards.take(connection, found["boards"])
+        skills = await self._skills.take(connection, found["skills"])
+        assignments = await self._assignments.take(connection, found["agent_skills"])
+        gateways = await self._gateways.take(connection, found["gateways"])
+        tokens = await self._tokens.take(connection, found["agent_tokens"])
+        return WorkspaceRows(
+            profiles=profiles,
+            boards={board.id: board for board in boards},
+            people={person.id: person for person in people},
+            skills={skill.slug: skill for skill in skills},
+            assigned=self._assigned_of(assignments),
+            gateway=gateways[0] if gateways else None,
+            tokens=tokens,
+        )
+
+    def _assigned_of(self, rows: tuple[AssignmentRow, ...]) -> Mapping[str, tuple[str, ...]]:
+        """Return the slugs of each agent in their order."""
+        if rows is not self._assigned[0]:
+            ordered: defaultdict[str, list[str]] = defaultdict(list)
+            for row in sorted(rows, key=lambda row: (row.position, row.skill)):
+                ordered[row.agent].append(row.skill)
+            self._assigned = (rows, {agent: tuple(slugs) for agent, slugs in ordered.items()})
+        return self._assigned[1]
+
+
+def _members(record: asyncpg.Record) -> dict[str, object]:
+    members = dict(record)
+    del members["version"]
+    return members

@@ -1,0 +1,66 @@
+"""Open folders, and files named relative to them: whatever is swapped in meanwhile, nothing leads out of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent_config_sync.publish.atomic import FileSignature
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A regular file that was read. mode: its permission bits; links: the names that it has."""
+
+    content: bytes
+    signature: FileSignature
+    mode: int
+    links: int
+
+
+def read_in(directory: int, name: str, *, at_most: int) -> OpenFile | None:
+    """Return a regular file of an open directory with its bytes, one more than `at_most` of them at the most.
+
+    Returns: None where there is none, or something else: a symbolic link is not followed. Raises: OSError.
+    """
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            return None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return OpenFile(file.read(at_most + 1), FileSignature.of(status), stat.S_IMODE(status.st_mode), status.st_nlink)
+
+
+@contextlib.contextmanager
+def folder_in(directory: int, name: str, *, create: bool = True) -> Iterator[int]:
+    """Open a folder of an open directory, and make it if asked to: 0700, for root of the owner of the one above.
+
+    Raises: OSError; NotADirectoryError also where a symbolic link stands in its place.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, dir_fd=directory)
+    except FileNotFoundError:
+        if not create:
+            raise
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=directory)
+        descriptor = os.open(name, flags, dir_fd=directory)
+        if os.geteuid() == 0:
+            owner = os.fstat(directory)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
