@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+MANAGED_CONFIG_PATH = Path("/root/clawd/openclaw.json")
+"""The configuration of a gateway in a container, where this program makes the whole of it."""
+
 
 def default_config_path() -> Path:
     """Return the configuration that the gateway would take."""

@@ -32,6 +32,7 @@ from agent_config_sync.token_store import TokenStore
 
 if TYPE_CHECKING:
     from agent_config_sync.sync.furnishing import Furnishing
+    from agent_config_sync.sync.on_demand import OnDemand
     from agent_config_sync.sync.tokens import AgentTokens
     from agent_config_sync.web.service import HealthService
 
@@ -76,7 +77,15 @@ class Plugin:
             tokens=tokens,
         )
         self.sync = ConfigSync(settings, session, passes, payment=payment, events=self.events, gate=self.gate)
-        self.visit = Visit(session, passes, self.pipeline, payment=payment, standing=standing, events=self.events)
+        self.visit = Visit(
+            session, passes, self.pipeline, payment=payment, standing=standing, events=self.events, tokens=tokens
+        )
+        self.on_demand: OnDemand | None = None
+        """What one may ask of workspaces, where they are made."""
+        if furnishing is not None and tokens is not None:
+            from agent_config_sync.sync.on_demand import OnDemand  # noqa: PLC0415
+
+            self.on_demand = OnDemand(settings, session, self.pipeline, furnishing, tokens)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None

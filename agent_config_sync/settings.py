@@ -17,10 +17,11 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from agent_config_sync.gateway_paths import default_config_path
+from agent_config_sync.gateway_paths import MANAGED_CONFIG_PATH, default_config_path, gateway_path
 from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
@@ -64,6 +65,12 @@ def _address(host: str) -> str:
         return str(ipaddress.ip_address(host))
     except ValueError:
         raise ValueError("it must be an address, such as 127.0.0.1, or 0.0.0.0 for all of this machine's") from None
+
+
+def _default_config_path(settings: dict[str, Any]) -> Path:
+    if settings.get("config_file") == "managed":
+        return gateway_path("OPENCLAW_CONFIG_PATH") or MANAGED_CONFIG_PATH
+    return default_config_path()
 
 
 def _default_state_dir() -> Path:
@@ -121,15 +128,16 @@ class Settings(BaseModel):
         max_length=200,
         description="Name of this gateway, as `agents.gateways` holds it; default: the host name.",
     )
-    config_path: _File = Field(
-        default_factory=default_config_path,
-        description="The gateway's configuration; default: as the gateway finds it, by `OPENCLAW_CONFIG_PATH`, "
-        "`OPENCLAW_STATE_DIR` or `OPENCLAW_HOME`, else `~/.openclaw/openclaw.json`.",
-    )
     config_file: Literal["kept", "managed"] = Field(
         "kept",
         description="Whether `config_path` is a person's, and kept as it is, or made whole by this program over "
         "`config_base`, as in a container.",
+    )
+    config_path: _File = Field(
+        default_factory=_default_config_path,
+        description="The gateway's configuration; default: as the gateway finds it, by `OPENCLAW_CONFIG_PATH`, "
+        "`OPENCLAW_STATE_DIR` or `OPENCLAW_HOME`, else `~/.openclaw/openclaw.json`; of a managed one "
+        "`/root/clawd/openclaw.json`.",
     )
     config_base: _File | None = Field(
         None,
@@ -218,6 +226,12 @@ class Settings(BaseModel):
     log_format: Literal["auto", "text", "json"] = Field(
         "auto", description="Form of the log; `auto` is text on a terminal, else JSON lines."
     )
+
+    @model_validator(mode="after")
+    def _one_file_of_ours(self) -> Settings:
+        if self.config_file == "managed" and self.output_path is not None:
+            raise ValueError("output_path has no meaning where config_file is managed: agents stand in config_path")
+        return self
 
     @property
     def output(self) -> Path:

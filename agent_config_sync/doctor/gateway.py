@@ -48,6 +48,8 @@ def examine_layout(settings: Settings, neighbour: Neighbour, content: bytes) -> 
 def _lacking(settings: Settings, neighbour: Neighbour) -> Iterator[Finding]:
     """Find files without which the gateway does not come up with what we write."""
     config, output = settings.config_path, settings.output
+    if settings.config_file == "managed":
+        return
     output_alone = settings.output_path is not None and "config_path" not in settings.model_fields_set
     if neighbour.layout is None and not output_alone:
         what = f"there is no {config}: no gateway takes what is written to {output}"

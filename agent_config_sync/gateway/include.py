@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pyjson5
 
 from agent_config_sync.errors import SettingsError
+from agent_config_sync.model.merging import merged
 from agent_config_sync.model.site import Layout
 from agent_config_sync.publish.atomic import FileSignature
 
@@ -219,21 +220,6 @@ class _Reader:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def merged(sections: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Merge as the gateway does: objects by key, arrays one after the other, of anything else the later."""
-    result: dict[str, Any] = {}
-    for section in sections:
-        for key, value in section.items():
-            known = result.get(key)
-            if isinstance(known, Mapping) and isinstance(value, Mapping):
-                result[key] = merged((known, value))
-            elif isinstance(known, list) and isinstance(value, list):
-                result[key] = [*known, *value]
-            else:
-                result[key] = value
-    return result
 
 
 def _included(node: Mapping[str, object], folder: Path) -> Iterator[Path]:

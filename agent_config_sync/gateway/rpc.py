@@ -9,8 +9,9 @@ disk and of what it has applied, are equal. Earlier versions have no such hashes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 DEADLINE = 5.0
 """Seconds for connecting, and for each answer."""
+
+RESET_DEADLINE = 60.0
+"""Seconds for all sessions that are begun anew."""
 
 DEFAULT_PORT = 18789
 """The port of a gateway whose configuration names none."""
@@ -72,21 +76,8 @@ class RpcInformant:
 
         Raises: NotAppliedError while it has not applied what is on its disk, ReloadError when it cannot be asked.
         """
-        # 10 ms and 2 MB that a process behind the door can do without.
-        from websockets.asyncio.client import connect  # noqa: PLC0415
-        from websockets.exceptions import WebSocketException  # noqa: PLC0415
-
-        url = self._address.url
-        try:
-            async with (
-                asyncio.timeout(DEADLINE),
-                connect(url, max_size=LARGEST_ANSWER, open_timeout=DEADLINE, close_timeout=1, proxy=None) as connection,
-            ):
-                await connection.recv()  # connect.challenge
-                await _ask(connection, "connect", self._greeting())
-                answer = await _ask(connection, "config.get", {})
-        except (OSError, TimeoutError, WebSocketException, ValueError) as error:
-            raise ReloadError(f"the gateway at {url} cannot be asked ({type(error).__name__}): does it run?") from None
+        async with _connected(self._address, DEADLINE, "operator.read") as connection:
+            answer = await _ask(connection, "config.get", {})
         applied, on_disk = answer.get("appliedConfigHash"), answer.get("configRevisionHash")
         agents = _member(answer.get("runtimeConfig"), "agents")
         if not isinstance(agents, Mapping) or not isinstance(applied, str) or not isinstance(on_disk, str):
@@ -95,16 +86,55 @@ class RpcInformant:
             raise NotAppliedError("it has not applied what is on its disk")
         return agents
 
-    def _greeting(self) -> dict[str, Any]:
-        return {
-            "minProtocol": 3,
-            "maxProtocol": 4,
-            "client": {"id": "gateway-client", "version": __version__, "platform": "linux", "mode": "backend"},
-            "role": "operator",
-            "scopes": ["operator.read"],
-            "caps": [],
-            "auth": {"token": self._address.token.get_secret_value()},
-        }
+
+async def reset_sessions(address: Address, keys: Iterable[str]) -> frozenset[str]:
+    """Begin those of these sessions anew that the gateway has; return them.
+
+    Raises: ReloadError when it cannot be asked, or refuses.
+    """
+    async with _connected(address, RESET_DEADLINE, "operator.read", "operator.admin") as connection:
+        listed = await _ask(connection, "sessions.list", {})
+        sessions = listed.get("sessions")
+        there = {_member(session, "key") for session in (sessions if isinstance(sessions, list) else [])}
+        wanted = [key for key in keys if key in there]
+        for key in wanted:
+            await _ask(connection, "sessions.reset", {"key": key})
+    return frozenset(wanted)
+
+
+@contextlib.asynccontextmanager
+async def _connected(address: Address, deadline: float, *scopes: str) -> AsyncIterator[ClientConnection]:
+    """Open a connection with these rights, for `deadline` seconds at the most.
+
+    Raises: ReloadError when the gateway cannot be asked.
+    """
+    # 10 ms and 2 MB that a process behind the door can do without.
+    from websockets.asyncio.client import connect  # noqa: PLC0415
+    from websockets.exceptions import WebSocketException  # noqa: PLC0415
+
+    url = address.url
+    try:
+        async with (
+            asyncio.timeout(deadline),
+            connect(url, max_size=LARGEST_ANSWER, open_timeout=DEADLINE, close_timeout=1, proxy=None) as connection,
+        ):
+            await connection.recv()  # connect.challenge
+            await _ask(connection, "connect", _greeting(address, scopes))
+            yield connection
+    except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+        raise ReloadError(f"the gateway at {url} cannot be asked ({type(error).__name__}): does it run?") from None
+
+
+def _greeting(address: Address, scopes: Iterable[str]) -> dict[str, Any]:
+    return {
+        "minProtocol": 3,
+        "maxProtocol": 4,
+        "client": {"id": "gateway-client", "version": __version__, "platform": "linux", "mode": "backend"},
+        "role": "operator",
+        "scopes": list(scopes),
+        "caps": [],
+        "auth": {"token": address.token.get_secret_value()},
+    }
 
 
 async def _ask(connection: ClientConnection, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from agent_config_sync.errors import RefusedError, SettingsError
 from agent_config_sync.events import ReloadMethod
+from agent_config_sync.gateway.base_file import BaseFile
 from agent_config_sync.gateway.include import ConfigLayout, read_layout, signature
 from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.gateway.reload import UNTOLD, Gateway, choose_method
 from agent_config_sync.gateway.rules import roster_for, rules_for
 from agent_config_sync.gateway.version import find_version
-from agent_config_sync.model.site import Layout, Site
+from agent_config_sync.model.site import GatewayVersion, Layout, Site
 from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.settings import Settings
 
@@ -44,8 +45,11 @@ class Surroundings:
     _layout: ConfigLayout | None = None
     _seen: Mapping[Path, FileSignature | None] = field(default_factory=dict)
     _warnings: tuple[str, ...] = ()
+    _base_file: BaseFile | None = None
 
     def __post_init__(self) -> None:
+        if self.settings.config_file == "managed":
+            self._base_file = BaseFile(self.settings)
         if self.settings.gateway_pid is not None:
             self._process = GatewayProcess.find(self.settings.gateway_pid)
 
@@ -57,6 +61,8 @@ class Surroundings:
         settings = self.settings
         process, missing = self._find_process()
         version = find_version(settings.gateway_version, process)
+        if self._base_file is not None:
+            return self._managed(self._base_file, process, version, missing, last_default)
         self._look_at_layout()
         # Without an include the last known layout stays: it is the one that the person will put back.
         included_at = (self._layout.included_at if self._layout is not None else None) or last_layout
@@ -75,6 +81,36 @@ class Surroundings:
         gateway = Gateway(settings.config_path, process, version, missing)
         method = choose_method(settings.reload, version, process)
         return Neighbour(site, gateway, method, included_at, self._layout, self._warnings)
+
+    def _managed(
+        self,
+        base_file: BaseFile,
+        process: GatewayProcess | None,
+        version: GatewayVersion | None,
+        missing: str,
+        last_default: str | None,
+    ) -> Neighbour:
+        """Return a gateway whose whole configuration is ours; it watches that itself, whatever its version.
+
+        Raises: RefusedError when nobody can tell what it must hold beside the agents.
+        """
+        settings = self.settings
+        base, warnings = base_file.look()
+        section = base.get("agents")
+        site = Site(
+            gateway=settings.gateway,
+            version=version,
+            roster=roster_for(version) if settings.roster == "auto" else settings.roster,
+            layout="root",
+            rules=rules_for(version),
+            base=section if isinstance(section, Mapping) else {},
+            last_default=last_default,
+            beside={key: value for key, value in base.items() if key != "agents"},
+        )
+        method = choose_method(settings.reload, version, process)
+        if settings.reload == "auto" and method == "touch":
+            method = "watch"
+        return Neighbour(site, Gateway(settings.config_path, process, version, missing), method, None, None, warnings)
 
     def _find_process(self) -> tuple[GatewayProcess | None, str]:
         """Return the process that we were told of, or None and why. A pid that was told once means the process that had

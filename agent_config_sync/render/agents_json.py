@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from agent_config_sync.model.names import is_model_ref
+from agent_config_sync.model.merging import merged
+from agent_config_sync.model.names import is_agent_id, is_model_ref
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
@@ -47,7 +48,7 @@ class RenderedAgents:
     """The file and what it cost.
 
     warnings: what the rows' mistakes cost; untaken: what this version of the gateway does not take, which is nobody's
-    mistake; default: the default agent's id, None for an empty roster; entries: agents in it.
+    mistake; default: the default agent's id, None for an empty roster; entries: agents of the rows in it.
     """
 
     content: bytes
@@ -92,6 +93,9 @@ class AgentsJson:
         entries = _first_of_each_name(entries, warnings)
         if any(entry.agent_dir for entry in entries):
             entries = _with_own_directories(entries, frame, warnings)
+        of_rows = len(entries)
+        if site.beside is not None:
+            entries = _with_base_agents(entries, frame)
         default = default_agent([entry.row for entry in entries], site, warnings)
         chosen = choose_defaults(snapshot.system_config, site.version)
         warnings.extend(chosen.warnings)
@@ -110,8 +114,11 @@ class AgentsJson:
             defaults["skipBootstrap"] = True
         for value in chosen.values:
             _put(defaults, value.path, value.value)
+        if site.beside is not None:
+            of_base = site.base.get("defaults")
+            defaults = dict(merged((of_base if isinstance(of_base, Mapping) else {}, defaults)))
         content = _document(defaults, entries, default, site)
-        return RenderedAgents(content, tuple(warnings), chosen.untaken, default, len(entries))
+        return RenderedAgents(content, tuple(warnings), chosen.untaken, default, of_rows)
 
     def _forget_what_depends_on(self, frame: Frame) -> None:
         """Drop the entries that another site, another alias, or the coming or going of an agent, would render
@@ -147,16 +154,7 @@ def _last_good(row: AgentRow, frame: Frame, housing: Housing) -> Entry:
     body = housing.standing.get(row.name)
     if body is None:
         return Entry(row, b"", b"", (), (f"agent {row.name}: it joins the roster when its workspace stands",))
-    model = body.get("model")
-    named = (
-        [model]
-        if isinstance(model, str)
-        else [model.get("primary"), *model.get("fallbacks", [])]
-        if isinstance(model, dict)
-        else []
-    )
-    models = tuple(each for each in named if isinstance(each, str))
-    return entry_of(row, body, frame.site, models=models, warnings=(), lodging=None)
+    return _entry_as_it_is(row, body, frame)
 
 
 def _document(defaults: dict[str, object], entries: list[Entry], default: str | None, site: Site) -> bytes:
@@ -177,13 +175,44 @@ def _document(defaults: dict[str, object], entries: list[Entry], default: str | 
     head = b"{\n" + (ownership if texts else b"") + pad + b'"defaults": ' + indented(dumps(defaults), depth)
     tail = b"\n" + b"  " * (depth - 1) + b"}\n"
     if site.layout == "root":
-        head, tail = b'{\n  "agents": ' + head, tail + b"}\n"
+        beside = dumps(site.beside)[2:-2] + b",\n" if site.beside else b""
+        head, tail = b"{\n" + beside + b'  "agents": ' + head, tail + b"}\n"
     if not texts:  # an empty object of entries is refused by the gateway, an empty list is not
         return head + (b",\n" + pad + opening + closing if site.roster == "list" else b"") + tail
     # One join, so that megabytes are copied once.
     texts[0] = head + b",\n" + pad + opening + b"\n" + texts[0]
     texts[-1] += b"\n" + pad + closing + tail
     return b",\n".join(texts)
+
+
+def _with_base_agents(entries: list[Entry], frame: Frame) -> list[Entry]:
+    """Return the agents of the database and, of the operator's own file, those that are not among them."""
+    taken = {entry.row.name for entry in entries}
+    own = [
+        _entry_as_it_is(_bare_row(name, body.get("default") is True), body, frame)
+        for name, body in frame.site.base_entries.items()
+        if name not in taken and is_agent_id(name) and isinstance(body, Mapping)
+    ]
+    return sorted([*entries, *own], key=lambda entry: entry.row.name)
+
+
+def _bare_row(name: str, is_default: bool) -> AgentRow:
+    return AgentRow(
+        version=b"", name=name, is_default=is_default, scoped=False, instance_type=None, model=None,
+        fallback_models=None, thinking=None, allowed_subagents=None, settings=None,
+    )  # fmt: skip
+
+
+def _entry_as_it_is(row: AgentRow, body: Mapping[str, object], frame: Frame) -> Entry:
+    """Return the entry of an agent that somebody has written out already."""
+    model = body.get("model")
+    named: list[object] = [model]
+    if isinstance(model, Mapping):
+        fallbacks = model.get("fallbacks")
+        named = [model.get("primary"), *(fallbacks if isinstance(fallbacks, list) else [])]
+    models = tuple(each for each in named if isinstance(each, str))
+    members = {key: value for key, value in body.items() if key not in ("id", "default")}
+    return entry_of(row, members, frame.site, models=models, warnings=(), lodging=None)
 
 
 def _first_of_each_name(entries: list[Entry], warnings: list[str]) -> list[Entry]:

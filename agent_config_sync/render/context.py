@@ -121,10 +121,10 @@ def context_of(
     common: dict[str, object] = {
         "agent_name": one_line(profile.display_name) or profile.name,
         "agent_id": profile.name,
-        "session_key": _session_key(profile.name, home),
+        "session_key": session_key(profile.name, home.account),
         "base_url": one_line(home.base_url).rstrip("/"),
         "auth_token": token,
-        "main_session_key": _session_key(home.main, home),
+        "main_session_key": session_key(home.main, home.account),
         "workspace_root": home.workspace_root,
         "skills": tuple(
             SkillLine(one_line(skill.name) or skill.slug, skill.slug, one_line(skill.description)) for skill in skills
@@ -154,8 +154,9 @@ def block(text: str | None) -> str:
     return _CONTROL.sub("", _LINE_END.sub("\n", text)).strip() if text else ""
 
 
-def _session_key(agent: str, home: Home) -> str:
-    return f"agent:{agent}:{home.account}"
+def session_key(agent: str, rest: str) -> str:
+    """Return the key of a session of an agent; only a key of this form reaches it (measured on 2026.9.6)."""
+    return f"agent:{agent}:{rest}"
 
 
 def _user(person: PersonRow | None) -> dict[str, str]:

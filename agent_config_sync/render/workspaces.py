@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 
 from agent_config_sync.errors import RenderError
 from agent_config_sync.model.names import is_agent_id
@@ -21,7 +22,7 @@ from agent_config_sync.model.workspace import (
     role_of,
 )
 from agent_config_sync.publish.workspace import FileContent, WorkspaceContent
-from agent_config_sync.render.context import Home, context_of
+from agent_config_sync.render.context import AgentContext, Home, context_of
 from agent_config_sync.render.entry import Lodging
 from agent_config_sync.render.skill import SkillFile, render_skill
 from agent_config_sync.render.template_set import TemplateSet
@@ -50,7 +51,7 @@ class Workspaces:
     again, and its workspace is the same object too."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[tuple[object, ...], AgentWorkspace]] = {}
+        self._kept: dict[str, tuple[_MadeOf, AgentWorkspace]] = {}
         self._skills: dict[str, tuple[SkillRow, SkillFile | RenderError | None]] = {}
 
     def render(
@@ -63,7 +64,7 @@ class Workspaces:
         tokens: Mapping[str, str],
     ) -> tuple[AgentWorkspace, ...]:
         """Return the workspaces of these agents, in their order. tokens: by agent."""
-        kept: dict[str, tuple[tuple[object, ...], AgentWorkspace]] = {}
+        kept: dict[str, tuple[_MadeOf, AgentWorkspace]] = {}
         for agent, profile in zip(agents, rows.profiles, strict=True):
             name = agent.name
             if name in kept or not is_agent_id(name):
@@ -76,16 +77,24 @@ class Workspaces:
             person = rows.people.get(person_id) if person_id is not None else None
             role = role_of(profile, on_board=board is not None, is_default=name == home.main)
             token = tokens.get(name, "")
-            made_of = (profile, board, person, home, templates, role, token, *skills)
+            made_of = _MadeOf(profile, role, board, person, skills, self._skill_files(skills), home, token, templates)
             before = self._kept.get(name)
-            if before is not None and _same(before[0], made_of):
+            if before is not None and made_of.same_as(before[0]):
                 kept[name] = before
                 continue
-            skill_files = self._skill_files(skills)
-            context = _Surroundings(role, board, person, home, token)
-            kept[name] = (made_of, _rendered(profile, context, skills, skill_files, templates))
+            kept[name] = (made_of, _rendered(made_of))
         self._kept = kept
         return tuple([workspace for _, workspace in kept.values()])
+
+    def context(self, agent: str) -> AgentContext | None:
+        """Return the variables of an agent that was rendered, or could not be; None for one that nobody has."""
+        kept = self._kept.get(agent)
+        return kept[0].context() if kept is not None else None
+
+    def place(self, agent: str) -> tuple[Role, str | None]:
+        """Return the role of an agent that was rendered, and its board."""
+        made_of = self._kept[agent][0]
+        return made_of.role, made_of.board.id if made_of.board is not None else None
 
     def _skill_files(self, skills: Sequence[SkillRow]) -> tuple[SkillFile | RenderError | None, ...]:
         """Return what becomes of each skill; agents share it."""
@@ -96,43 +105,60 @@ class Workspaces:
         return tuple(self._skills[skill.slug][1] for skill in skills)
 
 
-@dataclass(frozen=True, slots=True)
-class _Surroundings:
-    """What an agent finds around itself."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _MadeOf:
+    """All that one workspace is made of. files: what became of each of the skills."""
 
+    profile: ProfileRow
     role: Role
     board: BoardRow | None
     person: PersonRow | None
+    skills: tuple[SkillRow, ...]
+    files: tuple[SkillFile | RenderError | None, ...]
     home: Home
     token: str
+    templates: TemplateSet
 
-
-def _rendered(
-    profile: ProfileRow,
-    around: _Surroundings,
-    skills: Sequence[SkillRow],
-    skill_files: Sequence[SkillFile | RenderError | None],
-    templates: TemplateSet,
-) -> AgentWorkspace:
-    name = profile.name
-    warnings = [
-        f"agent {name}: {made}; the skill was left out" for made in skill_files if isinstance(made, RenderError)
-    ]
-    taken = [skill for skill, made in zip(skills, skill_files, strict=True) if not isinstance(made, RenderError)]
-    files = [made for made in skill_files if isinstance(made, SkillFile)]
-    try:
-        context = context_of(
-            profile,
-            around.role,
-            board=around.board,
-            person=around.person,
-            skills=taken,
-            home=around.home,
-            token=around.token,
+    def same_as(self, other: _MadeOf) -> bool:
+        """Compare rows by identity, for an unchanged one is the same object, and texts by value."""
+        return (
+            self.profile is other.profile
+            and self.board is other.board
+            and self.person is other.person
+            and self.templates is other.templates
+            and self.role == other.role
+            and self.token == other.token
+            and self.home == other.home
+            and len(self.skills) == len(other.skills)
+            and all(map(is_, self.skills, other.skills))
         )
-        contents: list[FileContent] = []
+
+    def context(self) -> AgentContext:
+        """Return the variables of the templates. A skill whose file cannot be made is not told of."""
+        taken = [
+            skill for skill, made in zip(self.skills, self.files, strict=True) if not isinstance(made, RenderError)
+        ]
+        return context_of(
+            self.profile,
+            self.role,
+            board=self.board,
+            person=self.person,
+            skills=taken,
+            home=self.home,
+            token=self.token,
+        )
+
+
+def _rendered(made_of: _MadeOf) -> AgentWorkspace:
+    profile, home = made_of.profile, made_of.home
+    name = profile.name
+    broken = [made for made in made_of.files if isinstance(made, RenderError)]
+    warnings = [f"agent {name}: {error}; the skill was left out" for error in broken]
+    contents: list[FileContent] = []
+    try:
+        context = made_of.context()
         for file in FILES:
-            text = render_file(file, profile, around.role, context, templates)
+            text = render_file(file, profile, made_of.role, context, made_of.templates)
             if len(text) > file.limit:
                 warnings.append(
                     f"agent {name}: {file.path} has {len(text):,} characters; a gateway reads {file.limit:,} of them"
@@ -140,11 +166,16 @@ def _rendered(
             contents.append(FileContent.of(file.path, text.encode("utf-8", "replace"), file.owner))
     except RenderError as error:
         return AgentWorkspace(name, None, None, f"agent {name}: {error}", tuple(warnings))
-    contents.extend(FileContent.of(f"skills/{made.slug}/SKILL.md", made.content, "database") for made in files)
-    content = WorkspaceContent(name, around.home.prefix + name, tuple(contents), FOLDERS)
-    exclusive = tuple(made.name for made in files) if profile.skills_exclusive else None
-    lodging = Lodging(profile, around.home.workspace(name), exclusive)
-    return AgentWorkspace(name, lodging, content, None, tuple(warnings))
+    skills = [made for made in made_of.files if isinstance(made, SkillFile)]
+    contents.extend(FileContent.of(f"skills/{made.slug}/SKILL.md", made.content, "database") for made in skills)
+    exclusive = tuple(made.name for made in skills) if profile.skills_exclusive else None
+    return AgentWorkspace(
+        name,
+        Lodging(profile, home.workspace(name), exclusive),
+        WorkspaceContent(name, home.prefix + name, tuple(contents), FOLDERS),
+        None,
+        tuple(warnings),
+    )
 
 
 def _skill_file(skill: SkillRow) -> SkillFile | RenderError | None:
@@ -152,10 +183,3 @@ def _skill_file(skill: SkillRow) -> SkillFile | RenderError | None:
         return render_skill(skill)
     except RenderError as error:
         return error
-
-
-def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    """Compare rows by identity, for an unchanged one is the same object, and texts by value."""
-    return len(before) == len(now) and all(
-        one is other or (isinstance(one, str | Home) and one == other) for one, other in zip(before, now, strict=True)
-    )

@@ -16,11 +16,12 @@ from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.model.workspace import Role
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifests
-from agent_config_sync.publish.workspace import Outcome, WorkspaceContent, WorkspaceTree
+from agent_config_sync.publish.workspace import Demand, Outcome, WorkspaceContent, WorkspaceTree
 from agent_config_sync.render.agents_json import Housing, default_agent
-from agent_config_sync.render.context import Home
+from agent_config_sync.render.context import AgentContext, Home
 from agent_config_sync.render.template_set import TemplateSet
 from agent_config_sync.render.workspaces import AgentWorkspace, Workspaces
 from agent_config_sync.settings import Settings
@@ -56,7 +57,6 @@ class Furnishing:
         self._folder = TemplateFolder(settings)
         self._own: OwnTemplates | None = None
         self._templates = TemplateSet()
-        self._lodging_of: dict[str, AgentWorkspace] = {}
 
     def furnish(
         self,
@@ -79,7 +79,7 @@ class Furnishing:
             return None
         made, trouble = self.render(snapshot, site, tokens)
         contents = [each.content for each in made if each.content is not None]
-        outcomes = self._publish(contents, look=look) if write else self.tree.preview(contents)
+        outcomes = self.publish(contents, look=look) if write else self.tree.preview(contents)
         failed = {each.agent for each in made if each.content is None} | {
             outcome.agent for outcome in outcomes if outcome.error is not None
         }
@@ -119,11 +119,29 @@ class Furnishing:
         )
         return made, None
 
-    def _publish(self, contents: Sequence[WorkspaceContent], *, look: bool) -> tuple[Outcome, ...]:
+    def context(self, agent: str) -> AgentContext | None:
+        """Return the variables of an agent that was rendered last, None for one that nobody has."""
+        return self._workspaces.context(agent)
+
+    def place(self, agent: str) -> tuple[Role, str | None]:
+        """Return the role of an agent that was rendered last, and its board."""
+        return self._workspaces.place(agent)
+
+    def folder(self, agent: str) -> str:
+        """Return the name of an agent's folder below the root."""
+        return ("" if self._settings.workspace_folder == "name" else "workspace-") + agent
+
+    def publish(
+        self, contents: Sequence[WorkspaceContent], *, look: bool, demand: Demand | None = None
+    ) -> tuple[Outcome, ...]:
+        """Write what these workspaces lack.
+
+        Raises: StoppedError, PublishError.
+        """
         if self._state.remembered.furnished != self._me:
             self.tree.forget()
             look = True
-        outcomes = self.tree.publish(contents, look=look)
+        outcomes = self.tree.publish(contents, look=look, demand=demand)
         if any(outcome.changes for outcome in outcomes):
             self._state.save(furnished=self._me)
         return outcomes
@@ -139,7 +157,7 @@ class Furnishing:
             workspace_root=(seen or str(self.tree.root)).rstrip("/"),
             base_url=(said.base_url if said is not None else None) or served,
             main=_main_agent(snapshot.agents, site) or "",
-            prefix="" if settings.workspace_folder == "name" else "workspace-",
+            prefix=self.folder(""),
         )
 
 

@@ -17,6 +17,7 @@ from agent_config_sync.gateway.rules import check_size
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
 from agent_config_sync.history import History
 from agent_config_sync.model.published import PublishedSet
+from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.output import OnDisk, Output, content_hash
@@ -116,7 +117,8 @@ class Pipeline:
             )
         housing = furnished.housing if furnished is not None else None
         rendered = self._agents_json.render(snapshot, neighbour.site, housing)
-        check_size(rendered.content)
+        if neighbour.site.beside is None:
+            check_size(rendered.content)
         if rendered.entries == 0 and not self._may_be_empty(snapshot) and before is not None and _has_agents(before):
             raise RefusedError(
                 "the database shows no agent at all, so the last good roster stays: check the account and the rights "
@@ -142,6 +144,13 @@ class Pipeline:
             before=before,
             workspaces=furnished.outcomes if furnished is not None else (),
         )
+
+    def site(self) -> Site:
+        """Return what is known beside the rows.
+
+        Raises: RefusedError.
+        """
+        return self._look_around().site
 
     def publish(self, prepared: Prepared) -> None:
         """Make it the file, durably; it is owed to the gateway from before the rename on.

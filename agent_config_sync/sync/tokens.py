@@ -27,6 +27,13 @@ class AgentTokens:
         self._sound: tuple[object, ...] = ()
         """What was looked at when all agents had their tokens."""
 
+    def known(self) -> Mapping[str, str]:
+        """Return the tokens that are there, by agent; blocking.
+
+        Raises: PublishError.
+        """
+        return self._store.look()
+
     async def issue(self, link: Link, snapshot: Snapshot, *, anew: Collection[str] = ()) -> Mapping[str, str]:
         """Return the tokens by agent; one that the database does not take is left out.
 

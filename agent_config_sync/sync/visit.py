@@ -14,6 +14,7 @@ from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.session import Session
 from agent_config_sync.sync.standing import Standing
+from agent_config_sync.sync.tokens import AgentTokens
 from agent_config_sync.sync.worker import in_worker
 
 
@@ -29,6 +30,7 @@ class Visit:
         payment: Payment,
         standing: Standing,
         events: Events,
+        tokens: AgentTokens | None = None,
     ) -> None:
         self._session = session
         self._passes = passes
@@ -36,6 +38,7 @@ class Visit:
         self._payment = payment
         self._standing = standing
         self._events = events
+        self._tokens = tokens
 
     @property
     def holds(self) -> bool:
@@ -93,7 +96,8 @@ class Visit:
                 snapshot = await reader.read(DEFAULTS)
             else:
                 snapshot = await reader.read_as_if(statements, DEFAULTS)
-            prepared = await in_worker(self._pipeline.prepare, snapshot)
+            tokens = await in_worker(self._tokens.known) if self._tokens is not None else {}
+            prepared = await in_worker(self._pipeline.prepare, snapshot, tokens)
         finally:
             await self._session.close()
         hold = self._standing.hold

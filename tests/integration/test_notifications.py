@@ -148,7 +148,7 @@ async def test_a_change_of_what_workspaces_are_made_of_notifies(
     await operator.execute("INSERT INTO gateways (name) VALUES ('here')")
     await heard()
     await operator.execute(statement)
-    assert await heard() == [{"source": source, "key": key, "operation": statement.split()[0]}]
+    assert await heard() == [{"source": source, "key": key, "operation": statement.split(maxsplit=1)[0]}]
 
 
 @pytest.mark.parametrize("table", ["people", "boards", "skills", "agent_skills", "model_aliases"])
