@@ -114,7 +114,9 @@ def _from_file(path: str) -> dict[str, object]:
 
 def _readable(error: ValidationError, merged: Mapping[str, object], command_line: Mapping[str, object]) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    if not first["loc"]:  # about more than one setting
+        return str(first["ctx"]["error"])
+    name = ".".join(str(part) for part in first["loc"])
     name = _setting_name(name) if not unknown_keys([name]) else name
     names = (f"{ENVIRONMENT_PREFIX}{name.upper()}", FURTHER_NAMES.get(name, ""))
     variable = next((each for each in names if os.environ.get(each)), None)

@@ -43,6 +43,16 @@ def by_id(section: Mapping[str, Any]) -> Mapping[str, Any]:
     return entries
 
 
+def agents_in(content: bytes) -> Mapping[str, Mapping[str, Any]]:
+    """Return the agents of a file of ours by id, in whichever form and layout they stand; none in what is no JSON."""
+    try:
+        document = as_object(orjson.loads(content))
+    except orjson.JSONDecodeError:
+        return {}
+    section = as_object(document["agents"]) if "agents" in document else document
+    return {name: as_object(body) for name, body in by_id(section).items()}
+
+
 def as_object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 

@@ -118,7 +118,7 @@ class SnapshotReader:
             if workspaces is None:
                 return None
         aliases: Mapping[str, str] | None = None
-        if self._has_workspaces and any(row.names_alias for row in rows):
+        if self._has_workspaces and (any(row.names_alias for row in rows) or _wakes_by_alias(workspaces)):
             records = await connection.fetch(query("model_aliases"))
             aliases = {record["alias"]: record["model"] for record in records}
         excluded = not rows and bool(await connection.fetchval(query("agents_visible"), self._account))
@@ -170,6 +170,12 @@ class SnapshotReader:
                 f"table {lost} was there and is missing now in {self._link.server.name}: "
                 "restore it, or run agent-config-sync migrate --repair"
             )
+
+
+def _wakes_by_alias(workspaces: WorkspaceRows | None) -> bool:
+    """Return whether the model of a heartbeat is named without its provider."""
+    profiles = workspaces.profiles if workspaces is not None else ()
+    return any("/" not in profile.heartbeat_model for profile in profiles if profile.heartbeat_model)
 
 
 def _not_found(elsewhere: Sequence[Elsewhere], where: str) -> SchemaError:

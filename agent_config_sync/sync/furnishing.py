@@ -9,9 +9,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from agent_config_sync.errors import SettingsError
+from agent_config_sync.gateway.section import agents_in
 from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
@@ -99,7 +98,7 @@ class Furnishing:
                 for path in outcome.foreign
             )
         lodgings = {each.agent: each.lodging for each in made if each.lodging is not None and each.agent not in failed}
-        housing = Housing(lodgings, frozenset(failed), _entries_in(standing) if failed else {})
+        housing = Housing(lodgings, frozenset(failed), agents_in(standing or b"{}") if failed else {})
         return Furnished(housing, outcomes, tuple(of_rows), tuple(around))
 
     def render(
@@ -164,21 +163,3 @@ class Furnishing:
 def _main_agent(agents: Sequence[AgentRow], site: Site) -> str | None:
     rows = sorted([row for row in agents if is_agent_id(row.name)], key=lambda row: row.name)
     return default_agent(rows, site, [])
-
-
-def _entries_in(content: bytes | None) -> dict[str, dict[str, object]]:
-    """Return the agents of a file of ours, by id, without what the roster adds to them."""
-    try:
-        document = orjson.loads(content or b"{}")
-    except orjson.JSONDecodeError:
-        return {}
-    section = document.get("agents", document) if isinstance(document, dict) else {}
-    if not isinstance(section, dict):
-        return {}
-    entries = section.get("entries")
-    found = dict(entries) if isinstance(entries, dict) else {}
-    roster = section.get("list")
-    for agent in roster if isinstance(roster, list) else ():
-        if isinstance(agent, dict) and isinstance(agent.get("id"), str):
-            found[agent["id"]] = {key: value for key, value in agent.items() if key not in ("id", "default")}
-    return {name: body for name, body in found.items() if isinstance(body, dict)}

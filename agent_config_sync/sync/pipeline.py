@@ -14,11 +14,14 @@ from agent_config_sync.events import Events, NotKept, Renaming
 from agent_config_sync.gateway.layout_watch import KEEP_ALL_AWAY, look_at_layout
 from agent_config_sync.gateway.reload import Deferred, Told, ready, tell
 from agent_config_sync.gateway.rules import check_size
+from agent_config_sync.gateway.section import agents_in
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
 from agent_config_sync.history import History
 from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.output import OnDisk, Output, content_hash
 from agent_config_sync.publish.workspace import Outcome
@@ -119,7 +122,9 @@ class Pipeline:
         rendered = self._agents_json.render(snapshot, neighbour.site, housing)
         if neighbour.site.beside is None:
             check_size(rendered.content)
-        if rendered.entries == 0 and not self._may_be_empty(snapshot) and before is not None and _has_agents(before):
+        not_of_rows = neighbour.site.base_agents if neighbour.site.beside is not None else frozenset()
+        full = before is not None and _has_agents(before, beside=not_of_rows)
+        if rendered.entries == 0 and full and not self._may_be_empty(snapshot):
             raise RefusedError(
                 "the database shows no agent at all, so the last good roster stays: check the account and the rights "
                 "of this login; to empty the roster on purpose set agents.status, or allow_empty"
@@ -157,6 +162,11 @@ class Pipeline:
 
         Raises: PublishError, StoppedError; the old file stands.
         """
+        before = prepared.before
+        if self._settings.config_file == "managed" and before is not None and not self.history.sets():
+            # Somebody had one of its own after all; a gateway makes one when it starts without any.
+            kept = self.output.path.with_name(f"{self.output.path.name}.before")
+            atomic.replace(kept, before.content, gate=self._gate, like=Ownership.of(self.output.path))
         self.state.before_publish(prepared.content_hash)
         self.output.replace(
             prepared.content,
@@ -306,11 +316,9 @@ def _is_json(before: OnDisk) -> bool:
     return True
 
 
-def _has_agents(before: OnDisk) -> bool:
-    """Return whether the file on disk holds a roster with an agent in it; an unreadable one counts as empty."""
-    try:
-        document = orjson.loads(before.content)
-    except orjson.JSONDecodeError:
-        return False
-    section = document.get("agents", document) if isinstance(document, dict) else {}
-    return isinstance(section, dict) and bool(section.get("list") or section.get("entries"))
+def _has_agents(before: OnDisk, *, beside: frozenset[str]) -> bool:
+    """Return whether the file on disk holds a roster with an agent in it; an unreadable one counts as empty.
+
+    beside: agents that are not of the database.
+    """
+    return bool(agents_in(before.content).keys() - beside)
