@@ -67,6 +67,7 @@ async def test_the_file_is_the_one_of_the_snapshot(
 
 
 async def test_a_change_of_the_base_file_counts(start: Start, operator: Operator, folder: Path) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead')")
     running = await start(wait=Reported, **places(folder))
     (folder / "openclaw.base.json5").write_text("{gateway: {port: 1}}")
     running.events.forget()

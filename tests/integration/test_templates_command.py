@@ -32,7 +32,7 @@ async def test_one_file_is_printed_as_it_would_be_written(tmp_path: Path) -> Non
     ("words", "said"),
     [
         (("--sample", "boss"), "--sample takes main, lead, worker"),
-        (("GONE.md", "--sample", "main"), "no workspace has a file GONE.md: one of AGENTS.md, SOUL.md, "),
+        (("GONE.md", "--sample", "main"), "this workspace has no file GONE.md: one of AGENTS.md, SOUL.md, "),
         (("--sample", "main", "--folder", "/gone"), "templates_dir /gone cannot be read (No such file or directory)"),
     ],
 )
