@@ -78,9 +78,10 @@ chaos: $(VENV)/wheel $(VENV)/test  ## Take 10,000 random steps of operators, fau
 soak: $(VENV)/wheel $(VENV)/test  ## Change and break things for 10 minutes and see memory and descriptors stay (MINUTES=)
 	@PYTHONPATH=tests $(BIN)/python benchmarks/soak.py $(MINUTES:%=--minutes %)
 
-bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, and to applied, each against a bare floor
+bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, to applied, and workspaces, each against a bare floor
 	@$(BIN)/python benchmarks/commit_to_file.py $(ARGS)
 	@$(MAKE) --no-print-directory bench-applied ARGS=
+	@$(BIN)/python benchmarks/workspaces.py
 
 bench-applied: $(VENV)/wheel $(VENV)/test  ## Measure commit to applied against a bare mv, on a real gateway
 	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
@@ -93,8 +94,9 @@ bench-idle: $(VENV)/wheel  ## Measure processor and memory while nothing happens
 bench-outages: $(VENV)/wheel $(VENV)/test  ## Measure how soon a silent link is found, and an outage is over
 	@PYTHONPATH=tests $(BIN)/python benchmarks/outages.py $(ARGS)
 
-docs: $(VENV)/wheel  ## Generate docs/configuration.md and openclaw.plugin.json from the settings
+docs: $(VENV)/wheel  ## Generate docs/configuration.md, docs/templates.md and openclaw.plugin.json from the code
 	@$(BIN)/python -m agent_config_sync.cli.reference > docs/configuration.md
+	@$(BIN)/python -m agent_config_sync.cli.template_reference > docs/templates.md
 	@$(BIN)/python -m agent_config_sync.cli.manifest > openclaw.plugin.json
 
 lock:  ## Pin anew what is installed here: the newest versions that pyproject.toml allows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 import asyncpg
 
@@ -25,6 +26,9 @@ TABLES = ("people", "boards", "skills", "agent_skills", "model_aliases", "agent_
 
 MIGRATION = "0004_workspaces"
 
+R = TypeVar("R")
+V = TypeVar("V")
+
 
 class WorkspaceReader:
     """Keeps what it read, as the reader of agents does; unchanged rows are the same objects in the next snapshot."""
@@ -40,7 +44,10 @@ class WorkspaceReader:
         self._assignments = RowMemory("agent_skills_by_version", lambda record: AssignmentRow(**_members(record)))
         self._gateways = RowMemory("gateways_by_version", lambda record: GatewayRow(**_members(record)))
         self._tokens = RowMemory("agent_tokens_by_version", lambda record: TokenRow(**_members(record)))
-        self._assigned: tuple[tuple[AssignmentRow, ...], Mapping[str, tuple[str, ...]]] = ((), {})
+        self._people_by_id = _Made[PersonRow, Mapping[str, PersonRow]](lambda rows: {row.id: row for row in rows})
+        self._boards_by_id = _Made[BoardRow, Mapping[str, BoardRow]](lambda rows: {row.id: row for row in rows})
+        self._skills_by_slug = _Made[SkillRow, Mapping[str, SkillRow]](lambda rows: {row.slug: row for row in rows})
+        self._assigned = _Made(_in_order)
 
     async def read(self, connection: asyncpg.Connection, agent_versions: bytes | None) -> WorkspaceRows | None:
         """Return the rows of this instant. agent_versions: those of the agents in scope.
@@ -66,22 +73,35 @@ class WorkspaceReader:
         tokens = await self._tokens.take(connection, found["agent_tokens"])
         return WorkspaceRows(
             profiles=profiles,
-            boards={board.id: board for board in boards},
-            people={person.id: person for person in people},
-            skills={skill.slug: skill for skill in skills},
-            assigned=self._assigned_of(assignments),
+            boards=self._boards_by_id.of(boards),
+            people=self._people_by_id.of(people),
+            skills=self._skills_by_slug.of(skills),
+            assigned=self._assigned.of(assignments),
             gateway=gateways[0] if gateways else None,
             tokens=tokens,
         )
 
-    def _assigned_of(self, rows: tuple[AssignmentRow, ...]) -> Mapping[str, tuple[str, ...]]:
-        """Return the slugs of each agent in their order."""
-        if rows is not self._assigned[0]:
-            ordered: defaultdict[str, list[str]] = defaultdict(list)
-            for row in sorted(rows, key=lambda row: (row.position, row.skill)):
-                ordered[row.agent].append(row.skill)
-            self._assigned = (rows, {agent: tuple(slugs) for agent, slugs in ordered.items()})
-        return self._assigned[1]
+
+class _Made(Generic[R, V]):
+    """Something that is made of the rows of one table, the same object while they are the same."""
+
+    def __init__(self, make: Callable[[tuple[R, ...]], V]) -> None:
+        self._make = make
+        self._rows: tuple[R, ...] = ()
+        self._value = make(())
+
+    def of(self, rows: tuple[R, ...]) -> V:
+        if rows is not self._rows:
+            self._rows, self._value = rows, self._make(rows)
+        return self._value
+
+
+def _in_order(rows: tuple[AssignmentRow, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Return the slugs of each agent in their order."""
+    ordered: defaultdict[str, list[str]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.position, row.skill)):
+        ordered[row.agent].append(row.skill)
+    return {agent: tuple(slugs) for agent, slugs in ordered.items()}
 
 
 def _members(record: asyncpg.Record) -> dict[str, object]:

@@ -86,11 +86,11 @@ class AgentContext(BaseModel):
 
     def variables(self) -> dict[str, object]:
         """Return them by name."""
-        return dict(self)
+        return dict(self.__dict__)
 
     def without_secret(self) -> dict[str, object]:
         """Return what an agent's own templates see."""
-        return {name: value for name, value in self if name != SECRET}
+        return {name: value for name, value in self.__dict__.items() if name != SECRET}
 
 
 class BoardContext(AgentContext):

@@ -52,6 +52,8 @@ class Workspaces:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[_MadeOf, AgentWorkspace]] = {}
+        self._around: tuple[object, ...] = ()
+        """What the agents have in common; while it is the same, only a new profile is news."""
         self._skills: dict[str, tuple[SkillRow, SkillFile | RenderError | None]] = {}
 
     def render(
@@ -65,9 +67,16 @@ class Workspaces:
     ) -> tuple[AgentWorkspace, ...]:
         """Return the workspaces of these agents, in their order. tokens: by agent."""
         kept: dict[str, tuple[_MadeOf, AgentWorkspace]] = {}
+        around = (home, rows.boards, rows.people, rows.skills, rows.assigned, rows.gateway, templates, tokens)
+        settled = len(self._around) == len(around) and all(map(is_, self._around, around))
+        self._around = around
         for agent, profile in zip(agents, rows.profiles, strict=True):
             name = agent.name
             if name in kept or not is_agent_id(name):
+                continue
+            before = self._kept.get(name)
+            if settled and before is not None and before[0].profile is profile:
+                kept[name] = before
                 continue
             skills = tuple([rows.skills[slug] for slug in rows.assigned.get(name, ()) if slug in rows.skills])
             board = rows.boards.get(profile.board_id) if profile.board_id is not None else None
@@ -78,7 +87,6 @@ class Workspaces:
             role = role_of(profile, on_board=board is not None, is_default=name == home.main)
             token = tokens.get(name, "")
             made_of = _MadeOf(profile, role, board, person, skills, self._skill_files(skills), home, token, templates)
-            before = self._kept.get(name)
             if before is not None and made_of.same_as(before[0]):
                 kept[name] = before
                 continue

@@ -56,6 +56,8 @@ class Furnishing:
         self._folder = TemplateFolder(settings)
         self._own: OwnTemplates | None = None
         self._templates = TemplateSet()
+        self._home: Home | None = None
+        """The same object while nothing changed, as everything is that workspaces are made of."""
 
     def furnish(
         self,
@@ -112,7 +114,7 @@ class Furnishing:
             return (), f"{error}; every workspace stays as it is"
         if own is not self._own:
             self._own, self._templates = own, TemplateSet(own.templates, literal=own.literal)
-        home = self._home(snapshot, site)
+        home = self._home_of(snapshot, site)
         made = self._workspaces.render(
             snapshot.agents, snapshot.workspaces, home=home, templates=self._templates, tokens=tokens
         )
@@ -145,19 +147,22 @@ class Furnishing:
             self._state.save(furnished=self._me)
         return outcomes
 
-    def _home(self, snapshot: Snapshot, site: Site) -> Home:
+    def _home_of(self, snapshot: Snapshot, site: Site) -> Home:
         assert snapshot.workspaces is not None
         settings, said = self._settings, snapshot.workspaces.gateway
         seen = settings.gateway_workspace_root or (said.workspace_root if said is not None else None)
         address = settings.health_address
         served = f"http://{address[0]}:{address[1]}" if address is not None else ""
-        return Home(
+        home = Home(
             account=settings.account,
             workspace_root=(seen or str(self.tree.root)).rstrip("/"),
             base_url=(said.base_url if said is not None else None) or served,
             main=_main_agent(snapshot.agents, site) or "",
             prefix=self.folder(""),
         )
+        if home != self._home:
+            self._home = home
+        return self._home
 
 
 def _main_agent(agents: Sequence[AgentRow], site: Site) -> str | None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.builders import REPOSITORY
 
+from agent_config_sync.cli.template_reference import page
 from agent_config_sync.model.workspace import BoardRow, PersonRow, ProfileRow, Role, SkillRow, role_of
 from agent_config_sync.render.context import AgentContext, BoardContext, Home, block, context_of, one_line
 
@@ -179,3 +181,7 @@ def test_no_text_of_one_line_can_begin_another(text: str) -> None:
 @given(st.text())
 def test_a_block_ends_its_lines_in_one_way(text: str) -> None:
     assert block(text).splitlines() == (block(text).split("\n") if block(text) else [])
+
+
+def test_the_page_of_the_templates_is_the_one_that_the_code_makes() -> None:
+    assert (REPOSITORY / "docs" / "templates.md").read_text(encoding="utf-8") == page()
