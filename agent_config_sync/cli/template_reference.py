@@ -19,32 +19,34 @@ _OWNERS: dict[Owner, str] = {
 
 _HEAD = """# Workspaces and their templates
 
-Every active agent has a folder of Markdown files, made of its rows in the pass that writes `agents.json`. A row changes;
-a second later the agent reads something else. Nothing is restarted: a gateway reads these files anew for each turn
-(2026.3.13: for each new session).
+Every active agent has a folder of Markdown files, made of its rows in the pass that writes `agents.json`. A row
+changes; a second later the agent reads something else. Nothing is restarted: a gateway reads these files anew for
+each turn (2026.3.13: for each new session).
 
 ```sql
 UPDATE agents SET soul_content = 'You are the reviewer. Nothing merges without a test.' WHERE name = 'coder';
-INSERT INTO skills (slug, name, description, content) VALUES ('labels', 'Labels', 'Prints labels.', 'Run `label ORDER`.');
+INSERT INTO skills (slug, name, description, content)
+VALUES ('labels', 'Labels', 'Prints labels.', 'Run `label ORDER`.');
 INSERT INTO agent_skills (agent, skill) VALUES ('coder', 'labels');
 ```
 
 It begins when there is a place for them: set `workspace_root` (`OPENCLAW_WORKSPACE_ROOT`), or `profile_sync` for the
-default place; [configuration.md](configuration.md) has both. `OPENCLAW_PROFILE_SYNC=false` ends it and leaves the files.
+default place; [configuration.md](configuration.md) has both. `OPENCLAW_PROFILE_SYNC=false` ends it and leaves the
+files.
 
 ## Where they are
 
-`<workspace_root>/<name>`, or `workspace-<name>` with `workspace_folder`. Where the gateway runs in another container and
-sees the folder under another name, `gateway_workspace_root` says which, or `gateways.workspace_root` in the database.
-Files are 0600 and folders 0700, of the owner of the root. Symbolic links are not followed below it.
+`<workspace_root>/<name>`, or `workspace-<name>` with `workspace_folder`. Where the gateway runs in another container
+and sees the folder under another name, `gateway_workspace_root` says which, or `gateways.workspace_root` in the
+database. Files are 0600 and folders 0700, of the owner of the root. Symbolic links are not followed below it.
 """
 
 _ROLES = """
 A file has one template, or one for each role. The **main** agent is the default agent without a board; a **lead** has
 `is_board_lead`; every other one is a **worker**, also without a board, and then reads of none. `memory/` and
-`deliverables/` are there from the beginning, and `skills/<slug>/SKILL.md` for each assigned and enabled skill that has
-content. Newer gateways put AGENTS, SOUL, IDENTITY, USER, MEMORY and BOOTSTRAP into the prompt, and earlier ones TOOLS and
-HEARTBEAT too; so skills stand in AGENTS.md as well as in TOOLS.md.
+`deliverables/` are there from the beginning, and `skills/<slug>/SKILL.md` for each assigned and enabled skill that
+has content. Newer gateways put AGENTS, SOUL, IDENTITY, USER, MEMORY and BOOTSTRAP into the prompt, and earlier ones
+TOOLS and HEARTBEAT too; so skills stand in AGENTS.md as well as in TOOLS.md.
 
 A limit is what a gateway reads of a file; `templates lint`, and a warning of the pass, say when a file is longer.
 
@@ -52,26 +54,26 @@ A limit is what a gateway reads of a file; `templates lint`, and a warning of th
 
 - **Of the database**: rendered, and put right at the next resync if somebody changed it.
 - **Of the agent**: written if it is missing, and then left alone. `templates sync --overwrite` writes it again.
-- **BOOTSTRAP.md** is written once. That is recorded before it is written, so no crash writes it twice; a workspace that
-  stood before ours counts as bootstrapped. `templates sync --force-bootstrap` writes it once more.
-- **A skill** that is taken away goes with its folder, if the file still is the one that we wrote. A skill that the agent
-  installed itself is never overwritten: the pass warns.
+- **BOOTSTRAP.md** is written once. That is recorded before it is written, so no crash writes it twice; a workspace
+  that stood before ours counts as bootstrapped. `templates sync --force-bootstrap` writes it once more.
+- **A skill** that is taken away goes with its folder, if the file still is the one that we wrote. A skill that the
+  agent installed itself is never overwritten: the pass warns.
 - **The folder of an agent that is gone** is kept. `templates sync --prune` moves it to `.archive` below the root.
 
-What breaks one agent (a template, a skill, a file in the way) costs that agent only: its last good files and its entry in
-`agents.json` stay, and the warning names the agent, the template, the line and the variable. A new agent joins the
-roster when its workspace stands.
+What breaks one agent (a template, a skill, a file in the way) costs that agent only: its last good files and its
+entry in `agents.json` stay, and the warning names the agent, the template, the line and the variable. A new agent
+joins the roster when its workspace stands.
 
 ## Your own templates
 
-`templates_dir` is a folder of files named like ours (`SOUL.md` or `SOUL.md.j2`); each takes the place of one. A change is
-seen at the next pass. `OPENCLAW_AGENTS_MD_PATH` and `OPENCLAW_HEARTBEAT_MD_PATH` each name a file that is taken as it is,
-for every agent.
+`templates_dir` is a folder of files named like ours (`SOUL.md` or `SOUL.md.j2`); each takes the place of one. A
+change is seen at the next pass. `OPENCLAW_AGENTS_MD_PATH` and `OPENCLAW_HEARTBEAT_MD_PATH` each name a file that is
+taken as it is, for every agent.
 
-They are Jinja templates: a name that is not known stops the rendering of that agent, nothing is escaped, and the newline
-at the end is kept. They run in Jinja's immutable sandbox. Two columns hold a template of one agent: `soul_template` and
-`identity_template`; they do not see `auth_token`. `soul_content` is no template: what stands there is what the agent
-reads. First comes `soul_template`, then `soul_content`, then your own `SOUL.md`, then
+They are Jinja templates: a name that is not known stops the rendering of that agent, nothing is escaped, and the
+newline at the end is kept. They run in Jinja's immutable sandbox. Two columns hold a template of one agent:
+`soul_template` and `identity_template`; they do not see `auth_token`. `soul_content` is no template: what stands
+there is what the agent reads. First comes `soul_template`, then `soul_content`, then your own `SOUL.md`, then
 `generate_default_soul(name, role)` of the database.
 
     agent-config-sync templates render coder SOUL.md        # what the database makes of it
@@ -82,18 +84,19 @@ reads. First comes `soul_template`, then `soul_content`, then your own `SOUL.md`
 
 ## Tokens
 
-Each agent has a token of its own, `AUTH_TOKEN` in its TOOLS.md. The database has its SHA-256 only (`agent_tokens`, which
-wakes nobody); the token itself is in the workspace and in one 0600 file of `state_dir`. A new one is written before the
-old one is revoked, so that no crash locks an agent out. `templates sync --rotate-tokens` gives new ones.
+Each agent has a token of its own, `AUTH_TOKEN` in its TOOLS.md. The database has its SHA-256 only (`agent_tokens`,
+which wakes nobody); the token itself is in the workspace and in one 0600 file of `state_dir`. A new one is written
+before the old one is revoked, so that no crash locks an agent out. `templates sync --rotate-tokens` gives new ones.
 
 ## On demand
 
     agent-config-sync templates sync --gateway-id here [--board-id ID] [--no-include-main] [--reset-sessions]
         [--rotate-tokens] [--force-bootstrap] [--overwrite] [--prune] [--dry-run] [--json]
 
-`--gateway-id` is the id or the name of this gateway in the table `gateways`: files are written on the machine that has
-them. It says for each agent what became of it, and ends with 1 if one of them failed. `--reset-sessions` begins the
-agent's own session and its main one anew, over the gateway's WebSocket (2026.5.12 and later), and needs its token.
+`--gateway-id` is the id or the name of this gateway in the table `gateways`: files are written on the machine that
+has them. It says for each agent what became of it, and ends with 1 if one of them failed. `--reset-sessions` begins
+the agent's own session and its main one anew, over the gateway's WebSocket (2026.5.12 and later), and needs its
+token.
 
 ## Variables
 
