@@ -11,7 +11,7 @@ from agent_config_sync.gateway.catalog import KnownModels
 from agent_config_sync.model.names import is_agent_id, is_model_ref
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.snapshot import Snapshot
-from agent_config_sync.render.entry import shown
+from agent_config_sync.render.values import shown
 
 _SEEN_ELSEWHERE = (
     "no row has is_default",

@@ -16,7 +16,8 @@ from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.render.defaults import DEFAULTS
-from agent_config_sync.render.entry import Entry, Frame, render_entry, shown
+from agent_config_sync.render.entry import Entry, Frame, render_entry
+from agent_config_sync.render.values import shown
 
 _OUTSIDE_SETTINGS = frozenset({"id", "default", "model", "thinkingDefault"})
 _COLUMNS = {

@@ -17,17 +17,10 @@ from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.render.defaults import DEFAULTS, choose_defaults
-from agent_config_sync.render.entry import (
-    Entry,
-    Frame,
-    Lodging,
-    entry_of,
-    list_element,
-    normal_directory,
-    render_entry,
-    shown,
-)
+from agent_config_sync.render.entry import Entry, Frame, entry_of, list_element, normal_directory, render_entry
 from agent_config_sync.render.json_text import depth_of, dumps, indented
+from agent_config_sync.render.lodging import Lodging
+from agent_config_sync.render.values import shown
 
 MANAGED = (
     ("modelPolicy", "allow"),

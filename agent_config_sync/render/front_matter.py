@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from agent_config_sync.errors import RenderError
-from agent_config_sync.render.entry import shown
+from agent_config_sync.render.values import shown
 
 LENGTH_LIMIT = 16_384
 """Characters; a gateway has no limit, but real front matter has some hundreds."""

@@ -14,8 +14,8 @@ from agent_config_sync.errors import RenderError
 from agent_config_sync.model.names import RESERVED_KEYS, is_skill_slug
 from agent_config_sync.model.workspace import SkillRow
 from agent_config_sync.render.context import block, one_line
-from agent_config_sync.render.entry import shown
 from agent_config_sync.render.front_matter import FIRST_LINE, FrontMatter, read, split
+from agent_config_sync.render.values import shown
 
 FILE_LIMIT = 256_000
 """Bytes; a gateway leaves a larger file out (2026.7.1 and 2026.9.6, default of `skills.limits.maxSkillFileBytes`)."""

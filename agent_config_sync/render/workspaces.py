@@ -23,7 +23,7 @@ from agent_config_sync.model.workspace import (
 )
 from agent_config_sync.publish.workspace import FileContent, WorkspaceContent
 from agent_config_sync.render.context import AgentContext, Home, context_of
-from agent_config_sync.render.entry import Lodging
+from agent_config_sync.render.lodging import Lodging
 from agent_config_sync.render.skill import SkillFile, render_skill
 from agent_config_sync.render.template_set import TemplateSet
 from agent_config_sync.render.workspace import FILES, render_file

@@ -11,7 +11,7 @@ import pytest
 from unit.builders import OLD, about, agent, rendered, section, site, system
 
 from agent_config_sync.model.site import Layout, Roster
-from agent_config_sync.render.entry import MODEL_ID_LIMIT
+from agent_config_sync.render.model_id import MODEL_ID_LIMIT
 
 ENTRIES_ROOT = """\
 {

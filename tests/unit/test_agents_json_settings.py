@@ -9,7 +9,7 @@ import pytest
 from unit.builders import about, agent, rendered, section, site, snapshot
 
 from agent_config_sync.render.agents_json import AgentsJson, RenderedAgents
-from agent_config_sync.render.entry import SETTINGS_DEPTH
+from agent_config_sync.render.values import DEPTH
 
 
 def merged(settings: object, **columns: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -177,16 +177,16 @@ def test_two_halves_of_a_character_are_one() -> None:
 def test_forty_levels_cost_their_key_with_a_warning() -> None:
     entry, warnings = merged({"params": nested(40), "name": "L"})
     assert entry == {"name": "L"}
-    assert warnings == (f"agent a: settings.params was left out: it is nested deeper than {SETTINGS_DEPTH} levels",)
+    assert warnings == (f"agent a: settings.params was left out: it is nested deeper than {DEPTH} levels",)
 
 
 def test_the_deepest_nesting_that_is_taken_is_rendered() -> None:
-    value = nested(SETTINGS_DEPTH - 1)
+    value = nested(DEPTH - 1)
     assert merged({"params": value}) == ({"params": value}, ())
 
 
 def test_one_level_more_costs_its_key() -> None:
-    assert merged({"params": nested(SETTINGS_DEPTH)})[0] == {}
+    assert merged({"params": nested(DEPTH)})[0] == {}
 
 
 def test_nine_hundred_levels_cost_their_key_and_not_the_process() -> None:
