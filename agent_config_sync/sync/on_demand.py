@@ -137,7 +137,7 @@ class OnDemand:
             await self._tokens.revoke(contact.link, snapshot, tokens, behind)
         warnings = [self._tokens.untold] if self._tokens.untold is not None else []
         if order.reset_sessions and not order.dry_run:
-            warnings += await self._reset([each for each in reports if each.became in ("written", "unchanged")])
+            warnings += await self._begin_anew([each for each in reports if each.became in ("written", "unchanged")])
         reports += await in_worker(self._left_over, [row.name for row in snapshot.agents], order)
         return SyncReport(gateway_id, tuple(reports), tuple(warnings))
 
@@ -187,7 +187,7 @@ class OnDemand:
                 reports.append(AgentReport(agent, "archived", why=f"{why}; {place or 'its folder was gone already'}"))
         return reports
 
-    async def _reset(self, reports: Sequence[AgentReport]) -> list[str]:
+    async def _begin_anew(self, reports: Sequence[AgentReport]) -> list[str]:
         """Begin the sessions of these agents anew; return what stands in the way."""
         settings = self._settings
         address = find_address(settings.config_path, url=settings.gateway_url, token=settings.gateway_token)

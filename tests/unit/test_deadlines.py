@@ -23,7 +23,15 @@ LIBRARIES = ("asyncio", "asyncpg", "starlette", "tenacity", "uvicorn", "websocke
 
 OURS_ALL_THE_SAME = (
     *("Door.open", "_read", "apply_pending", "attempts", "connect", "do", "gateway.process.send", "link.listen"),
-    *("open_connection", "plugin.start", "plugin.stop", "plugin.wait", "reader.read", "self._passes.restore"),
+    *(
+        "open_connection",
+        "plugin.start",
+        "plugin.stop",
+        "contact.reader.read",
+        "plugin.wait",
+        "reader.read",
+        "self._passes.restore",
+    ),
     *("self._plugin.start", "self._report.write", "self._session.close", "self._session.connect", "self.close"),
     "self._workspaces.read",
     "serve",
