@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from gateway.debugger import DebuggerWatch
+from gateway.model_server import ModelServer
 from gateway.openclaw import Installation
 from gateway.oracle import Oracle
 from gateway.scene import Deploy, Deployment, Scene, deployed
@@ -122,6 +123,21 @@ def deploy(
 def shared(deploy: Deploy) -> Deployment:
     """The module's gateway; another one where a module says so."""
     return deploy()
+
+
+@pytest.fixture(scope="module")
+def model_server() -> Iterator[ModelServer]:
+    """A model for the module's gateway, which `model` lets answer."""
+    server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def model(model_server: ModelServer) -> AsyncIterator[ModelServer]:
+    """The module's model, which answers and has not been asked yet."""
+    async with model_server.serving():
+        yield model_server
 
 
 @pytest.fixture

@@ -45,6 +45,9 @@ READY_DEADLINE = 60.0
 EXIT_DEADLINE = 30.0
 """Seconds that a gateway may take to end; about 2."""
 
+TURN_DEADLINE = 120.0
+"""Seconds that an agent may take for one turn; less than one, but the first after a start loads half of the gateway."""
+
 COMMAND_DEADLINE = 150.0
 """Seconds for one of its commands; on 2026.5.12 those of plugins take half a minute of processor."""
 
@@ -211,6 +214,14 @@ class Rpc:
             answer["valid"],
             answer.get("appliedConfigHash"),
             answer.get("configRevisionHash"),
+        )
+
+    async def skills_of(self, agent: str) -> frozenset[str]:
+        """Return the names of the skills that an agent may use now, by the gateway's own word: before 2026.7.1 it does
+        not heed the agent's `skills` here, although it does in the prompt."""
+        skills = (await self.ask("skills.status", agentId=agent))["skills"]
+        return frozenset(
+            skill["name"] for skill in skills if skill["eligible"] and not skill.get("blockedByAgentFilter", False)
         )
 
 
@@ -421,6 +432,26 @@ class OpenClaw:
         """Return the Python process behind the door, None while there is none."""
         return next((pid for pid, words in self.alive().items() if words.endswith("run --door")), None)
 
+    # Its agents ------------------------------------------------------------------------------------------------------
+
+    async def ask(self, agent: str, text: str, session: str) -> str:
+        """Let an agent take one turn and return what it says; `session` is a name of the caller's own, new or not."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/responses",
+            json.dumps({"model": f"openclaw/{agent}", "input": text}).encode(),
+            {
+                "Authorization": f"Bearer {TOKEN}",
+                "Content-Type": "application/json",
+                "x-openclaw-session-key": f"agent:{agent}:{session}",
+            },
+        )
+        return await asyncio.to_thread(_said, request)
+
+    async def skills_of(self, agent: str) -> frozenset[str]:
+        """Return the names of the skills that an agent may use now."""
+        async with self.rpc() as rpc:
+            return await rpc.skills_of(agent)
+
     # The RPC ---------------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
@@ -448,3 +479,14 @@ class OpenClaw:
             hello = await rpc.ask("connect", **greeting)
             assert hello["type"] == "hello-ok", hello
             yield rpc
+
+
+def _said(request: urllib.request.Request) -> str:
+    """Return the text of an agent's answer (OpenResponses)."""
+    try:
+        with urllib.request.urlopen(request, timeout=TURN_DEADLINE) as answer:
+            output = json.loads(answer.read())["output"]
+    except urllib.error.HTTPError as error:
+        with error:
+            pytest.fail(f"the gateway refused the turn with status {error.code}: {error.read()[:1000]!r}")
+    return "".join(part["text"] for item in output for part in item["content"])

@@ -1,0 +1,161 @@
+"""A scripted model behind the API of OpenAI. It keeps each request, so that a test sees what prompt reaches a model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from gateway.openclaw import OpenClaw
+from harness import DEADLINE
+
+from agent_config_sync.model.site import GatewayVersion
+
+PROVIDER = "fake"
+"""Its name among the gateway's providers."""
+
+ANSWER = "Done."
+"""All that it ever says."""
+
+TOOL_SEARCH_SINCE = GatewayVersion(2026, 5, 12)
+"""The first version that takes `tools.toolSearch`."""
+
+_MODELS = ("scripted-1", "scripted-2")
+_USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One question to the model, as it came: the body of `POST /v1/chat/completions`."""
+
+    body: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The model's name, without its provider."""
+        name: str = self.body["model"]
+        return name
+
+    @property
+    def prompt(self) -> str:
+        """The text of all messages, the system's and everybody else's."""
+        return "\n".join(_text(message.get("content")) for message in self.body["messages"])
+
+    @property
+    def skills(self) -> frozenset[str]:
+        """The names of the skills that the model is told of."""
+        return frozenset(re.findall("<name>(.*?)</name>", self.prompt))
+
+
+def _text(content: str | list[dict[str, Any]] | None) -> str:
+    """Return the text of one message, whole or in parts; one that only calls a tool has none."""
+    if isinstance(content, list):
+        return "\n".join(part.get("text", "") for part in content)
+    return content or ""
+
+
+class ModelServer:
+    """Keeps its port as long as it lives, and answers while it is `serving`; what asks between waits until it does."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._requests: asyncio.Queue[ModelRequest] = asyncio.Queue()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def offer_to(self, gateway: OpenClaw, _: str) -> None:
+        """Make it the model of a gateway that has not started yet, of whose agents one may ask turns: `prepare` of
+        `deployed`."""
+        models = [{"id": name, "name": name, "contextWindow": 128_000, "maxTokens": 4096} for name in _MODELS]
+        provider = {
+            "baseUrl": f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1",
+            "apiKey": "key-of-the-tests",
+            "api": "openai-completions",
+            "models": models,
+        }
+
+        def change(config: dict[str, Any]) -> None:
+            config["models"] = {"mode": "merge", "providers": {PROVIDER: provider}}
+            config["gateway"]["http"] = {"endpoints": {"responses": {"enabled": True}}}
+            if gateway.installation.version >= TOOL_SEARCH_SINCE:  # else 2026.9.6 hides the tools of who asks
+                config["tools"] = {"toolSearch": False}
+
+        gateway.edit_config(change)
+        defaults = {"skipBootstrap": True, "model": {"primary": f"{PROVIDER}/{_MODELS[0]}"}}
+        (gateway.folder / "agents.base.json5").write_bytes(orjson.dumps({"defaults": defaults}))
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Answer, beginning with no request."""
+        self._requests = asyncio.Queue()
+        async with await asyncio.start_server(self._converse, sock=self._socket.dup()):
+            yield
+
+    async def turn_of(self, gateway: OpenClaw, agent: str, session: str) -> ModelRequest:
+        """Let an agent take one turn, and return what it asked the model then."""
+        question = f"What comes after {uuid.uuid4().hex}?"
+        await gateway.ask(agent, question, session)
+        while question not in (request := await self.next_request()).prompt:
+            pass  # asked for by nobody, a heartbeat for one
+        return request
+
+    async def next_request(self) -> ModelRequest:
+        """Return the next request that nobody has had; waits for it if need be."""
+        async with asyncio.timeout(DEADLINE):
+            return await self._requests.get()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request and close, as HTTP/1.1 allows (RFC 9112, section 9.6)."""
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # who asked has gone
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines if line)
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            writer.write(self._answer(first.split()[1], body))
+            await writer.drain()
+        writer.close()
+
+    def _answer(self, path: str, body: bytes) -> bytes:
+        match path:
+            case "/v1/models":
+                return _response({"object": "list", "data": [{"id": name, "object": "model"} for name in _MODELS]})
+            case "/v1/chat/completions":
+                request = ModelRequest(orjson.loads(body))
+                self._requests.put_nowait(request)
+                return _stream(request.model) if request.body.get("stream") else _response(_completion(request.model))
+            case _:
+                return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def _completion(model: str) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
+    return {**_frame(model), "object": "chat.completion", "choices": [choice], "usage": _USAGE}
+
+
+def _stream(model: str) -> bytes:
+    """Return the answer as server-sent events, as one piece and an end."""
+    piece = {"index": 0, "delta": {"role": "assistant", "content": ANSWER}, "finish_reason": None}
+    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    chunks = [
+        {**_frame(model), "object": "chat.completion.chunk", "choices": [piece]},
+        {**_frame(model), "object": "chat.completion.chunk", "choices": [end], "usage": _USAGE},
+    ]
+    events = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks)
+    return _response(events + b"data: [DONE]\n\n", "text/event-stream")
+
+
+def _frame(model: str) -> dict[str, Any]:
+    return {"id": "chatcmpl-scripted", "created": int(time.time()), "model": model}
+
+
+def _response(content: bytes | dict[str, Any], kind: str = "application/json") -> bytes:
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return head.encode() + body
