@@ -10,7 +10,7 @@ SyncError
 │   ├── ReadOnlyError      LISTEN was asked of a hot standby
 │   ├── PoolerError        a transaction-mode pooler stands between us and the server
 │   └── SilentError        notifications no longer arrive
-├── RenderError            a template could not be rendered
+├── RenderError            a template or a skill could not be rendered
 ├── RefusedError           the result would break the gateway's rules; the last good files stay
 ├── PublishError           a file could not be written
 │   └── LockedError        another process holds the output
@@ -64,7 +64,7 @@ class SilentError(DatabaseError):
 
 
 class RenderError(SyncError):
-    """A template could not be rendered."""
+    """A template or a skill could not be rendered; template names it."""
 
     def __init__(self, template: str, line: int | None, what: str) -> None:
         super().__init__(f"{template}{f', line {line}' if line is not None else ''}: {what}")

@@ -79,8 +79,7 @@ class FrontMatter:
 def split(content: str) -> tuple[str, str] | None:
     """Return front matter and what comes after its last fence; None if there is none, or no last fence.
 
-    content: with LF alone at the ends of lines. The last fence may be `...`, as in YAML, though a gateway knows
-    `---` alone.
+    content: with LF alone at the ends of lines. The last fence may be `...`, as in YAML; a gateway knows `---` alone.
     """
     opening = _OPENING.match(content)
     closing = _CLOSING.search(content, opening.end()) if opening is not None else None
@@ -97,7 +96,7 @@ def read(text: str, path: str) -> FrontMatter:
     if len(text) > LENGTH_LIMIT:
         raise RenderError(path, None, f"front matter has {len(text):,} characters; {LENGTH_LIMIT:,} at most")
     try:
-        _refuse_cleverness(text, path)
+        _refuse_all_but_values(text, path)
         root = yaml.compose(text, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two for escapes, from the loader without C
         mark = getattr(error, "problem_mark", None)
@@ -123,8 +122,8 @@ def read(text: str, path: str) -> FrontMatter:
     return FrontMatter(text, keys, root.start_mark.column, bool(root.flow_style))
 
 
-def _refuse_cleverness(text: str, path: str) -> None:
-    """Let nothing in that could become large or something else than it says."""
+def _refuse_all_but_values(text: str, path: str) -> None:
+    """Let nothing in that could become larger, or something else, than it looks."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         match event:

@@ -76,7 +76,7 @@ def _refuse_other_than_texts(front: FrontMatter, path: str) -> None:
 
 
 def _completed(front: FrontMatter, skill: SkillRow, path: str) -> str:
-    """Return the front matter with a name first, if it has none, and a description after the name, if it has none."""
+    """Return the front matter with a name at its head, unless it has one, and a description after the name likewise."""
     if front.braces:
         raise RenderError(path, FIRST_LINE, "front matter lacks a name or description and is in braces; write lines")
     lines = {
@@ -99,7 +99,7 @@ def _name(front: FrontMatter, path: str) -> str:
     name = key.text
     assert name is not None  # refused above
     if name != one_line(_encodable(name)):
-        problem = "has a line break, control character or double space"
+        problem = "has a line break, a control character or an unusual space"
     elif len(name) > NAME_LIMIT:
         problem = f"has {len(name)} characters; {NAME_LIMIT} at most"
     elif "${" in name:

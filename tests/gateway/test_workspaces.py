@@ -1,0 +1,152 @@
+"""SQL that says who an agent is and what it can: its next turn on a real gateway knows it, without a restart."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+from commands import command
+from gateway.model_server import ModelServer
+from gateway.openclaw import TOKEN, OpenClaw
+from gateway.scene import NAME, Deploy, Deployment, Scene, until
+from harness import psql
+
+ROWS = """
+    DELETE FROM agents;
+    INSERT INTO people (id, name) VALUES ('00000000-0000-4000-8000-00000000000a', 'Ada Example');
+    INSERT INTO boards (id, name, objective, person_id)
+    SELECT '00000000-0000-4000-8000-00000000000b', 'Warehouse', 'Ship from there.', id FROM people;
+    INSERT INTO agents (name, is_default, model) VALUES ('front', true, 'fake/scripted-1');
+    INSERT INTO agents (name, board_id, model, soul_content)
+    VALUES ('coder', '00000000-0000-4000-8000-00000000000b', 'fake/scripted-1', 'You are calm.'),
+           ('writer', '00000000-0000-4000-8000-00000000000b', 'fake/scripted-1', NULL);
+    INSERT INTO skills (slug, name, description, content) VALUES ('labels', 'Labels', 'Prints labels.', 'Print them.');
+    INSERT INTO model_aliases (alias, model) VALUES ('other', 'fake/scripted-2');
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clawd") / "agents"
+
+
+@pytest.fixture(scope="module")
+def shared(deploy: Deploy, model_server: ModelServer, root: Path) -> Deployment:
+    """A gateway whose agents have workspaces of ours."""
+
+    def prepare(gateway: OpenClaw, dsn: str) -> None:
+        model_server.offer_to(gateway, dsn)
+        ended = psql(dsn, "-c", ROWS)
+        assert ended.returncode == 0, ended.stderr
+        gateway.run_sync("--dsn", dsn, workspace_root=str(root), state_dir=str(gateway.home / "first"))
+
+    return deploy(prepare=prepare, workspace_root=str(root))
+
+
+@pytest.fixture
+def mark() -> str:
+    """A word that stands nowhere yet."""
+    return uuid.uuid4().hex
+
+
+async def test_a_soul_a_skill_and_a_model_are_in_the_next_turn_without_a_restart(
+    scene: Scene, model: ModelServer, root: Path, mark: str
+) -> None:
+    gateway, pid = scene.gateway, scene.gateway.pid
+    assert (await model.turn_of(gateway, "coder", f"{mark}-before")).model == "scripted-1"
+    await scene.until_applied(
+        await scene.commit(
+            f"UPDATE agents SET soul_content = 'You are bold {mark}.', model = 'other' WHERE name = 'coder'",
+            f"UPDATE skills SET description = 'Prints labels {mark}.'",
+            "INSERT INTO agent_skills (agent, skill) VALUES ('coder', 'labels') ON CONFLICT DO NOTHING",
+        )
+    )
+    assert (root / "coder" / "SOUL.md").read_text() == f"You are bold {mark}.\n"
+    assert mark in (root / "coder" / "skills" / "labels" / "SKILL.md").read_text()
+
+    async def listed() -> bool | None:
+        return True if "labels" in await gateway.skills_of("coder") else None
+
+    await until(listed, "the gateway lists the skill", gateway=gateway)
+    assert "labels" not in await gateway.skills_of("writer")
+    turn = await model.turn_of(gateway, "coder", mark)
+    assert f"You are bold {mark}." in turn.prompt
+    assert f"Prints labels {mark}." in turn.prompt
+    assert "labels" in turn.skills
+    assert turn.model == "scripted-2"
+    assert (gateway.pid, gateway.starts) == (pid, 1)
+
+
+async def test_the_manual_the_board_and_the_person_reach_the_model(
+    scene: Scene, model: ModelServer, root: Path, mark: str
+) -> None:
+    await scene.until_applied(await scene.commit(f"UPDATE boards SET objective = 'Ship it {mark}.'"))
+    prompt = (await model.turn_of(scene.gateway, "writer", mark)).prompt
+    assert f"Ship it {mark}." in prompt
+    assert "Ada Example" in prompt
+    assert (root / "writer" / "AGENTS.md").read_text().strip() in prompt
+
+
+async def test_a_token_reaches_no_model_on_newer_gateways_and_its_file_is_private(
+    scene: Scene, model: ModelServer, root: Path, mark: str
+) -> None:
+    token = next(
+        line.removeprefix("AUTH_TOKEN=")
+        for line in (root / "writer" / "TOOLS.md").read_text().splitlines()
+        if line.startswith("AUTH_TOKEN=")
+    )
+    assert len(token) > 40
+    prompt = (await model.turn_of(scene.gateway, "coder", mark)).prompt
+    assert token not in prompt
+
+
+async def test_exclusive_skills_hide_every_other_one(scene: Scene, model: ModelServer, mark: str) -> None:
+    await scene.until_applied(
+        await scene.commit(
+            "INSERT INTO agent_skills (agent, skill) VALUES ('writer', 'labels') ON CONFLICT DO NOTHING",
+            "UPDATE agents SET skills_exclusive = true WHERE name = 'writer'",
+        )
+    )
+
+    async def alone() -> bool | None:
+        return True if (await model.turn_of(scene.gateway, "writer", uuid.uuid4().hex)).skills == {"labels"} else None
+
+    await until(alone, "the model is told of this skill alone", gateway=scene.gateway)
+
+
+async def test_a_new_agent_takes_its_first_turn_as_who_it_is(
+    scene: Scene, model: ModelServer, root: Path, mark: str
+) -> None:
+    insert = "INSERT INTO agents (name, display_name, model) VALUES ('fresh', 'Fresh One', 'fake/scripted-1')"
+    await scene.until_applied(await scene.commit(insert))
+    assert "You are Fresh One." in (await model.turn_of(scene.gateway, "fresh", mark)).prompt
+    assert (root / "fresh" / "BOOTSTRAP.md").exists()
+
+
+@pytest.mark.gateway_since(2026, 5, 12)
+async def test_sessions_are_begun_anew_on_demand(
+    scene: Scene, model: ModelServer, shared: Deployment, root: Path
+) -> None:
+    gateway = scene.gateway
+
+    async def session() -> str | None:
+        async with gateway.rpc() as rpc:
+            sessions = (await rpc.ask("sessions.list"))["sessions"]
+        return next((each["sessionId"] for each in sessions if each["key"] == "agent:coder:default"), None)
+
+    await model.turn_of(gateway, "coder", "default")
+    before = await session()
+    assert before is not None
+    ended = await command(
+        *("templates", "sync", "--gateway-id", NAME, "--reset-sessions"),
+        AGENT_CONFIG_SYNC_DSN=shared.dsn,
+        AGENT_CONFIG_SYNC_GATEWAY=NAME,
+        AGENT_CONFIG_SYNC_CONFIG_PATH=str(gateway.config_path),
+        AGENT_CONFIG_SYNC_STATE_DIR=str(gateway.folder / "agent-config-sync"),
+        AGENT_CONFIG_SYNC_GATEWAY_VERSION=str(gateway.installation.version),
+        OPENCLAW_GATEWAY_TOKEN=TOKEN,
+        OPENCLAW_WORKSPACE_ROOT=str(root),
+    )
+    assert (ended.status, ended.err) == (0, "")
+    assert await session() != before
