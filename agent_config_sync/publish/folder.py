@@ -64,3 +64,12 @@ def folder_in(directory: int, name: str, *, create: bool = True) -> Iterator[int
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def below(folder: int, path: str, *, create: bool = True) -> Iterator[int]:
+    """Open a folder some levels below, none of them through a symbolic link."""
+    with contextlib.ExitStack() as stack:
+        for name in filter(None, path.split("/")):
+            folder = stack.enter_context(folder_in(folder, name, create=create))
+        yield folder

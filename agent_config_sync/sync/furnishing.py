@@ -18,7 +18,8 @@ from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.model.workspace import Role
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifests
-from agent_config_sync.publish.workspace import Demand, Outcome, WorkspaceContent, WorkspaceTree
+from agent_config_sync.publish.tree import WorkspaceTree
+from agent_config_sync.publish.workspace import Demand, Outcome, WorkspaceContent
 from agent_config_sync.render.agents_json import Housing, default_agent
 from agent_config_sync.render.context import AgentContext, Home
 from agent_config_sync.render.template_set import TemplateSet
