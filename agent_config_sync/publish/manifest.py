@@ -1,7 +1,7 @@
 """What we have written into each workspace: the hashes tell ours from theirs, also after a kill.
 
 One small file an agent, in a folder of the state directory. A lost or broken one means that the workspace is somebody
-else's: nothing in it counts as ours, and it counts as bootstrapped.
+else's: nothing in it counts as ours, and it counts as bootstrapped. One that cannot be read is not lost.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
+from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.publish.gate import Gate
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})\.json", re.ASCII)
@@ -33,36 +34,65 @@ class Manifest(BaseModel):
 
 
 class Manifests:
-    """The manifests of all workspaces below one root, read once; the pass lock must be held."""
+    """The manifests of all workspaces below one root; one is read again only when another process has changed it. The
+    pass lock must be held."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         """folder: of the output's state; root: of the workspaces."""
         self.folder = folder / hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-        self._known: dict[str, Manifest] | None = None
+        self._known: dict[str, tuple[FileSignature, Manifest | None]] = {}
+        self._unsure: set[str] = set()
+        """Agents whose manifest might not outlive a loss of power."""
 
     def get(self, agent: str) -> Manifest | None:
-        """Return what is known of a workspace, None if nothing is."""
-        return self._all().get(agent)
+        """Return what is known of a workspace, None if nothing is.
+
+        Raises: PublishError when that cannot be read, for it is not lost then.
+        """
+        path = self._path(agent)
+        try:
+            signature = FileSignature.of(os.lstat(path))
+            if agent in self._known and self._known[agent][0] == signature:
+                return self._known[agent][1]
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                signature, content = FileSignature.of(os.fstat(file.fileno())), file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        known: Manifest | None = None
+        with contextlib.suppress(ValidationError):
+            known = Manifest.model_validate_json(content)
+        self._known[agent] = (signature, known)
+        return known
 
     def agents(self) -> frozenset[str]:
-        """Return whose workspaces we have made."""
-        return frozenset(self._all())
+        """Return whose workspaces we have made.
 
-    def forget(self) -> None:
-        """Read them anew: another process has written some."""
-        self._known = None
+        Raises: PublishError.
+        """
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            raise _unreadable(self.folder, error) from None
+        return frozenset(found[1] for name in names if (found := _NAME.fullmatch(name)))
 
     def save(self, agent: str, manifest: Manifest) -> None:
         """Remember it durably.
 
         Raises: PublishError.
         """
-        if self.get(agent) == manifest:
+        if agent not in self._unsure and self.get(agent) == manifest:
             return
         document = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        self._unsure.add(agent)
         # The gate may have closed: this touches nobody's file.
-        atomic.replace(self._path(agent), document + b"\n", gate=Gate(), like=None)
-        self._all()[agent] = manifest
+        signature = atomic.replace(self._path(agent), document + b"\n", gate=Gate(), like=None)
+        self._known[agent] = (signature, manifest)
+        self._unsure.discard(agent)
 
     def drop(self, agent: str) -> None:
         """Forget a workspace that is gone.
@@ -73,7 +103,7 @@ class Manifests:
             self._path(agent).unlink(missing_ok=True)
         except OSError as error:
             raise atomic.failure(self._path(agent), "removed", error) from None
-        self._all().pop(agent, None)
+        self._known.pop(agent, None)
 
     def sweep(self) -> None:
         """Remove what a killed process left."""
@@ -82,16 +112,9 @@ class Manifests:
                 if name.startswith(".") and name.endswith(".tmp"):
                     (self.folder / name).unlink()
 
-    def _all(self) -> dict[str, Manifest]:
-        if self._known is None:
-            self._known = {}
-            with contextlib.suppress(OSError):
-                for name in os.listdir(self.folder):
-                    if found := _NAME.fullmatch(name):
-                        with contextlib.suppress(PublishError, ValidationError, OSError):
-                            content = atomic.read(self.folder / name) or b""
-                            self._known[found[1]] = Manifest.model_validate_json(content)
-        return self._known
-
     def _path(self, agent: str) -> Path:
         return self.folder / f"{agent}.json"
+
+
+def _unreadable(path: Path, error: OSError) -> PublishError:
+    return PublishError(f"{path} cannot be read: {error.strerror}; let this user read it, or set state_dir")

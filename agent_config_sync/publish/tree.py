@@ -86,7 +86,10 @@ class WorkspaceTree:
         return agent in self._standing
 
     def left_over(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Return the agents whose workspaces we have made and that are not wanted any more."""
+        """Return the agents whose workspaces we have made and that are not wanted any more.
+
+        Raises: PublishError.
+        """
         return tuple(sorted(self.manifests.agents().difference(wanted)))
 
     def archive(self, agent: str, folder: str, *, at: str) -> Path | None:
@@ -112,7 +115,6 @@ class WorkspaceTree:
 
     def forget(self) -> None:
         """Look at everything again: another process has written here."""
-        self.manifests.forget()
         self._standing.clear()
 
     def _stands(self, content: WorkspaceContent) -> bool:
@@ -150,6 +152,8 @@ class WorkspaceTree:
                 plan = plan_of(folder, content, self.manifests.get(content.agent), demand, {})
         except OSError as error:
             return Outcome(content.agent, content.folder, error=_told(self.root / content.folder, error))
+        except PublishError as error:
+            return Outcome(content.agent, content.folder, error=str(error))
         return Outcome(content.agent, content.folder, plan.changes, tuple(plan.foreign))
 
     def _execute(self, root: int, folder: int, content: WorkspaceContent, plan: Plan) -> None:
