@@ -13,33 +13,40 @@ from agent_config_sync.publish.atomic import FileSignature
 
 
 @dataclass(frozen=True, slots=True)
-class OpenFile:
-    """A regular file that was read. mode: its permission bits; links: the names that it has."""
+class Found:
+    """What stands under a name. content: None where it is no regular file, or nobody lets us read it; mode: its
+    permission bits; links: the names that it has."""
 
-    content: bytes
+    content: bytes | None
     signature: FileSignature
     mode: int
     links: int
 
 
-def read_in(directory: int, name: str, *, at_most: int) -> OpenFile | None:
-    """Return a regular file of an open directory with its bytes, one more than `at_most` of them at the most.
+def look_in(directory: int, name: str, *, at_most: int) -> Found | None:
+    """Return what stands under a name of an open directory, with one byte more than `at_most` at the most; None where
+    nothing does. Nothing but a regular file is opened.
 
-    Returns: None where there is none, or something else: a symbolic link is not followed. Raises: OSError.
+    Raises: OSError.
     """
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        status, content = os.stat(name, dir_fd=directory, follow_symlinks=False), None
+        if stat.S_ISREG(status.st_mode):
+            with contextlib.suppress(PermissionError):
+                status, content = _read(directory, name, at_most)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            return None
-        raise
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link or a socket was swapped in just then
+            raise
+    return Found(content, FileSignature.of(status), stat.S_IMODE(status.st_mode), status.st_nlink)
+
+
+def _read(directory: int, name: str, at_most: int) -> tuple[os.stat_result, bytes | None]:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        return OpenFile(file.read(at_most + 1), FileSignature.of(status), stat.S_IMODE(status.st_mode), status.st_nlink)
+        status = os.fstat(descriptor)
+        return status, file.read(at_most + 1) if stat.S_ISREG(status.st_mode) else None
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
-from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.publish.folder import below, folder_in
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifests
@@ -36,7 +35,7 @@ class _Standing:
 
     content: WorkspaceContent
     foreign: tuple[str, ...]
-    seen: dict[str, FileSignature]
+    stands: dict[str, str]
 
 
 class WorkspaceTree:
@@ -129,15 +128,15 @@ class WorkspaceTree:
         standing = self._standing.pop(content.agent, None)
         try:
             with self._root() as root, folder_in(root, content.folder) as folder:
-                seen = standing.seen if standing is not None and not look else {}
-                plan = plan_of(folder, content, self.manifests.get(content.agent), demand, seen)
+                known = standing.stands if standing is not None and not look else {}
+                plan = plan_of(folder, content, self.manifests.get(content.agent), demand, known)
                 self._execute(root, folder, content, plan)
         except OSError as error:
             return Outcome(content.agent, content.folder, error=_told(self.root / content.folder, error))
         except PublishError as error:
             return Outcome(content.agent, content.folder, error=str(error))
         foreign = tuple(plan.foreign)
-        self._standing[content.agent] = _Standing(content, foreign, plan.seen)
+        self._standing[content.agent] = _Standing(content, foreign, plan.stands)
         return Outcome(content.agent, content.folder, plan.changes, foreign)
 
     def _preview(self, content: WorkspaceContent, demand: Demand) -> Outcome:
@@ -169,7 +168,8 @@ class WorkspaceTree:
         for file, _ in plan.writes:
             where, _, name = file.path.rpartition("/")
             with below(folder, where) as inside:
-                plan.seen[file.path] = atomic.write_in(inside, name, file.content, gate=self._gate)
+                atomic.write_in(inside, name, file.content, gate=self._gate)
+            plan.stands[file.path] = file.content_hash
             touched.update(str(parent) for parent in PurePosixPath(file.path).parents)
         for path, _ in plan.removals:
             self._remove(folder, path)

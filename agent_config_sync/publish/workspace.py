@@ -24,6 +24,10 @@ class FileContent:
     def of(cls, path: str, content: bytes, owner: Owner) -> FileContent:
         return cls(path, content, content_hash(content), owner)
 
+    @property
+    def is_skill(self) -> bool:
+        return self.path.startswith("skills/")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkspaceContent:

@@ -17,7 +17,7 @@ from unit.workspaces import House, skill, workspace
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish.manifest import Manifest, Manifests
 
-KEPT = Manifest(files={skill("git"): ("new", "old")}, bootstrapped=True)
+KEPT = Manifest(skills={skill("git"): ("new", "old")}, bootstrapped=True)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_what_did_not_change_is_not_written_again(tmp_path: Path) -> None:
     assert path.stat().st_ino == before
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"files": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"skills": 1}', b"\xff"])
 def test_a_broken_one_counts_as_lost_and_is_replaced(tmp_path: Path, content: bytes) -> None:
     manifests(tmp_path).save("coder", KEPT)
     (path,) = manifests(tmp_path).folder.iterdir()

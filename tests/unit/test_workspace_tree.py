@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from harness import NOBODY, rights_of_nobody
 from unit.workspaces import BOOTSTRAP, OF_THE_AGENT, RENDERED, House, contents, skill, workspace
 
 from agent_config_sync.errors import StoppedError
-from agent_config_sync.publish.workspace import Demand
+from agent_config_sync.publish.workspace import Demand, FileContent, WorkspaceContent
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(tmp_path)
+
+
+@pytest.fixture
+def house_of_nobody() -> Iterator[House]:
+    """A house of a user whom a file's mode stops, and whose rights the test has."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        if os.geteuid() == 0:
+            os.chown(name, NOBODY, NOBODY)
+        with rights_of_nobody():
+            yield House(Path(name))
 
 
 def mode_of(path: Path) -> int:
@@ -44,6 +57,23 @@ def test_what_stands_is_not_written_again(house: House) -> None:
     house.live_again()
     assert house.made(workspace(skills=("git",))).changes == ()
     assert {path: (house.home / path).stat().st_mtime_ns for path in house.files()} == before
+
+
+def test_a_file_of_megabytes_is_not_written_again_either(house: House) -> None:
+    large = FileContent.of("AGENTS.md", b"x" * 3_000_000, "database")
+    wanted = WorkspaceContent("coder", "coder", (large,), ())
+    house.made(wanted)
+    assert house.made(wanted).changes == ()
+
+
+def test_a_change_of_what_is_rendered_needs_nothing_remembered(house: House) -> None:
+    house.made(workspace("one", skills=("git",)))
+    (path,) = house.tree.manifests.folder.iterdir()
+    before = path.stat()
+    wanted = [FileContent.of(file.path, b"two", file.owner) for file in workspace().files]
+    house.made(WorkspaceContent("coder", "coder", (*wanted, *workspace("one", skills=("git",)).files[-1:]), ()))
+    assert house.text("TOOLS.md") == "two"
+    assert path.stat() == before
 
 
 @pytest.mark.parametrize("path", [*RENDERED, skill("git")])
@@ -100,6 +130,10 @@ def linked_to_nothing(path: Path) -> None:
     path.symlink_to("nowhere")
 
 
+def linked_elsewhere(path: Path) -> None:
+    path.symlink_to("/usr")
+
+
 def made_a_pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
@@ -137,6 +171,32 @@ def test_drift_of_a_rendered_file_is_healed_when_one_looks(
     assert house.made(wanted).changes == ()
 
 
+def test_a_rendered_file_that_may_not_be_read_is_healed(house_of_nobody: House) -> None:
+    wanted = workspace(skills=("git",))
+    house_of_nobody.made(wanted)
+    for path in ("TOOLS.md", skill("git")):
+        (house_of_nobody.home / path).chmod(0o000)
+    assert {change.path for change in house_of_nobody.made(wanted).changes} == {"TOOLS.md", skill("git")}
+    assert house_of_nobody.files() == contents(wanted)
+
+
+def test_what_is_no_file_is_not_opened(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open a device may wind a tape."""
+    house.made(workspace())
+    made_a_pipe(house.home / "TOOLS.md")
+    names: list[str] = []
+    opens = os.open
+
+    def opened_in(name: str, *arguments: int, dir_fd: int | None = None) -> int:
+        names.append(name)
+        return opens(name, *arguments, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opened_in)
+    house.made(workspace())
+    assert "AGENTS.md" in names
+    assert "TOOLS.md" not in names
+
+
 def test_nothing_is_looked_at_that_was_seen_to_stand_unless_asked(house: House) -> None:
     wanted = workspace()
     house.made(wanted)
@@ -158,6 +218,19 @@ def test_a_file_of_the_agent_is_never_touched_once_it_exists(house: House, path:
     house.live_again()
     house.made(workspace("three"))
     assert house.text(path) == text
+
+
+@pytest.mark.parametrize("drift", [edited, emptied, grown, opened, shut, named_twice, linked_to_nothing, made_a_pipe])
+@pytest.mark.parametrize("path", OF_THE_AGENT)
+def test_whatever_the_agent_makes_of_its_file_is_no_drift(
+    house_of_nobody: House, path: str, drift: Callable[[Path], None]
+) -> None:
+    house_of_nobody.made(workspace("one"))
+    drift(house_of_nobody.home / path)
+    before = (house_of_nobody.home / path).lstat()
+    outcome = house_of_nobody.made(workspace("two"))
+    assert path not in {change.path for change in outcome.changes}
+    assert (house_of_nobody.home / path).lstat() == before
 
 
 @pytest.mark.parametrize("path", OF_THE_AGENT)
@@ -260,6 +333,57 @@ def test_a_skill_that_the_agent_edited_stays_when_it_is_no_longer_assigned(house
     outcome = house.made(workspace())
     assert outcome.foreign == (skill("git"),)
     assert house.text(skill("git")) == "edited"
+
+
+@pytest.mark.parametrize("drift", [emptied, grown, shut, linked, linked_to_nothing, made_a_pipe])
+def test_whatever_the_agent_makes_of_a_skill_stays_and_is_reported_when_it_is_no_longer_assigned(
+    house_of_nobody: House, drift: Callable[[Path], None]
+) -> None:
+    path = house_of_nobody.home / skill("git")
+    house_of_nobody.made(workspace(skills=("git",)))
+    drift(path)
+    before = path.lstat()
+    assert house_of_nobody.made(workspace()).foreign == (skill("git"),)
+    assert path.lstat() == before
+
+
+def test_what_the_agent_made_of_a_skill_is_reported_as_long_as_it_stays(house: House) -> None:
+    house.made(workspace(skills=("git",)))
+    edited(house.home / skill("git"))
+    for _ in range(2):
+        assert house.made(workspace()).foreign == (skill("git"),)
+        house.live_again()
+    assert house.made(workspace("two", skills=("git",))).foreign == (skill("git"),)
+    (house.home / skill("git")).unlink()
+    assert house.made(workspace("two", skills=("git",))).foreign == ()
+    assert house.text(skill("git")) == f"{skill('git')} two\n"
+
+
+@pytest.mark.parametrize("instead", [linked_elsewhere, edited], ids=["a link", "a file"])
+@pytest.mark.parametrize("path", ["skills", "skills/git"])
+def test_what_stands_in_the_place_of_a_folder_of_skills_stays_and_is_reported(
+    house: House, path: str, instead: Callable[[Path], None]
+) -> None:
+    house.made(workspace("one", skills=("git",)))
+    shutil.rmtree(house.home / path)
+    instead(house.home / path)
+    before = (house.home / path).lstat()
+    for wanted in (workspace("two", skills=("git",)), workspace("three")):
+        assert house.made(wanted).foreign == (skill("git"),)
+        assert house.made(wanted).foreign == (skill("git"),)
+    assert (house.home / path).lstat() == before
+    assert house.text("TOOLS.md") == "TOOLS.md three\n"
+
+
+def test_a_folder_of_skills_that_comes_back_is_still_ours(house: House) -> None:
+    house.made(workspace("one", skills=("git",)))
+    (house.home / "skills").rename(house.home / "aside")
+    linked_elsewhere(house.home / "skills")
+    house.made(workspace("two", skills=("git",)))
+    (house.home / "skills").unlink()
+    (house.home / "aside").rename(house.home / "skills")
+    house.made(workspace("two", skills=("git",)))
+    assert house.text(skill("git")) == f"{skill('git')} two\n"
 
 
 def test_a_skill_that_somebody_else_wrote_is_never_overwritten(house: House) -> None:
