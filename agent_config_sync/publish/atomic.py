@@ -20,6 +20,7 @@ from agent_config_sync.errors import PublishError
 from agent_config_sync.publish.gate import Gate
 
 _RANDOM_BYTES = 6
+_OURS_ALONE = 0o700
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space on that disk",
@@ -195,14 +196,29 @@ def make_folder(path: Path, *, beside: Path | None = None) -> None:
         return
     make_folder(path.parent)
     owner = (beside or path.parent).stat()
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        if path.is_dir():
-            return  # another process has made it
-        raise
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
+    with _opened(path.parent, os.O_PATH) as above:
+        try:
+            os.mkdir(path.name, _OURS_ALONE, dir_fd=above)
+        except FileExistsError:
+            if path.is_dir():
+                return  # another process has made it
+            raise
+        if os.geteuid() == 0:
+            hand_over_new(path.name, above, owner)
+        with contextlib.suppress(OSError), _opened(".", os.O_RDONLY, above) as directory:  # it need not be readable
+            os.fsync(directory)
+
+
+def hand_over_new(name: str, above: int, owner: os.stat_result) -> None:
+    """Give a folder of root's to this owner if it is new: 0700, and with nothing in it. A kill may have left it, and
+    whoever owns the folder above may have put something else in its place meanwhile, which is not given away.
+
+    Raises: OSError.
+    """
+    with contextlib.suppress(NotADirectoryError), _opened(name, os.O_NOFOLLOW, above) as folder:
+        status = os.fstat(folder)
+        if status.st_uid == 0 and status.st_mode & 0o777 == _OURS_ALONE and not os.listdir(folder):
+            _give(folder, status, owner.st_uid, owner.st_gid)
 
 
 def _private(folder: int) -> Ownership:
@@ -213,25 +229,33 @@ def _private(folder: int) -> Ownership:
 
 
 def _own(descriptor: int, like: Ownership) -> None:
-    """Give a file its owner and mode before it is visible; an owner that only root could give is let go."""
-    status = os.fstat(descriptor)
-    if (status.st_uid, status.st_gid) != (like.uid, like.gid):
-        try:
-            os.fchown(descriptor, like.uid, like.gid)
-        except OSError as error:
-            if error.errno not in (
-                errno.EPERM,
-                errno.EINVAL,
-            ):  # EINVAL: an owner that this user namespace does not know
-                raise
+    """Give a file its owner and mode before it is visible."""
+    _give(descriptor, os.fstat(descriptor), like.uid, like.gid)
     os.fchmod(descriptor, like.mode & 0o777)
+
+
+def _give(descriptor: int, status: os.stat_result, uid: int, gid: int) -> None:
+    """Change the owner; one that only root could give is let go."""
+    if (status.st_uid, status.st_gid) == (uid, gid):
+        return
+    try:
+        os.fchown(descriptor, uid, gid)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EINVAL):  # EINVAL: this user namespace does not know them
+            raise
 
 
 @contextlib.contextmanager
 def _directory(path: Path, *, create: bool = True) -> Iterator[int]:
     if create:
         make_folder(path)
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _opened(path, os.O_RDONLY) as directory:
+        yield directory
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, how: int, above: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, how | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=above)
     try:
         yield descriptor
     finally:

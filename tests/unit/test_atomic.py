@@ -6,11 +6,13 @@ import errno
 import os
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from harness import rights_of_nobody
 from unit.builders import PYTHON
 
 from agent_config_sync.errors import PublishError, StoppedError
@@ -249,6 +251,68 @@ def test_no_descriptor_is_left_open_after_success_and_failure(target: Path, monk
     with pytest.raises(PublishError):
         replaced(target)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+# --- folders that root makes
+
+
+@needs_root
+def test_what_root_makes_belongs_to_the_owner_of_the_folder_above(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65533)
+    atomic.make_folder(tmp_path / "a" / "b")
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in (tmp_path / "a", tmp_path / "a" / "b")} == {
+        (65534, 65533)
+    }
+
+
+@needs_root
+@pytest.mark.parametrize("theirs", ["a link", "a folder with something in it", "a folder of others"])
+def test_root_does_not_give_away_what_was_put_in_the_place_of_the_folder_that_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: str
+) -> None:
+    home, roots = tmp_path / "home", tmp_path / "roots"
+    place = home / "workspaces"
+    for folder in (home, roots):
+        folder.mkdir(mode=0o700)
+    os.chown(home, 65534, 65533)
+    mkdir = os.mkdir
+
+    def swapped(name: str, mode: int, *, dir_fd: int | None = None) -> None:
+        mkdir(name, mode, dir_fd=dir_fd)
+        place.rmdir()
+        match theirs:
+            case "a link":
+                place.symlink_to(roots)
+            case "a folder with something in it":
+                (roots / "secret").touch()
+                roots.rename(place)
+            case _:
+                roots.chmod(0o755)
+                roots.rename(place)
+
+    monkeypatch.setattr(os, "mkdir", swapped)
+    atomic.make_folder(place)
+    assert place.stat().st_uid == 0
+
+
+def test_a_folder_below_one_that_cannot_be_listed_is_made(tmp_path: Path) -> None:
+    """Nobody has to let us read what is above."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        above = Path(name) / "above"
+        above.mkdir(mode=0o333)
+        above.chmod(0o333)
+        Path(name).chmod(0o711)
+        with rights_of_nobody():
+            atomic.make_folder(above / "ours")
+        assert (above / "ours").is_dir()
+        above.chmod(0o700)
+
+
+def test_a_new_folder_is_durable_in_the_one_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    atomic.make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
 
 
 # --- read and signature
