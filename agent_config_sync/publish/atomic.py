@@ -29,8 +29,8 @@ _WAYS_OUT = {
     errno.EEXIST: "a file stands in the place of a folder: remove it",
     errno.ENOTDIR: "a file stands in the place of a folder: remove it",
     errno.EBUSY: "it is a mount point: mount its folder instead of the file, which is replaced as a whole",
-    errno.EACCES: "let this user write there, or set another output path",
-    errno.EPERM: "let this user write there, or set another output path",
+    errno.EACCES: "let this user write there, or set another {setting}",
+    errno.EPERM: "let this user write there, or set another {setting}",
     errno.EFBIG: "raise the file size limit of this process (ulimit -f)",
     errno.EIO: "the disk failed; look at the kernel log",
 }
@@ -129,17 +129,19 @@ def replace(
 def sweep(path: Path) -> None:
     """Remove temporary files that a killed process left beside `path`. Call it with the lock of `path` held."""
     with contextlib.suppress(OSError), _directory(path.parent, create=False) as directory:
-        sweep_in(directory, path.name)
-
-
-def sweep_in(directory: int, *names: str) -> None:
-    """Remove what a killed process left beside files of these names in an open directory."""
-    beginnings = "|".join(re.escape(_temporary_name(name)[0]) for name in names)
-    ours = re.compile(f"(?:{beginnings})[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(_temporary_name('')[1])}")
-    for name in os.listdir(directory):
-        if ours.fullmatch(name):
+        for name in left_behind(directory, path.name):
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=directory)
+
+
+def left_behind(directory: int, *names: str) -> list[str]:
+    """Return the temporary files that a killed process left beside files of these names in an open directory.
+
+    Raises: OSError.
+    """
+    beginnings = "|".join(re.escape(_temporary_name(name)[0]) for name in names)
+    ours = re.compile(f"(?:{beginnings})[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(_temporary_name('')[1])}")
+    return [name for name in os.listdir(directory) if ours.fullmatch(name)]
 
 
 def _replace_in(
@@ -158,10 +160,12 @@ def write_in(
     gate: Gate,
     like: Ownership | None = None,
     ready: Callable[[], None] = lambda: None,
+    fresh: bool = False,
 ) -> FileSignature:
     """Replace a file of an open directory, as `replace` does; it outlives a loss of power once that is fsynced.
 
-    Raises: OSError, StoppedError.
+    fresh: replace nothing, whatever comes meanwhile. Raises: OSError, FileExistsError where something stands that must
+    not be replaced, StoppedError.
     """
     temporary = secrets.token_hex(_RANDOM_BYTES).join(_temporary_name(name))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -175,7 +179,7 @@ def write_in(
             os.fsync(descriptor)
             ready()
             with gate.passing():
-                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                (_name_fresh if fresh else _name)(directory, temporary, name)
             return FileSignature.of(os.fstat(descriptor))
         except BaseException:
             with contextlib.suppress(OSError):
@@ -183,6 +187,32 @@ def write_in(
             raise
     finally:
         os.close(descriptor)
+
+
+def _name(directory: int, temporary: str, name: str) -> None:
+    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _name_fresh(directory: int, temporary: str, name: str) -> None:
+    """Give a file its name unless something else has it: a rename would not ask.
+
+    Raises: OSError, FileExistsError.
+    """
+    try:
+        os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+    else:
+        with contextlib.suppress(OSError):  # the file stands; a sweep takes its other name away
+            os.unlink(temporary, dir_fd=directory)
+        return
+    try:  # a file system where no file has two names
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        _name(directory, temporary, name)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
 
 
 def make_folder(path: Path, *, beside: Path | None = None) -> None:
@@ -267,13 +297,14 @@ def _temporary_name(name: str) -> tuple[str, str]:
     return f".{name}.", ".tmp"
 
 
-def way_out(error: OSError) -> str | None:
-    """Return what a person can do about it, None where that is not known."""
-    return _WAYS_OUT.get(error.errno or 0)
+def way_out(error: OSError, setting: str = "output path") -> str | None:
+    """Return what a person can do about it, None where that is not known. setting: that says where the file is."""
+    way = _WAYS_OUT.get(error.errno or 0)
+    return way.format(setting=setting) if way is not None else None
 
 
-def failure(path: Path, what: str, error: OSError) -> PublishError:
+def failure(path: Path, what: str, error: OSError, *, setting: str = "output path") -> PublishError:
     """Return what to tell a person. what: could not be done with the path, such as `written`."""
     reason = error.strerror or type(error).__name__
-    way = way_out(error)
+    way = way_out(error, setting)
     return PublishError(f"{path} cannot be {what}: {reason}" + (f"; {way}" if way else ""))

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import FileSignature
 
 
@@ -49,24 +50,29 @@ def _read(directory: int, name: str, at_most: int) -> tuple[os.stat_result, byte
         return status, file.read(at_most + 1) if stat.S_ISREG(status.st_mode) else None
 
 
+def make_in(directory: int, name: str) -> bool:
+    """Make a folder of an open directory unless something stands there; return whether it did. It is 0700, and for
+    root of the owner of the one above.
+
+    Raises: OSError.
+    """
+    made = True
+    try:
+        os.mkdir(name, 0o700, dir_fd=directory)
+    except FileExistsError:
+        made = False
+    if os.geteuid() == 0:
+        atomic.hand_over_new(name, directory, os.fstat(directory))
+    return made
+
+
 @contextlib.contextmanager
-def folder_in(directory: int, name: str, *, create: bool = True) -> Iterator[int]:
-    """Open a folder of an open directory, and make it if asked to: 0700, for root of the owner of the one above.
+def folder_in(directory: int, name: str) -> Iterator[int]:
+    """Open a folder of an open directory.
 
     Raises: OSError; NotADirectoryError also where a symbolic link stands in its place.
     """
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(name, flags, dir_fd=directory)
-    except FileNotFoundError:
-        if not create:
-            raise
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=directory)
-        descriptor = os.open(name, flags, dir_fd=directory)
-        if os.geteuid() == 0:
-            owner = os.fstat(directory)
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         yield descriptor
     finally:
@@ -74,9 +80,29 @@ def folder_in(directory: int, name: str, *, create: bool = True) -> Iterator[int
 
 
 @contextlib.contextmanager
-def below(folder: int, path: str, *, create: bool = True) -> Iterator[int]:
-    """Open a folder some levels below, none of them through a symbolic link."""
+def below(folder: int, path: str) -> Iterator[int]:
+    """Open a folder some levels below, none of them through a symbolic link.
+
+    Raises: OSError that names the level.
+    """
     with contextlib.ExitStack() as stack:
+        way: list[str] = []
         for name in filter(None, path.split("/")):
-            folder = stack.enter_context(folder_in(folder, name, create=create))
+            way.append(name)
+            try:
+                folder = stack.enter_context(folder_in(folder, name))
+            except OSError as error:
+                error.filename = "/".join(way)
+                raise
         yield folder
+
+
+@contextlib.contextmanager
+def naming(folder: str, path: str) -> Iterator[None]:
+    """Let an error name the file where it happened, or what is no folder on the way there."""
+    try:
+        yield
+    except OSError as error:
+        on_the_way = error.filename if isinstance(error, NotADirectoryError) else None
+        error.filename = f"{folder}/{on_the_way or path}".rstrip("/")
+        raise

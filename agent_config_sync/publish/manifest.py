@@ -24,15 +24,16 @@ _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})\.json", re.ASCII)
 
 
 class Manifest(BaseModel):
-    """One workspace. skills: of each file by path, the SHA-256 in hex of what we wrote last or are about to write, and
-    of what it replaces, none where the agent made it its own; bootstrapped: BOOTSTRAP.md was written once, or will
-    never be.
+    """One workspace. folder: its name below the root; skills: of each file by path, the SHA-256 in hex of what we wrote
+    last or are about to write, and of what it replaces, none where the agent made it its own; bootstrapped:
+    BOOTSTRAP.md was written once, or will never be.
 
     Other files need no hash: one that is rendered is ours whatever it holds, and one of the agent never is.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    folder: str = ""
     skills: dict[str, tuple[str, ...]] = {}
     bootstrapped: bool = False
 

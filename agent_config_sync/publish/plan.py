@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from agent_config_sync.publish.folder import Found, below, look_in
+from agent_config_sync.publish.folder import Found, below, look_in, naming
 from agent_config_sync.publish.manifest import Manifest
 from agent_config_sync.publish.output import content_hash
 from agent_config_sync.publish.workspace import Change, Demand, FileContent, WorkspaceContent
@@ -18,75 +18,105 @@ _READ = 1_000_000
 _MODE = 0o600
 
 
-@dataclass(slots=True)
-class Plan:
-    """What there is to do in one workspace. first: it is ours from now on; stands: by path, the hash of what need not
-    be looked at again."""
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A file to write. before: what may be seen of what is replaced, None where nothing is; fresh: it may replace
+    nothing, whatever comes meanwhile."""
 
-    first: bool
-    writes: list[tuple[FileContent, bytes | None]] = field(default_factory=list)
-    removals: list[tuple[str, bytes]] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    stands: dict[str, str] = field(default_factory=dict)
-    skills: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    file: FileContent
+    before: bytes | None
+    fresh: bool
 
     @property
-    def manifest(self) -> Manifest:
-        """What must be remembered before anything is done."""
-        return Manifest(skills=self.skills, bootstrapped=True)
+    def change(self) -> Change:
+        return Change(self.file.path, self.before, self.file.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A skill of ours to remove with its folder. found: None where the file is gone already; before: its bytes."""
+
+    path: str
+    found: Found | None = None
+    before: bytes | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What there is to do in one workspace.
+
+    bootstrap: to be written after all else; foreign: what somebody else wrote and stays; skills: what the manifest must
+    say of them before anything is done; stands: by path, the hash of what need not be looked at again.
+    """
+
+    writes: list[Write] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    bootstrap: Write | None = None
+    foreign: list[str] = field(default_factory=list)
+    skills: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    stands: dict[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[Change, ...]:
+        last = [self.bootstrap.change] if self.bootstrap is not None else []
         return (
-            *(Change(file.path, before, file.content) for file, before in self.writes),
-            *(Change(path, before, None) for path, before in self.removals),
+            *(write.change for write in self.writes),
+            *(Change(removal.path, removal.before, None) for removal in self.removals if removal.found is not None),
+            *last,
         )
 
 
 def plan_of(
-    folder: int, content: WorkspaceContent, manifest: Manifest | None, demand: Demand, known: Mapping[str, str]
+    folder: int | None,
+    content: WorkspaceContent,
+    manifest: Manifest | None,
+    demand: Demand,
+    known: Mapping[str, str],
 ) -> Plan:
-    """Compare a workspace with what it should hold. known: by path, the hash of what need not be looked at.
+    """Compare a workspace with what it should hold.
 
-    Raises: OSError.
+    folder: None where there is none; known: by path, the hash of what need not be looked at. Raises: OSError.
     """
+    if manifest is None or manifest.folder != content.folder:  # somebody else's, unless it is empty
+        manifest = Manifest(bootstrapped=folder is not None and bool(os.listdir(folder)))
     return _Planning(folder, content, manifest, demand, known).whole()
 
 
 class _Planning:
     def __init__(
         self,
-        folder: int,
+        folder: int | None,
         content: WorkspaceContent,
-        manifest: Manifest | None,
+        manifest: Manifest,
         demand: Demand,
         known: Mapping[str, str],
     ) -> None:
         self._folder = folder
         self._content = content
+        self._manifest = manifest
         self._demand = demand
         self._known = known
-        self._plan = Plan(first=manifest is None)
-        # What nothing is known of is somebody else's, unless it is empty.
-        self._manifest = manifest or Manifest(bootstrapped=bool(os.listdir(folder)))
+        self._plan = Plan()
 
     def whole(self) -> Plan:
         for file in self._content.files:
-            match file.owner:
-                case "database" if file.is_skill:
-                    self._skill(file)
-                case "database":
-                    self._rendered(file)
-                case "agent":
-                    self._of_the_agent(file)
-                case "nobody":
-                    self._bootstrap(file)
-                case _:
-                    assert_never(file.owner)
+            with naming(self._content.folder, file.path):
+                match file.owner:
+                    case "database" if file.is_skill:
+                        self._skill(file)
+                    case "database":
+                        self._rendered(file)
+                    case "agent":
+                        self._of_the_agent(file)
+                    case "nobody":
+                        self._bootstrap(file)
+                    case _:
+                        assert_never(file.owner)
         wanted = {file.path for file in self._content.files}
         for path, ours in self._manifest.skills.items():
             if path not in wanted:
-                self._unassigned(path, ours)
+                with naming(self._content.folder, path):
+                    self._unassigned(path, ours)
         return self._plan
 
     def _rendered(self, file: FileContent) -> None:
@@ -97,40 +127,43 @@ class _Planning:
         if found is not None and _is_just(found, file):
             self._plan.stands[file.path] = file.content_hash
         else:
-            self._plan.writes.append((file, _seen(found)))
+            self._plan.writes.append(Write(file, _seen(found), fresh=False))
 
     def _of_the_agent(self, file: FileContent) -> None:
         if self._demand.overwrite:
             self._rendered(file)
         elif not self._exists(file.path):
-            self._plan.writes.append((file, None))
+            self._plan.writes.append(Write(file, None, fresh=True))
 
     def _bootstrap(self, file: FileContent) -> None:
-        if self._demand.bootstrap or not self._manifest.bootstrapped:
-            self._rendered(file)
+        if self._demand.bootstrap:
+            found = self._look(file.path, at_most=len(file.content))
+            if found is None or not _is_just(found, file):
+                self._plan.bootstrap = Write(file, _seen(found), fresh=False)
+        elif not self._manifest.bootstrapped and not self._exists(file.path):
+            self._plan.bootstrap = Write(file, None, fresh=True)
 
     def _skill(self, file: FileContent) -> None:
-        path, ours = file.path, self._manifest.skills.get(file.path)
-        if self._known.get(path) == file.content_hash and ours:
-            self._plan.stands[path], self._plan.skills[path] = file.content_hash, ours
+        plan, path, hashed = self._plan, file.path, file.content_hash
+        ours = self._manifest.skills.get(path)
+        if ours and self._known.get(path) == hashed:
+            plan.stands[path], plan.skills[path] = hashed, ours
             return
         try:
-            found = self._look(path, at_most=len(file.content))
+            found = self._look(path)
         except NotADirectoryError:
             if self._demand.overwrite:
                 raise
             self._leave(path, ours)
             return
         if found is not None and _is_just(found, file):
-            self._plan.stands[path], self._plan.skills[path] = file.content_hash, (file.content_hash,)
+            plan.stands[path], plan.skills[path] = hashed, (hashed,)
         elif found is not None and not ours and not self._demand.overwrite:
             self._leave(path, ours)
         else:
-            self._plan.writes.append((file, _seen(found)))
-            self._plan.skills[path] = (
-                file.content_hash,
-                *(each for each in (ours or ())[:1] if each != file.content_hash),
-            )
+            plan.writes.append(Write(file, _seen(found), fresh=found is None and not ours))
+            replaced = content_hash(found.content) if found is not None and found.content is not None else hashed
+            plan.skills[path] = (hashed, replaced) if replaced != hashed and replaced in (ours or ()) else (hashed,)
 
     def _unassigned(self, path: str, ours: tuple[str, ...]) -> None:
         try:
@@ -138,13 +171,11 @@ class _Planning:
         except NotADirectoryError:
             self._leave(path, ours)
             return
-        if found is None:
-            return
-        if found.content is not None and content_hash(found.content) in ours:
-            self._plan.removals.append((path, found.content))
-            self._plan.skills[path] = ours  # until it is gone
-        else:
+        if found is not None and (found.content is None or content_hash(found.content) not in ours):
             self._leave(path, ())
+            return
+        self._plan.removals.append(Removal(path, found, _seen(found)))
+        self._plan.skills[path] = ours  # until it is gone
 
     def _leave(self, path: str, ours: tuple[str, ...] | None) -> None:
         """Let somebody else's stay. ours: what to remember, None where it never was ours."""
@@ -157,17 +188,21 @@ class _Planning:
 
         Raises: OSError; NotADirectoryError where a folder on the way is none, or a symbolic link.
         """
+        if self._folder is None:
+            return None
         where, _, name = path.rpartition("/")
         try:
-            with below(self._folder, where, create=False) as inside:
+            with below(self._folder, where) as inside:
                 return look_in(inside, name, at_most=max(at_most, _READ))
         except FileNotFoundError:
             return None
 
     def _exists(self, path: str) -> bool:
+        if self._folder is None:
+            return False
         where, _, name = path.rpartition("/")
         try:
-            with below(self._folder, where, create=False) as inside:
+            with below(self._folder, where) as inside:
                 os.stat(name, dir_fd=inside, follow_symlinks=False)
         except FileNotFoundError:
             return False

@@ -1,24 +1,26 @@
 """Make workspaces what they should be: only files that differ are written, and only ours are removed.
 
 Nothing below the root is reached through a symbolic link. A workspace is written in this order: its manifest, its
-files, its folders' fsync; so a kill leaves old and new files, each whole, and the next pass finishes.
+files, its folders' fsync, and where it is new its manifest again and its bootstrap; so a kill leaves old and new files,
+each whole, and the next pass finishes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
-from agent_config_sync.publish.folder import below, folder_in
+from agent_config_sync.publish.execution import Execution
+from agent_config_sync.publish.folder import below, folder_in, make_in
 from agent_config_sync.publish.gate import Gate
-from agent_config_sync.publish.manifest import Manifests
+from agent_config_sync.publish.manifest import Manifest, Manifests
 from agent_config_sync.publish.plan import Plan, plan_of
 from agent_config_sync.publish.workspace import Change, Demand, Outcome, WorkspaceContent
 
@@ -28,10 +30,12 @@ THREADS = 8
 ARCHIVE = ".archive"
 """Folder below the root for workspaces of agents that are gone; no agent's name begins with a dot."""
 
+_SETTING = "workspace_root"
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class _Standing:
-    """A workspace as we last saw or wrote it."""
+    """A workspace as we last saw or wrote it. stands: by path, the hash of what was there."""
 
     content: WorkspaceContent
     foreign: tuple[str, ...]
@@ -46,6 +50,8 @@ class WorkspaceTree:
         self.manifests = manifests
         self._gate = gate
         self._standing: dict[str, _Standing] = {}
+        self._unsure: set[str] = set()
+        """Agents whose workspaces might not outlive a loss of power."""
         self._swept: set[str] = set()
 
     def publish(
@@ -57,8 +63,11 @@ class WorkspaceTree:
 
         Raises: StoppedError.
         """
-        due = [content for content in wanted if look or demand is not None or not self._stands(content)]
+        look = look or demand is not None
+        due = [content for content in wanted if look or not self._stands(content)]
         chosen = demand or Demand()
+        if not self._swept:
+            self.manifests.sweep()
 
         def one(content: WorkspaceContent) -> Outcome:
             return self._publish(content, look, chosen)
@@ -94,23 +103,37 @@ class WorkspaceTree:
     def archive(self, agent: str, folder: str, *, at: str) -> Path | None:
         """Move the workspace of an agent that is not wanted any more out of the way; nothing is deleted.
 
-        at: the time, as it is to stand in the name. Returns: where it is now, None if there is no such folder.
+        folder: its name, if nobody remembers under which one we made it; at: the time, for its name there.
+        Returns: where it is now, None if there is no such folder.
         Raises: PublishError, StoppedError.
         """
-        place = self.root / ARCHIVE / f"{folder}.{at}"
+        manifest = self.manifests.get(agent)
+        folder = manifest.folder if manifest is not None and manifest.folder else folder
         try:
-            with self._root() as root, folder_in(root, ARCHIVE) as archive, self._gate.passing():
-                os.rename(folder, place.name, src_dir_fd=root, dst_dir_fd=archive)
-                os.fsync(archive)
-                os.fsync(root)
-        except FileNotFoundError:
-            self.manifests.drop(agent)
-            return None
+            place = self._archived(folder, f"{folder}.{at}")
         except OSError as error:
-            raise atomic.failure(self.root / folder, f"moved to {place}", error) from None
-        self.manifests.drop(agent)
+            place = self.root / ARCHIVE / f"{folder}.{at}"
+            raise atomic.failure(self.root / folder, f"moved to {place}", error, setting=_SETTING) from None
         self._standing.pop(agent, None)
+        self.manifests.drop(agent)
         return place
+
+    def _archived(self, folder: str, wanted: str) -> Path | None:
+        with contextlib.ExitStack() as stack:
+            try:
+                root = stack.enter_context(self._root())
+                os.stat(folder, dir_fd=root, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+            make_in(root, ARCHIVE)
+            archive = stack.enter_context(folder_in(root, ARCHIVE))
+            taken = set(os.listdir(archive))
+            name = next(name for name in _numbered(wanted) if name not in taken)
+            with self._gate.passing():
+                os.rename(folder, name, src_dir_fd=root, dst_dir_fd=archive)
+            os.fsync(archive)
+            os.fsync(root)
+            return self.root / ARCHIVE / name
 
     def forget(self) -> None:
         """Look at everything again: another process has written here."""
@@ -125,87 +148,110 @@ class WorkspaceTree:
         return standing.foreign if standing is not None else ()
 
     def _publish(self, content: WorkspaceContent, look: bool, demand: Demand) -> Outcome:
-        standing = self._standing.pop(content.agent, None)
+        agent, changes = content.agent, list[Change]()
+        standing = self._standing.pop(agent, None)
         try:
-            with self._root() as root, folder_in(root, content.folder) as folder:
-                known = standing.stands if standing is not None and not look else {}
-                plan = plan_of(folder, content, self.manifests.get(content.agent), demand, known)
-                self._execute(root, folder, content, plan)
+            atomic.make_folder(self.root)
+            with self._root() as root:
+                made = make_in(root, content.folder)
+                if made or agent in self._unsure:
+                    os.fsync(root)  # before we remember that it is ours
+                with folder_in(root, content.folder) as folder:
+                    known = standing.stands if standing is not None and not (look or made) else {}
+                    plan = self._publish_in(folder, content, demand, known, changes)
         except OSError as error:
-            return Outcome(content.agent, content.folder, error=_told(self.root / content.folder, error))
+            self._unsure.add(agent)
+            return Outcome(agent, content.folder, tuple(changes), error=self._told(content, error))
         except PublishError as error:
-            return Outcome(content.agent, content.folder, error=str(error))
+            self._unsure.add(agent)
+            return Outcome(agent, content.folder, tuple(changes), error=str(error))
+        self._unsure.discard(agent)
         foreign = tuple(plan.foreign)
-        self._standing[content.agent] = _Standing(content, foreign, plan.stands)
-        return Outcome(content.agent, content.folder, plan.changes, foreign)
+        self._standing[agent] = _Standing(content, foreign, plan.stands)
+        return Outcome(agent, content.folder, tuple(changes), foreign)
+
+    def _publish_in(
+        self,
+        folder: int,
+        content: WorkspaceContent,
+        demand: Demand,
+        known: Mapping[str, str],
+        changes: list[Change],
+    ) -> Plan:
+        """Raises: OSError, PublishError, StoppedError."""
+        before = self.manifests.get(content.agent)
+        self._sweep(folder, content, before)
+        plan = plan_of(folder, content, before, demand, known)
+        manifest = Manifest(folder=content.folder, skills=plan.skills, bootstrapped=plan.bootstrap is None)
+        self.manifests.save(content.agent, manifest)
+        execution = Execution(folder, content.folder, self._gate, changes)
+        for write in plan.writes:
+            if execution.write(write):
+                plan.stands[write.file.path] = write.file.content_hash
+            elif write.file.is_skill:
+                plan.foreign.append(write.file.path)
+        for removal in plan.removals:
+            execution.remove(removal)
+        for path in content.folders:
+            execution.make(path)
+        execution.make_durable(_folders(content) if content.agent in self._unsure else ())
+        skills = {
+            path: () if path in execution.taken else ours
+            for path, ours in plan.skills.items()
+            if path not in execution.gone
+        }
+        manifest = manifest.model_copy(update={"skills": skills})
+        self.manifests.save(content.agent, manifest.model_copy(update={"bootstrapped": True}))
+        if plan.bootstrap is not None:
+            try:
+                execution.write(plan.bootstrap)
+            except Exception:
+                self.manifests.save(content.agent, manifest)  # it was not written
+                raise
+            execution.make_durable()
+        return plan
 
     def _preview(self, content: WorkspaceContent, demand: Demand) -> Outcome:
         try:
             with contextlib.ExitStack() as stack:
-                try:
-                    root = stack.enter_context(self._root(create=False))
-                    folder = stack.enter_context(folder_in(root, content.folder, create=False))
-                except FileNotFoundError:
-                    changes = tuple(Change(each.path, None, each.content) for each in content.files)
-                    return Outcome(content.agent, content.folder, changes)
+                folder: int | None = None
+                with contextlib.suppress(FileNotFoundError):
+                    root = stack.enter_context(self._root())
+                    folder = stack.enter_context(folder_in(root, content.folder))
                 plan = plan_of(folder, content, self.manifests.get(content.agent), demand, {})
         except OSError as error:
-            return Outcome(content.agent, content.folder, error=_told(self.root / content.folder, error))
+            return Outcome(content.agent, content.folder, error=self._told(content, error))
         except PublishError as error:
             return Outcome(content.agent, content.folder, error=str(error))
         return Outcome(content.agent, content.folder, plan.changes, tuple(plan.foreign))
 
-    def _execute(self, root: int, folder: int, content: WorkspaceContent, plan: Plan) -> None:
-        """Raises: OSError, PublishError, StoppedError."""
-        if content.agent not in self._swept:
-            self._sweep(folder, content)
-            self._swept.add(content.agent)
-        self.manifests.save(content.agent, plan.manifest)
-        touched: set[str] = set()
-        for path in content.folders:
-            if _make(folder, path):
-                touched.update((path, *(str(parent) for parent in PurePosixPath(path).parents)))
-        for file, _ in plan.writes:
-            where, _, name = file.path.rpartition("/")
-            with below(folder, where) as inside:
-                atomic.write_in(inside, name, file.content, gate=self._gate)
-            plan.stands[file.path] = file.content_hash
-            touched.update(str(parent) for parent in PurePosixPath(file.path).parents)
-        for path, _ in plan.removals:
-            self._remove(folder, path)
-            touched.update(str(parent) for parent in PurePosixPath(path).parents)
-        for path in sorted(touched, reverse=True):
-            with (
-                contextlib.suppress(FileNotFoundError),
-                below(folder, "" if path == "." else path, create=False) as inside,
-            ):
-                os.fsync(inside)
-        if plan.first:
-            os.fsync(root)
-
-    def _remove(self, folder: int, path: str) -> None:
-        """Remove a file of ours, and the folder that was made for it if nobody else put anything there."""
-        where, _, name = path.rpartition("/")
-        with below(folder, where, create=False) as inside, self._gate.passing():
-            os.unlink(name, dir_fd=inside)
-        above, _, last = where.rpartition("/")
-        with contextlib.suppress(OSError), below(folder, above, create=False) as inside:
-            os.rmdir(last, dir_fd=inside)
-
-    def _sweep(self, folder: int, content: WorkspaceContent) -> None:
+    def _sweep(self, folder: int, content: WorkspaceContent, manifest: Manifest | None) -> None:
+        """Remove what a killed process left, once in our life."""
+        if content.agent in self._swept:
+            return
         names: dict[str, list[str]] = {}
-        for file in content.files:
-            where, _, name = file.path.rpartition("/")
+        for path in (*(file.path for file in content.files), *(manifest.skills if manifest is not None else ())):
+            where, _, name = path.rpartition("/")
             names.setdefault(where, []).append(name)
         for where, inside in names.items():
-            with contextlib.suppress(OSError), below(folder, where, create=False) as opened:
-                atomic.sweep_in(opened, *inside)
+            with contextlib.suppress(OSError), below(folder, where) as opened:
+                for left in atomic.left_behind(opened, *inside):
+                    with self._gate.passing():
+                        os.unlink(left, dir_fd=opened)
+        self._swept.add(content.agent)
+
+    def _told(self, content: WorkspaceContent, error: OSError) -> str:
+        named = error.filename if isinstance(error.filename, str | Path) else content.folder
+        path = self.root / named
+        if isinstance(error, NotADirectoryError):
+            return f"{path}: a symbolic link or a file stands where a folder must be: remove it"
+        if isinstance(error, IsADirectoryError):
+            return f"{path}: a folder stands where a file must be: remove it"
+        return str(atomic.failure(path, "written", error, setting=_SETTING))
 
     @contextlib.contextmanager
-    def _root(self, *, create: bool = True) -> Iterator[int]:
+    def _root(self) -> Iterator[int]:
         """Open the root, which an operator may have made a symbolic link."""
-        if create:
-            atomic.make_folder(self.root)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield descriptor
@@ -213,19 +259,14 @@ class WorkspaceTree:
             os.close(descriptor)
 
 
-def _make(folder: int, path: str) -> bool:
-    """Make a folder below; return whether it was missing."""
-    try:
-        with below(folder, path, create=False):
-            return False
-    except FileNotFoundError:
-        with below(folder, path):
-            return True
+def _folders(content: WorkspaceContent) -> Iterator[str]:
+    """Return every folder of ours in a workspace."""
+    yield from content.folders
+    for file in content.files:
+        yield from ("" if path == PurePosixPath() else str(path) for path in PurePosixPath(file.path).parents)
 
 
-def _told(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOTDIR, errno.ELOOP):
-        return f"{path}: a symbolic link or a file stands where a folder must be: remove it"
-    if error.errno == errno.EISDIR:
-        return f"{path}: a folder stands where a file must be: remove it"
-    return str(atomic.failure(path, "written", error))
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in itertools.count(2):
+        yield f"{name}-{number}"

@@ -21,11 +21,6 @@ KEPT = Manifest(skills={skill("git"): ("new", "old")}, bootstrapped=True)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
-
-
-@pytest.fixture
 def public() -> Iterator[Path]:
     """A folder that every user can enter."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
