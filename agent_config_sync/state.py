@@ -163,6 +163,7 @@ class State:
     def sweep(self) -> None:
         """Remove what a killed process left; the pass lock must be held."""
         atomic.sweep(self.path)
+        atomic.sweep(self.tokens_path)
 
 
 def _may_hold_something(path: Path) -> bool:

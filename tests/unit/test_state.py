@@ -230,3 +230,12 @@ def test_the_folders_above_the_state_stay_with_their_own_owner(tmp_path: Path) -
     State(tmp_path / "home" / "state", gateway / "agents.json").save(confirmed="A")
     assert (tmp_path / "home").stat().st_uid == tmp_path.stat().st_uid
     assert (tmp_path / "home" / "state").stat().st_uid == gateway.stat().st_uid
+
+
+def test_what_a_process_left_that_was_killed_is_swept_with_the_secrets_in_it(tmp_path: Path) -> None:
+    kept = state(tmp_path)
+    kept.path.parent.mkdir()
+    for path in (kept.path, kept.tokens_path):
+        (path.parent / f".{path.name}.0123456789ab.tmp").touch()
+    kept.sweep()
+    assert list(kept.path.parent.iterdir()) == []
