@@ -35,11 +35,12 @@ _SETTING = "workspace_root"
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """A workspace as we last saw or wrote it. stands: by path, the hash of what was there."""
+    """A workspace as we last saw or wrote it. stands: by path, the hash of what was there; unchanged: what becomes of
+    it while nothing is news."""
 
     content: WorkspaceContent
-    foreign: tuple[str, ...]
     stands: dict[str, str]
+    unchanged: Outcome
 
 
 class WorkspaceTree:
@@ -69,8 +70,10 @@ class WorkspaceTree:
         if not self._swept:
             self.manifests.sweep()
 
+        made = self._make_folders(due)
+
         def one(content: WorkspaceContent) -> Outcome:
-            return self._publish(content, look, chosen)
+            return self._publish(content, look, chosen, made)
 
         if len(due) > 1:
             with ThreadPoolExecutor(THREADS, thread_name_prefix="workspaces") as threads:
@@ -78,12 +81,7 @@ class WorkspaceTree:
         else:
             outcomes = [one(content) for content in due]
         became = {outcome.agent: outcome for outcome in outcomes}
-        return tuple(
-            [
-                became.get(content.agent) or Outcome(content.agent, content.folder, foreign=self._foreign(content))
-                for content in wanted
-            ]
-        )
+        return tuple([became.get(content.agent) or self._standing[content.agent].unchanged for content in wanted])
 
     def preview(self, wanted: Iterable[WorkspaceContent], demand: Demand | None = None) -> tuple[Outcome, ...]:
         """Return what `publish` would do, without doing it."""
@@ -143,22 +141,39 @@ class WorkspaceTree:
         standing = self._standing.get(content.agent)
         return standing is not None and standing.content is content
 
-    def _foreign(self, content: WorkspaceContent) -> tuple[str, ...]:
-        standing = self._standing.get(content.agent)
-        return standing.foreign if standing is not None else ()
-
-    def _publish(self, content: WorkspaceContent, look: bool, demand: Demand) -> Outcome:
-        agent, changes = content.agent, list[Change]()
-        standing = self._standing.pop(agent, None)
+    def _make_folders(self, due: Sequence[WorkspaceContent]) -> Mapping[str, bool | OSError]:
+        """Make the folders that are missing, and let all of them outlive a loss of power before we remember that they
+        are ours; return by agent whether its folder is a new one, or why there is none.
+        """
+        made: dict[str, bool | OSError] = {}
+        if not due:
+            return made
         try:
             atomic.make_folder(self.root)
             with self._root() as root:
-                made = make_in(root, content.folder)
-                if made or agent in self._unsure:
-                    os.fsync(root)  # before we remember that it is ours
-                with folder_in(root, content.folder) as folder:
-                    known = standing.stands if standing is not None and not (look or made) else {}
-                    plan = self._publish_in(folder, content, demand, known, changes)
+                for content in due:
+                    try:
+                        made[content.agent] = make_in(root, content.folder)
+                    except OSError as error:
+                        made[content.agent] = error
+                if any(made[content.agent] is True or content.agent in self._unsure for content in due):
+                    os.fsync(root)
+        except OSError as error:
+            return dict.fromkeys((content.agent for content in due), error)
+        return made
+
+    def _publish(
+        self, content: WorkspaceContent, look: bool, demand: Demand, made: Mapping[str, bool | OSError]
+    ) -> Outcome:
+        agent, changes = content.agent, list[Change]()
+        standing = self._standing.pop(agent, None)
+        try:
+            new = made[agent]
+            if isinstance(new, OSError):
+                raise new
+            with self._root() as root, folder_in(root, content.folder) as folder:
+                known = standing.stands if standing is not None and not (look or new) else {}
+                plan = self._publish_in(folder, content, demand, known, changes, new=new)
         except OSError as error:
             self._unsure.add(agent)
             return Outcome(agent, content.folder, tuple(changes), error=self._told(content, error))
@@ -167,7 +182,7 @@ class WorkspaceTree:
             return Outcome(agent, content.folder, tuple(changes), error=str(error))
         self._unsure.discard(agent)
         foreign = tuple(plan.foreign)
-        self._standing[agent] = _Standing(content, foreign, plan.stands)
+        self._standing[agent] = _Standing(content, plan.stands, Outcome(agent, content.folder, (), foreign))
         return Outcome(agent, content.folder, tuple(changes), foreign)
 
     def _publish_in(
@@ -177,11 +192,16 @@ class WorkspaceTree:
         demand: Demand,
         known: Mapping[str, str],
         changes: list[Change],
+        *,
+        new: bool,
     ) -> Plan:
-        """Raises: OSError, PublishError, StoppedError."""
+        """Raises: OSError, PublishError, StoppedError. new: the folder was just made, with nothing to look at."""
         before = self.manifests.get(content.agent)
-        self._sweep(folder, content, before)
-        plan = plan_of(folder, content, before, demand, known)
+        if new:
+            self._swept.add(content.agent)
+        else:
+            self._sweep(folder, content, before)
+        plan = plan_of(None if new else folder, content, before, demand, known)
         manifest = Manifest(folder=content.folder, skills=plan.skills, bootstrapped=plan.bootstrap is None)
         self.manifests.save(content.agent, manifest)
         execution = Execution(folder, content.folder, self._gate, changes)
