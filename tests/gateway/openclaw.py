@@ -257,6 +257,15 @@ class OpenClaw:
         return self.home / f"gateway-{self.starts}.log"
 
     @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        return ["openclaw", "gateway", "run"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.installation.environment(self.home)
+
+    @property
     def wants_devices(self) -> bool:
         first, beyond = DEVICES
         return first <= self.installation.version < beyond
@@ -354,8 +363,8 @@ class OpenClaw:
         self.starts += 1
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                ["openclaw", "gateway", "run"],
-                env=self.installation.environment(self.home),
+                self.command,
+                env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
