@@ -58,7 +58,7 @@ test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that 
 test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers, disks and processes; needs root, pgbouncer and strace
 	@$(BIN)/pytest tests/faults $(ARGS)
 
-test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts and units with promtool and systemd-analyze
+test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts, units and containers with promtool and systemd-analyze
 	@for tool in promtool:prometheus systemd-analyze:systemd; do command -v $${tool%:*} >/dev/null || \
 		{ echo "make test-deploy needs $${tool%:*}: apt install $${tool#*:}" >&2; exit 1; }; done
 	@$(BIN)/pytest tests/deploy $(ARGS)
