@@ -39,7 +39,7 @@ TAKES_PLUGINS_SINCE = GatewayVersion(2026, 5, 12)
 DEVICES = (GatewayVersion(2026, 3, 0), GatewayVersion(2026, 5, 0))
 """From the first of these versions until before the second, a client without a device of its own has no rights."""
 
-READY_DEADLINE = 60.0
+READY_DEADLINE = 180.0
 """Seconds from the start of a gateway until it says that it is ready; about 8 on two cores."""
 
 EXIT_DEADLINE = 30.0
