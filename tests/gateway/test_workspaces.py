@@ -149,4 +149,4 @@ async def test_sessions_are_begun_anew_on_demand(
         OPENCLAW_WORKSPACE_ROOT=str(root),
     )
     assert (ended.status, ended.err) == (0, "")
-    assert await session() != before
+    assert await session() != before, ended.out
