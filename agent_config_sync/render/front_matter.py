@@ -31,7 +31,7 @@ _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _OPENING = re.compile(r"---[^\S\n]*\n")
 _CLOSING = re.compile(r"^(?:---|\.\.\.)[^\S\n]*$", re.MULTILINE)
 
-_NULL = re.compile(r"(?:~|null|Null|NULL)?")
+_NULL = re.compile(r"~|null|Null|NULL")
 _NO_TEXT = re.compile(
     r"true|True|TRUE|false|False|FALSE|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
     r"|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
@@ -169,7 +169,7 @@ def _stands_left(node: yaml.Node, column: int, lines: list[str]) -> bool:
     """
     if isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"}:
         return node.start_mark.column <= column
-    if not (_is_flow(node) or (isinstance(node, yaml.ScalarNode) and node.style)):
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         return False
     further = [line for line in lines[node.start_mark.line + 1 : node.end_mark.line + 1] if line.strip()]
     if further and _is_flow(node) and node.end_mark.column == column + 1:

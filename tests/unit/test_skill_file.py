@@ -104,7 +104,13 @@ def test_what_front_matter_lacks_is_put_where_it_belongs(given: str, expected: s
 
 
 @pytest.mark.parametrize(
-    "front", ['"name": n\ndescription: d\n', "{name: n, description: d}\n", "name: n # c\ndescription: >-\n  d\n"]
+    "front",
+    [
+        '"name": n\ndescription: d\n',
+        '"name ": n\ndescription: d\n',
+        "{name: n, description: d}\n",
+        "name: n # c\ndescription: >-\n  d\n",
+    ],
 )
 def test_a_name_counts_in_every_notation(front: str) -> None:
     assert completed(front) == front
@@ -233,6 +239,7 @@ def test_no_slug(slug: str, shown: str) -> None:
         (BOTH + "a:\n  - {b: 1, b: 2}\n", "line 5: front matter has b twice"),
         (BOTH + "? [a]\n: b\n", "line 4: front matter has a key that is no text"),
         (BOTH + 'a: "b\nc"\n', "line 4: front matter has a value whose lines are not indented"),
+        (BOTH + 'a: "b\n"\n', "line 4: front matter has a value whose lines are not indented"),
         (BOTH + "a: {b: [\nc]}\n", "line 4: front matter has a value whose lines are not indented"),
         (BOTH + "a:\n  b: 'c\n  d'\n", "line 5: front matter has a value whose lines are not indented"),
         (BOTH + "a:\n|\n  b\n", "line 5: front matter has a value whose lines are not indented"),
