@@ -171,8 +171,9 @@ def _stands_left(node: yaml.Node, column: int, lines: list[str]) -> bool:
         return node.start_mark.column <= column
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         return False
-    further = [line for line in lines[node.start_mark.line + 1 : node.end_mark.line + 1] if line.strip()]
-    if further and _is_flow(node) and node.end_mark.column == column + 1:
+    end = node.end_mark
+    further = [line for line in lines[node.start_mark.line + 1 : end.line + 1] if line.strip()]
+    if further and _is_flow(node) and end.column == column + 1 and not lines[end.line][:column].strip():
         further.pop()
     return any(len(line) - len(line.lstrip(" ")) <= column for line in further)
 
