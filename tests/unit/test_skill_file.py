@@ -241,7 +241,7 @@ def test_no_slug(slug: str, shown: str) -> None:
         (BOTH + 'a: "b\nc"\n', "line 4: front matter has a value whose lines are not indented"),
         (BOTH + 'a: "b\n"\n', "line 4: front matter has a value whose lines are not indented"),
         (BOTH + "a: {b: [\nc]}\n", "line 4: front matter has a value whose lines are not indented"),
-        (BOTH + "a:\n  b: {c: [\nd]}\n", "line 5: front matter has a value whose lines are not indented"),
+        (BOTH + "a:\n  b: {c:\nde}\n", "line 5: front matter has a value whose lines are not indented"),
         (BOTH + "a:\n  b: 'c\n  d'\n", "line 5: front matter has a value whose lines are not indented"),
         (BOTH + "a:\n|\n  b\n", "line 5: front matter has a value whose lines are not indented"),
         ("{description: d}\n", "line 2: front matter lacks a name or description and is in braces"),
