@@ -139,11 +139,13 @@ async def test_the_gateway_reads_a_changed_configuration_without_a_restart(scene
 
 
 @pytest.mark.gateway_since(2026, 8, 1)  # earlier ones do not say over their RPC what they run with
-async def test_what_it_runs_with_is_what_the_status_says(scene: Scene) -> None:
-    effective = await scene.change("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'")
-    assert effective.valid
-    assert effective.entries["coder"]["model"] == "anthropic/claude-opus-4-6"
-    assert effective.entries["coder"]["workspace"] == str(scene.gateway.folder / "agents" / "coder")
+async def test_a_change_is_in_force_when_the_status_says_applied(scene: Scene) -> None:
+    await scene.until_applied(
+        await scene.commit("UPDATE agents SET model = 'anthropic/claude-opus-4-6' WHERE name = 'coder'")
+    )
+    entry = json.loads(scene.gateway.config_path.read_text(encoding="utf-8"))["agents"]["entries"]["coder"]
+    assert entry["model"] == "anthropic/claude-opus-4-6"
+    assert entry["workspace"] == str(scene.gateway.folder / "agents" / "coder")
 
 
 async def test_the_base_file_is_in_force_beside_the_agents(container: Contained) -> None:
