@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -686,3 +687,60 @@ async def test_a_table_further_down_the_search_path_is_never_hidden_by_one_of_ou
     with pytest.raises(DatabaseError, match="put cognition first in search_path"):
         await install(database)
     assert await foreign.fetchval("SELECT to_regclass('public.agents')") is None
+
+
+# Tables of workspaces ------------------------------------------------------------------------------------------------
+
+
+async def test_boards_and_people_of_another_system_keep_their_keys_and_agents_point_to_them(
+    foreign: Operator, install: Install, empty_database: str
+) -> None:
+    await foreign.execute("""
+        CREATE TABLE people (id serial PRIMARY KEY, full_name text);
+        CREATE TABLE boards (id bigserial PRIMARY KEY, name varchar(40) NOT NULL, colour text);
+        INSERT INTO boards (name, colour) VALUES ('Theirs', 'red');
+    """)
+    await install(empty_database)
+    await foreign.execute("INSERT INTO agents (name, board_id) VALUES ('lead', 1)")
+    assert await foreign.fetchval("SELECT colour FROM boards JOIN agents ON board_id = boards.id") == "red"
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await foreign.execute("UPDATE agents SET board_id = 99")
+
+
+async def test_workspaces_are_made_of_such_tables(
+    foreign: Operator, empty_database: str, start: Start, tmp_path: Path
+) -> None:
+    await foreign.execute("""
+        CREATE TABLE boards (id bigserial PRIMARY KEY, name varchar(40), target_date date, goal_confirmed text);
+        INSERT INTO boards (name, target_date, goal_confirmed) VALUES ('Theirs', '2027-03-01', 'yes');
+        CREATE TABLE skills (id serial PRIMARY KEY, slug varchar(40), enabled integer DEFAULT 1, content varchar);
+        INSERT INTO skills (slug, content) VALUES ('labels', 'Print them.'), ('../up', 'x');
+    """)
+    await _by_migrate(empty_database)
+    await foreign.execute("""
+        INSERT INTO agents (name, board_id) VALUES ('lead', 1);
+        ALTER TABLE agent_skills DROP CONSTRAINT IF EXISTS agent_skills_skill_is_there;
+        INSERT INTO agent_skills (agent, skill) VALUES ('lead', 'labels'), ('lead', '../up');
+    """)
+    running = await start(wait=Reported, workspace_root=tmp_path / "workspaces")
+    folder = tmp_path / "workspaces" / "lead"
+    assert "Theirs" in (folder / "AGENTS.md").read_text()
+    assert [path.name for path in (folder / "skills").iterdir()] == ["labels"]
+    assert not (tmp_path / "up").exists()
+    assert any("a slug has 1 to 64" in line for line in running.events.of(Warned)[-1].warnings)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("CREATE TABLE skills (id serial, title text)", "skills is not the one we know: it has no column slug"),
+        ("CREATE VIEW people AS SELECT 1 AS id", "people is no table that takes columns and triggers of ours"),
+        ("CREATE TABLE agent_skills (agent_id int, skill_id int)", "it has no column agent, skill"),
+    ],
+)
+async def test_a_name_that_is_taken_by_something_else_is_told_with_a_way_out(
+    foreign: Operator, install: Install, empty_database: str, made: str, said: str
+) -> None:
+    await foreign.execute(made)
+    with pytest.raises(DatabaseError, match=said):
+        await install(empty_database)

@@ -376,6 +376,21 @@ async def test_a_table_that_was_there_and_is_gone_is_an_error_and_every_file_sta
     assert (written_at(root), again.output.read_bytes()) == (before, content)
 
 
+async def test_folders_may_have_a_prefix_and_the_gateway_may_see_them_elsewhere(
+    start: Start, operator: Operator, root: Path
+) -> None:
+    await operator.execute(ROWS)
+    places = {"workspace_folder": "workspace-name", "gateway_workspace_root": "/srv/seen/"}
+    running = await start(wait=Reported, workspace_root=root, **places)
+    assert entries(running)["coder"]["workspace"] == "/srv/seen/workspace-coder"
+    assert "WORKSPACE_PATH=/srv/seen/workspace-coder" in (root / "workspace-coder" / "TOOLS.md").read_text()
+
+
+async def test_operators_say_in_the_database_where_the_gateway_sees_them(running: Running, operator: Operator) -> None:
+    await after(running, operator, "INSERT INTO gateways (name, workspace_root) VALUES ('here', '/srv/other')")
+    assert entries(running)["coder"]["workspace"] == "/srv/other/coder"
+
+
 async def test_while_a_set_is_held_workspaces_stay_as_they_are(
     running: Running, operator: Operator, root: Path
 ) -> None:

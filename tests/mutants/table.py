@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant(
         "3 one instant: every row is fetched again",
         "03_only_rows_that_changed_are_fetched",
-        "agent_config_sync/postgres/snapshot.py",
+        "agent_config_sync/postgres/row_memory.py",
         "return versions, [version for version in versions if version not in self._rows]",
         "return versions, versions",
     ),
@@ -105,8 +105,8 @@ MUTANTS = (
         "9 durable publish: no fsync of the directory",
         "09_the_bytes_are_durable_before_the_rename_and_the_rename_after_it",
         "agent_config_sync/publish/atomic.py",
-        "    os.fsync(directory)\n",
-        "",
+        "ready=ready)\n    os.fsync(directory)\n",
+        "ready=ready)\n",
     ),
     Mutant(
         "9 durable publish: the same bytes are written again",
@@ -171,7 +171,7 @@ MUTANTS = (
         "14 the loop stays free: files are written in it",
         "14_files_are_written_outside_the_event_loop",
         "agent_config_sync/sync/passes.py",
-        "prepared, latency = await in_worker(self._publish, snapshot, reader.seen_tables, woken_at or began)",
-        "prepared, latency = self._publish(snapshot, reader.seen_tables, woken_at or began)",
+        "prepared, latency = await in_worker(\n                self._publish, snapshot, tokens,",
+        "prepared, latency = self._publish(\n                snapshot, tokens,",
     ),
 )
