@@ -172,9 +172,7 @@ def write_in(
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:
         try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            _write_whole(descriptor, content)
             _own(descriptor, like or _private(directory))
             os.fsync(descriptor)
             ready()
@@ -187,6 +185,27 @@ def write_in(
             raise
     finally:
         os.close(descriptor)
+
+
+def write_new(directory: int, name: str, content: bytes, *, like: Ownership) -> None:
+    """Write a file that nobody knows of yet, under its own name in an open directory; durable once that is fsynced.
+
+    Raises: OSError.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, like.mode, dir_fd=directory)
+    try:
+        _write_whole(descriptor, content)
+        _own(descriptor, like)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_whole(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _name(directory: int, temporary: str, name: str) -> None:
@@ -260,8 +279,10 @@ def _private(folder: int) -> Ownership:
 
 def _own(descriptor: int, like: Ownership) -> None:
     """Give a file its owner and mode before it is visible."""
-    _give(descriptor, os.fstat(descriptor), like.uid, like.gid)
-    os.fchmod(descriptor, like.mode & 0o777)
+    status = os.fstat(descriptor)
+    _give(descriptor, status, like.uid, like.gid)
+    if stat.S_IMODE(status.st_mode) != like.mode & 0o777:
+        os.fchmod(descriptor, like.mode & 0o777)
 
 
 def _give(descriptor: int, status: os.stat_result, uid: int, gid: int) -> None:

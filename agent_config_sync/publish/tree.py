@@ -1,8 +1,8 @@
 """Make workspaces what they should be: only files that differ are written, and only ours are removed.
 
 Nothing below the root is reached through a symbolic link. A workspace is written in this order: its manifest, its
-files, its folders' fsync, and where it is new its manifest again and its bootstrap; so a kill leaves old and new files,
-each whole, and the next pass finishes.
+files, its folders' fsync; a new one is made whole under another name, then its manifest, then it gets its name. So a
+kill leaves old and new files, each whole, and the next pass finishes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
+from agent_config_sync.publish.building import build, remove_unfinished, unfinished, unfinished_in
 from agent_config_sync.publish.execution import Execution
 from agent_config_sync.publish.folder import below, folder_in, make_in
 from agent_config_sync.publish.gate import Gate
@@ -53,7 +54,10 @@ class WorkspaceTree:
         self._standing: dict[str, _Standing] = {}
         self._unsure: set[str] = set()
         """Agents whose workspaces might not outlive a loss of power."""
+        self._built: set[str] = set()
+        """Agents whose workspaces have just been made."""
         self._swept: set[str] = set()
+        self._swept_root = False
 
     def publish(
         self, wanted: Sequence[WorkspaceContent], *, look: bool, demand: Demand | None = None
@@ -70,16 +74,19 @@ class WorkspaceTree:
         if not self._swept:
             self.manifests.sweep()
 
-        made = self._make_folders(due)
+        there = self._names_in_root(due) if due else frozenset()
 
         def one(content: WorkspaceContent) -> Outcome:
-            return self._publish(content, look, chosen, made)
+            if isinstance(there, OSError):
+                return self._failed(content, (), there)
+            return (self._publish if content.folder in there else self._build)(content, look, chosen)
 
         if len(due) > 1:
             with ThreadPoolExecutor(THREADS, thread_name_prefix="workspaces") as threads:
                 outcomes = list(threads.map(one, due))
         else:
             outcomes = [one(content) for content in due]
+        outcomes = self._settled(outcomes)
         became = {outcome.agent: outcome for outcome in outcomes}
         return tuple([became.get(content.agent) or self._standing[content.agent].unchanged for content in wanted])
 
@@ -141,42 +148,98 @@ class WorkspaceTree:
         standing = self._standing.get(content.agent)
         return standing is not None and standing.content is content
 
-    def _make_folders(self, due: Sequence[WorkspaceContent]) -> Mapping[str, bool | OSError]:
-        """Make the folders that are missing, and let all of them outlive a loss of power before we remember that they
-        are ours; return by agent whether its folder is a new one, or why there is none.
+    def _names_in_root(self, due: Sequence[WorkspaceContent]) -> frozenset[str] | OSError:
+        """Return what stands in the root, made if it is missing, without what a killed process left; or why nobody can
+        tell.
         """
-        made: dict[str, bool | OSError] = {}
-        if not due:
-            return made
         try:
             atomic.make_folder(self.root)
             with self._root() as root:
-                for content in due:
-                    try:
-                        made[content.agent] = make_in(root, content.folder)
-                    except OSError as error:
-                        made[content.agent] = error
-                if any(made[content.agent] is True or content.agent in self._unsure for content in due):
-                    os.fsync(root)
+                names = frozenset(os.listdir(root))
+                if not self._swept_root:
+                    left = unfinished_in(names)
+                    for content in due:
+                        if content.folder in left.values() and content.folder not in names:
+                            self.manifests.drop(content.agent)  # it says what never was
+                    remove_unfinished(root, left, self._gate)
+                    self._swept_root = True
+                if self._unsure:
+                    os.fsync(root)  # before we remember of one of its folders that it is ours
+                return names
         except OSError as error:
-            return dict.fromkeys((content.agent for content in due), error)
-        return made
+            return error
+        except PublishError as error:
+            return OSError(str(error))
 
-    def _publish(
-        self, content: WorkspaceContent, look: bool, demand: Demand, made: Mapping[str, bool | OSError]
-    ) -> Outcome:
+    def _build(self, content: WorkspaceContent, _: bool, demand: Demand) -> Outcome:
+        """Make a workspace where there is no folder: under another name, and whole before it gets its own."""
+        agent = content.agent
+        self._standing.pop(agent, None)
+        try:
+            before = self.manifests.get(agent)
+            plan = plan_of(None, content, before, demand, {})
+            files = [write.file for write in (*plan.writes, *filter(None, [plan.bootstrap]))]
+            with self._root() as root, unfinished(root, content.folder) as (name, folder):
+                build(folder, files, content.folders)
+                skills = {file.path: (file.content_hash,) for file in files if file.is_skill}
+                self.manifests.save(agent, Manifest(folder=content.folder, skills=skills, bootstrapped=True))
+                try:
+                    with self._gate.passing():
+                        os.rename(name, content.folder, src_dir_fd=root, dst_dir_fd=root)
+                except BaseException:
+                    self._take_back(agent, before)
+                    raise
+        except OSError as error:
+            return self._failed(content, (), error)
+        except PublishError as error:
+            self._unsure.add(agent)
+            return Outcome(agent, content.folder, error=str(error))
+        self._built.add(agent)
+        self._swept.add(agent)
+        stands = {file.path: file.content_hash for file in files if file.owner == "database"}
+        self._standing[agent] = _Standing(content, stands, Outcome(agent, content.folder))
+        return Outcome(agent, content.folder, tuple(Change(file.path, None, file.content) for file in files))
+
+    def _take_back(self, agent: str, before: Manifest | None) -> None:
+        """Remember what was known of a workspace before one was built that did not get its name."""
+        if before is None:
+            self.manifests.drop(agent)
+        else:
+            self.manifests.save(agent, before)
+
+    def _settled(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Let the new folders outlive a loss of power, all at once."""
+        built, self._built = self._built, set()
+        if not built:
+            return outcomes
+        try:
+            with self._root() as root:
+                os.fsync(root)
+        except OSError as error:
+            for agent in built:
+                self._standing.pop(agent, None)
+            self._unsure |= built
+            told = str(atomic.failure(self.root, "written", error, setting=_SETTING))
+            return [replace(each, error=told) if each.agent in built else each for each in outcomes]
+        self._unsure -= built
+        return outcomes
+
+    def _failed(self, content: WorkspaceContent, changes: Sequence[Change], error: OSError) -> Outcome:
+        self._unsure.add(content.agent)
+        return Outcome(content.agent, content.folder, tuple(changes), error=self._told(content, error))
+
+    def _publish(self, content: WorkspaceContent, look: bool, demand: Demand) -> Outcome:
         agent, changes = content.agent, list[Change]()
         standing = self._standing.pop(agent, None)
         try:
-            new = made[agent]
-            if isinstance(new, OSError):
-                raise new
-            with self._root() as root, folder_in(root, content.folder) as folder:
-                known = standing.stands if standing is not None and not (look or new) else {}
-                plan = self._publish_in(folder, content, demand, known, changes, new=new)
+            with self._root() as root, contextlib.ExitStack() as stack:
+                if agent not in self._swept:
+                    make_in(root, content.folder)  # or hand it over, if root was killed before it did
+                folder = stack.enter_context(folder_in(root, content.folder))
+                known = standing.stands if standing is not None and not look else {}
+                plan = self._publish_in(folder, content, demand, known, changes)
         except OSError as error:
-            self._unsure.add(agent)
-            return Outcome(agent, content.folder, tuple(changes), error=self._told(content, error))
+            return self._failed(content, changes, error)
         except PublishError as error:
             self._unsure.add(agent)
             return Outcome(agent, content.folder, tuple(changes), error=str(error))
@@ -192,16 +255,11 @@ class WorkspaceTree:
         demand: Demand,
         known: Mapping[str, str],
         changes: list[Change],
-        *,
-        new: bool,
     ) -> Plan:
-        """Raises: OSError, PublishError, StoppedError. new: the folder was just made, with nothing to look at."""
+        """Raises: OSError, PublishError, StoppedError."""
         before = self.manifests.get(content.agent)
-        if new:
-            self._swept.add(content.agent)
-        else:
-            self._sweep(folder, content, before)
-        plan = plan_of(None if new else folder, content, before, demand, known)
+        self._sweep(folder, content, before)
+        plan = plan_of(folder, content, before, demand, known)
         manifest = Manifest(folder=content.folder, skills=plan.skills, bootstrapped=plan.bootstrap is None)
         self.manifests.save(content.agent, manifest)
         execution = Execution(folder, content.folder, self._gate, changes)

@@ -101,7 +101,7 @@ class Faults(Machine):
                     async with asyncio.timeout(0.3):
                         await eventually(world.operator, BLOCKED, LOGIN)
                 if "truncate" in also:
-                    await holder.execute(f"TRUNCATE {table}")
+                    await holder.execute(f"TRUNCATE {table} CASCADE")
                 if "widen" in also:
                     kind = "uuid DEFAULT gen_random_uuid()"
                     await holder.execute(f"ALTER TABLE {table} ADD COLUMN own_{len(self.story)} {kind}")

@@ -84,7 +84,7 @@ class Operators(Machine):
         """The clock goes with it and comes back in the same transaction."""
         world = self.world
         async with world.operator.transaction():
-            await world.operator.execute(f"TRUNCATE {table}")
+            await world.operator.execute(f"TRUNCATE {table} CASCADE")
             await world.stamp(world.operator)
 
     @step("operator")

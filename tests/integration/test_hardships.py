@@ -63,7 +63,9 @@ async def test_a_rewritten_table_that_inherits_from_ours_is_read_anew(start: Sta
 
 async def test_rows_of_two_partitions_at_the_same_place_are_two_rows(start: Start, operator: Operator) -> None:
     columns = "(LIKE agents INCLUDING DEFAULTS) PARTITION BY LIST (instance_type)"
-    await operator.execute(f"CREATE TABLE parts {columns}; DROP TABLE agents; ALTER TABLE parts RENAME TO agents")
+    await operator.execute(
+        f"CREATE TABLE parts {columns}; DROP TABLE agents CASCADE; ALTER TABLE parts RENAME TO agents"
+    )
     for kind in ("primary", "subagent"):
         await operator.execute(f"CREATE TABLE {kind}s PARTITION OF agents FOR VALUES IN ('{kind}')")
     await operator.execute("INSERT INTO agents (name, instance_type) VALUES ('lead', 'primary'), ('coder', 'subagent')")
@@ -78,7 +80,7 @@ async def test_a_nested_array_is_flattened(start: Start, operator: Operator) -> 
 
 
 async def test_a_row_without_a_name_costs_that_row(start: Start, operator: Operator) -> None:
-    await operator.execute("ALTER TABLE agents DROP CONSTRAINT agents_pkey")
+    await operator.execute("ALTER TABLE agents DROP CONSTRAINT agents_pkey CASCADE")
     await operator.execute("ALTER TABLE agents ALTER name DROP NOT NULL")
     await operator.execute("INSERT INTO agents (name) VALUES ('good'), (NULL)")
     running = await start(wait=Reported)

@@ -226,39 +226,46 @@ def test_a_disk_without_hard_links_will_do(house: House, monkeypatch: pytest.Mon
 # --- the bootstrap
 
 
-@pytest.mark.parametrize("at", range(1, len(contents(workspace())) + 1))
-def test_the_bootstrap_of_a_workspace_that_was_never_whole_is_still_written(house: House, at: int) -> None:
+def test_the_bootstrap_of_a_workspace_that_was_never_whole_is_still_written(house: House) -> None:
     """Whatever stops the first publish: a stop here, and a full disk in tests/faults/test_workspaces.py."""
-    gate = GateWith(lambda: house.gate.close(), at=at)  # noqa: PLW0108 - there is no such gate yet
-    house.live_again(gate)
+    house.live_again(GateWith(lambda: house.gate.close()))  # noqa: PLW0108 - there is no such gate yet
     with pytest.raises(StoppedError):
         house.publish(workspace())
-    assert BOOTSTRAP not in house.files()
+    assert not house.home.exists()
     house.live_again()
     house.made(workspace())
     assert house.files() == contents(workspace())
 
 
-@pytest.mark.parametrize("at", range(1, len(contents(workspace())) + 1))
-def test_the_bootstrap_is_not_written_again_after_a_kill(house: House, at: int) -> None:
-    """But for the one rename of its own it is written by the next life."""
-    house.killed(workspace(), at=at)
-    assert BOOTSTRAP not in house.files()
+def test_a_new_workspace_is_whole_when_it_gets_its_name(house: House) -> None:
+    house.killed(workspace(skills=("git",)))
+    assert not house.home.exists()
+    house.made(workspace(skills=("git",)))
+    assert house.files() == contents(workspace(skills=("git",)))
+    assert [path.name for path in house.root.iterdir()] == ["coder"]
+
+
+def test_what_a_killed_process_has_not_finished_is_removed_and_was_never_bootstrapped(house: House) -> None:
     house.made(workspace())
-    assert (BOOTSTRAP in house.files()) == (at != len(contents(workspace())))
-    (house.home / BOOTSTRAP).unlink(missing_ok=True)
+    house.home.rename(house.root / ".coder.0123456789ab.new")
     house.live_again()
     house.made(workspace())
-    assert BOOTSTRAP not in house.files()
+    assert BOOTSTRAP in house.files()
+    assert [path.name for path in house.root.iterdir()] == ["coder"]
 
 
-@pytest.mark.parametrize("when", ["before the pass", "during the pass"])
-def test_a_bootstrap_that_somebody_wrote_into_a_workspace_that_was_never_whole_stays(house: House, when: str) -> None:
+def test_a_workspace_that_somebody_removed_is_made_again_without_its_bootstrap(house: House) -> None:
+    house.made(workspace())
+    shutil.rmtree(house.home)
+    house.live_again()
+    house.made(workspace())
+    assert contents(workspace()).keys() - house.files().keys() == {BOOTSTRAP}
+
+
+def test_a_bootstrap_that_somebody_wrote_into_a_workspace_that_was_never_whole_stays(house: House) -> None:
     house.killed(workspace())
-    if when == "before the pass":
-        (house.home / BOOTSTRAP).write_text("theirs")
-    else:
-        house.live_again(GateWith(lambda: (house.home / BOOTSTRAP).write_text("theirs")))
+    house.home.mkdir(parents=True)
+    (house.home / BOOTSTRAP).write_text("theirs")
     house.made(workspace())
     house.made(workspace("two"))
     assert house.text(BOOTSTRAP) == "theirs"
