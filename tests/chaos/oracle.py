@@ -126,7 +126,7 @@ def entry(row: Row, names: set[str]) -> dict[str, Any]:
 
 
 def models(row: Row) -> list[str]:
-    """Return the model and its fallbacks; none without a model."""
+    """Return the model and its fallbacks; none without a model. No operator here names one by an alias."""
     primary = (row["model"] or "").strip()
     if not is_model(primary):
         return []
@@ -140,7 +140,7 @@ def models(row: Row) -> list[str]:
 
 def is_model(text: str) -> bool:
     odd = any(character.isspace() or unicodedata.category(character) == "Cc" for character in text)
-    return 0 < len(text) <= 200 and not odd and "${" not in text and text not in RESERVED | {"$include"}
+    return "/" in text and len(text) <= 200 and not odd and "${" not in text and text not in RESERVED | {"$include"}
 
 
 def has_provider(model: str) -> bool:

@@ -44,14 +44,16 @@ class Model:
         *,
         look: bool,
         demand: Demand | None,
-        folders: set[str],
+        folders: set[str] | None,
         steps: int | None = None,
     ) -> tuple[list[str], list[str], bool]:
         """Do the first steps of a publish, or all of them.
 
-        folders: that are there, and what else stands at the top. Returns: the paths that changed, those that are
-        reported, and whether it came to its end.
+        folders: that are there, and what else stands at the top; None where there is no workspace. Returns: the paths
+        that changed, those that are reported, and whether it came to its end.
         """
+        if folders is None:
+            return self._build(wanted, demand or Demand(), steps)
         if not self.remembered:
             self.remembered, self.bootstrapped = True, bool(folders)
         writes, removals, last, foreign = self._plan(wanted, {} if look else self.stands, demand or Demand())
@@ -69,6 +71,18 @@ class Model:
                 changed += [path] if path not in removals or path in self.files else []
                 self._step(path, new.get(path))
         return changed, foreign, True
+
+    def _build(self, wanted: WorkspaceContent, demand: Demand, steps: int | None) -> tuple[list[str], list[str], bool]:
+        """Make a workspace where there is none, in one step or not at all."""
+        if steps == 0:
+            return [], [], False
+        again = demand.bootstrap or not (self.remembered and self.bootstrapped)
+        made = [file for file in wanted.files if file.owner != "nobody" or again]
+        self.files = {file.path: file.content for file in made}
+        self.odd, self.remembered, self.bootstrapped = set(), True, True
+        self.ours = {file.path: {file.content} for file in made if file.is_skill}
+        self.stands = {file.path: file.content for file in made if file.owner == "database"}
+        return list(self.files), [], True
 
     def _plan(
         self, wanted: WorkspaceContent, known: dict[str, bytes], demand: Demand
@@ -225,9 +239,11 @@ class Workspaces(RuleBasedStateMachine):
         assert self.house.files() == self.model.files
         assert self.house.temporaries() == []
 
-    def _folders(self) -> set[str]:
-        """Every folder, and whatever else stands at the top of the workspace."""
+    def _folders(self) -> set[str] | None:
+        """Every folder, and whatever else stands at the top of the workspace; None where there is none."""
         home = self.house.home
+        if not home.exists():
+            return None
         return {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_dir() or path.parent == home}
 
     def _identity(self, path: str) -> tuple[int, int]:
