@@ -53,6 +53,8 @@ class Furnishing:
         self._settings = settings
         self._state = state
         self._me = secrets.token_hex(8)
+        self._last: str | None = "nobody yet"
+        """Who had written into a workspace last when we looked at them."""
         self._workspaces = Workspaces()
         self._folder = TemplateFolder(settings)
         self._own: OwnTemplates | None = None
@@ -140,9 +142,11 @@ class Furnishing:
 
         Raises: StoppedError, PublishError.
         """
-        if self._state.remembered.furnished != self._me:
+        last = self._state.remembered.furnished
+        if last not in (self._me, self._last):
             self.tree.forget()
             look = True
+        self._last = last
         outcomes = self.tree.publish(contents, look=look, demand=demand)
         if any(outcome.changes for outcome in outcomes):
             self._state.save(furnished=self._me)

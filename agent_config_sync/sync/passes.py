@@ -112,7 +112,7 @@ class Passes:
         try:
             snapshot = await reader.read(DEFAULTS)
             self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
-            tokens = await self._tokens.issue(link, snapshot) if self._tokens is not None else {}
+            tokens = await self._issued(link, snapshot)
             prepared, latency = await in_worker(
                 self._publish, snapshot, tokens, reader.seen_tables, look=ask, since=woken_at or began
             )
@@ -124,7 +124,8 @@ class Passes:
             raise
         self._standing.refusal = None
         if self._tokens is not None:
-            await self._tokens.revoke(link, prepared.snapshot, tokens, behind=_behind(prepared))
+            if prepared.snapshot.at:  # else another set is held, with the agents that it has
+                await self._tokens.revoke(link, snapshot, tokens, behind=_behind(prepared))
             if self._tokens.untold is not None:
                 prepared = replace(prepared, warnings=(self._tokens.untold, *prepared.warnings))
         self._announce(prepared, latency)
@@ -133,6 +134,12 @@ class Passes:
         finally:
             # Nobody waits any more.
             await in_worker(self._tidy_up, prepared, woken.reason if woken is not None else why)
+
+    async def _issued(self, link: Link, snapshot: Snapshot) -> Mapping[str, str]:
+        """Return the tokens of the agents; none while a set is held, for nothing is written into workspaces then."""
+        if self._tokens is None or self._pipeline.state.remembered.held is not None:
+            return {}
+        return await self._tokens.issue(link, snapshot)
 
     async def restore(self, number: int) -> Prepared:
         """Publish a set of the history again and hold it in place, without the database.

@@ -144,6 +144,16 @@ async def test_a_pass_without_news_writes_nothing(running: Running, operator: Op
     assert written_at(root) == before
 
 
+async def test_a_life_that_finds_everything_in_place_looks_once_and_not_at_every_pass(
+    running: Running, operator: Operator, root: Path, start: Start
+) -> None:
+    await running.plugin.stop()
+    again = await start(wait=Reported, workspace_root=root)
+    (root / "lead" / "AGENTS.md").write_text("mine")
+    await after(again, operator, "NOTIFY agent_config_changed")
+    assert (root / "lead" / "AGENTS.md").read_text() == "mine"
+
+
 async def test_drift_is_healed_by_a_resync(start: Start, operator: Operator, root: Path) -> None:
     await operator.execute(ROWS)
     running = await start(wait=Reported, workspace_root=root, resync_interval=1.0)
