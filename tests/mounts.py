@@ -24,10 +24,21 @@ def mounted(place: Path, *words: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Let a disk of 64 KB be this folder."""
-    with mounted(folder, "-t", "tmpfs", "-o", "size=64k,mode=700", "agent-config-sync-test"):
+def small_disk(folder: Path, size: str = "64k") -> Iterator[Path]:
+    """Let a small disk be this folder."""
+    with mounted(folder, "-t", "tmpfs", "-o", f"size={size},mode=700", "agent-config-sync-test"):
         yield folder
+
+
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Let somebody's own file take all the room that is left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    yield
+    filler.unlink()
 
 
 @contextlib.contextmanager

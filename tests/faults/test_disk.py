@@ -14,7 +14,7 @@ import pytest
 from commands import command
 from daemon import StartDaemon, environment, forget_status, strace
 from harness import DEADLINE, Operator, Running, Start, eventually, make_settings, model_in, temporaries
-from mounts import read_only, small_disk
+from mounts import full, read_only, small_disk
 
 from agent_config_sync.events import PassFailed, Published, Reloaded, Reported
 from agent_config_sync.publish.lock import pass_lock
@@ -53,17 +53,6 @@ def output_disk(settings: Settings) -> Iterator[Path]:
 def state_disk(settings: Settings) -> Iterator[Path]:
     with small_disk(settings.state_dir) as folder:
         yield folder
-
-
-@contextlib.contextmanager
-def full(folder: Path) -> Iterator[None]:
-    """Let somebody's own file take all the room that is left."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(b"x" * 4096):
-            pass
-    yield
-    filler.unlink()
 
 
 async def healed(running: Running, operator: Operator) -> None:
