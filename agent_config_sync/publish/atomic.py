@@ -215,7 +215,7 @@ def _name(directory: int, temporary: str, name: str) -> None:
 def _name_fresh(directory: int, temporary: str, name: str) -> None:
     """Give a file its name unless something else has it: a rename would not ask.
 
-    Raises: OSError, FileExistsError.
+    Raises: OSError, FileExistsError. It may have its name and the temporary one.
     """
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
@@ -223,8 +223,7 @@ def _name_fresh(directory: int, temporary: str, name: str) -> None:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
     else:
-        with contextlib.suppress(OSError):  # the file stands; a sweep takes its other name away
-            os.unlink(temporary, dir_fd=directory)
+        os.unlink(temporary, dir_fd=directory)
         return
     try:  # a file system where no file has two names
         os.stat(name, dir_fd=directory, follow_symlinks=False)

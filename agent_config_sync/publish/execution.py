@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import FileSignature
-from agent_config_sync.publish.folder import below, folder_in, make_in, naming
+from agent_config_sync.publish.folder import below, exists_below, folder_in, make_in, naming
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.plan import Removal, Write
 from agent_config_sync.publish.workspace import Change
@@ -88,6 +88,13 @@ class Execution:
             with contextlib.suppress(OSError):  # something of somebody else's is in it
                 os.rmdir(last, dir_fd=outer)
         self.gone.add(removal.path)
+
+    def has(self, path: str) -> bool:
+        """Return whether anything stands there.
+
+        Raises: OSError.
+        """
+        return exists_below(self._folder, path)
 
     def make_durable(self, further: Iterable[str] = ()) -> None:
         """Let what was done outlive a loss of power. further: folders of which nobody knows.

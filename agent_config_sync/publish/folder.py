@@ -97,6 +97,20 @@ def below(folder: int, path: str) -> Iterator[int]:
         yield folder
 
 
+def exists_below(folder: int, path: str) -> bool:
+    """Return whether anything stands at a path below an open folder.
+
+    Raises: OSError.
+    """
+    where, _, name = path.rpartition("/")
+    try:
+        with below(folder, where) as inside:
+            os.stat(name, dir_fd=inside, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def naming(folder: str, path: str) -> Iterator[None]:
     """Let an error name the file where it happened, or what is no folder on the way there."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from agent_config_sync.publish.folder import Found, below, look_in, naming
+from agent_config_sync.publish.folder import Found, below, exists_below, look_in, naming
 from agent_config_sync.publish.manifest import Manifest
 from agent_config_sync.publish.output import content_hash
 from agent_config_sync.publish.workspace import Change, Demand, FileContent, WorkspaceContent
@@ -198,15 +198,7 @@ class _Planning:
             return None
 
     def _exists(self, path: str) -> bool:
-        if self._folder is None:
-            return False
-        where, _, name = path.rpartition("/")
-        try:
-            with below(self._folder, where) as inside:
-                os.stat(name, dir_fd=inside, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
+        return self._folder is not None and exists_below(self._folder, path)
 
 
 def _is_just(found: Found, file: FileContent) -> bool:

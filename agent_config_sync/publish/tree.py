@@ -22,7 +22,7 @@ from agent_config_sync.publish.execution import Execution
 from agent_config_sync.publish.folder import below, folder_in, make_in
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifest, Manifests
-from agent_config_sync.publish.plan import Plan, plan_of
+from agent_config_sync.publish.plan import Plan, Write, plan_of
 from agent_config_sync.publish.workspace import Change, Demand, Outcome, WorkspaceContent
 
 THREADS = 8
@@ -189,11 +189,8 @@ class WorkspaceTree:
                 except BaseException:
                     self._take_back(agent, before)
                     raise
-        except OSError as error:
+        except (OSError, PublishError) as error:
             return self._failed(content, (), error)
-        except PublishError as error:
-            self._unsure.add(agent)
-            return Outcome(agent, content.folder, error=str(error))
         self._built.add(agent)
         self._swept.add(agent)
         stands = {file.path: file.content_hash for file in files if file.owner == "database"}
@@ -224,8 +221,9 @@ class WorkspaceTree:
         self._unsure -= built
         return outcomes
 
-    def _failed(self, content: WorkspaceContent, changes: Sequence[Change], error: OSError) -> Outcome:
+    def _failed(self, content: WorkspaceContent, changes: Sequence[Change], error: OSError | PublishError) -> Outcome:
         self._unsure.add(content.agent)
+        self._swept.discard(content.agent)  # it may have left something, too
         return Outcome(content.agent, content.folder, tuple(changes), error=self._told(content, error))
 
     def _publish(self, content: WorkspaceContent, look: bool, demand: Demand) -> Outcome:
@@ -238,11 +236,8 @@ class WorkspaceTree:
                 folder = stack.enter_context(folder_in(root, content.folder))
                 known = standing.stands if standing is not None and not look else {}
                 plan = self._publish_in(folder, content, demand, known, changes)
-        except OSError as error:
+        except (OSError, PublishError) as error:
             return self._failed(content, changes, error)
-        except PublishError as error:
-            self._unsure.add(agent)
-            return Outcome(agent, content.folder, tuple(changes), error=str(error))
         self._unsure.discard(agent)
         foreign = tuple(plan.foreign)
         self._standing[agent] = _Standing(content, plan.stands, Outcome(agent, content.folder, (), foreign))
@@ -278,16 +273,25 @@ class WorkspaceTree:
             for path, ours in plan.skills.items()
             if path not in execution.gone
         }
-        manifest = manifest.model_copy(update={"skills": skills})
-        self.manifests.save(content.agent, manifest.model_copy(update={"bootstrapped": True}))
-        if plan.bootstrap is not None:
-            try:
-                execution.write(plan.bootstrap)
-            except Exception:
-                self.manifests.save(content.agent, manifest)  # it was not written
-                raise
-            execution.make_durable()
+        self._finish(content, execution, manifest.model_copy(update={"skills": skills}), plan.bootstrap)
         return plan
+
+    def _finish(
+        self, content: WorkspaceContent, execution: Execution, manifest: Manifest, bootstrap: Write | None
+    ) -> None:
+        """Remember what was done, and write the bootstrap, which is remembered first so that it is written once.
+
+        Raises: OSError, PublishError, StoppedError.
+        """
+        try:
+            self.manifests.save(content.agent, manifest.model_copy(update={"bootstrapped": True}))
+            if bootstrap is not None:
+                execution.write(bootstrap)
+        except Exception:
+            if bootstrap is not None and not execution.has(bootstrap.file.path):
+                self.manifests.save(content.agent, manifest)
+            raise
+        execution.make_durable()
 
     def _preview(self, content: WorkspaceContent, demand: Demand) -> Outcome:
         try:
@@ -297,10 +301,8 @@ class WorkspaceTree:
                     root = stack.enter_context(self._root())
                     folder = stack.enter_context(folder_in(root, content.folder))
                 plan = plan_of(folder, content, self.manifests.get(content.agent), demand, {})
-        except OSError as error:
+        except (OSError, PublishError) as error:
             return Outcome(content.agent, content.folder, error=self._told(content, error))
-        except PublishError as error:
-            return Outcome(content.agent, content.folder, error=str(error))
         return Outcome(content.agent, content.folder, plan.changes, tuple(plan.foreign))
 
     def _sweep(self, folder: int, content: WorkspaceContent, manifest: Manifest | None) -> None:
@@ -318,7 +320,9 @@ class WorkspaceTree:
                         os.unlink(left, dir_fd=opened)
         self._swept.add(content.agent)
 
-    def _told(self, content: WorkspaceContent, error: OSError) -> str:
+    def _told(self, content: WorkspaceContent, error: OSError | PublishError) -> str:
+        if isinstance(error, PublishError):
+            return str(error)
         named = error.filename if isinstance(error.filename, str | Path) else content.folder
         path = self.root / named
         if isinstance(error, NotADirectoryError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -174,7 +175,7 @@ class Fsyncs:
             if path.is_dir() and path.is_relative_to(house.root):
                 if self.broken:
                     raise OSError(errno.EIO, "Input/output error")
-                self.folders.add(path.relative_to(house.root).as_posix())
+                self.folders.add(re.sub(r"\.(.*)\.[0-9a-f]{12}\.new", r"\1", path.relative_to(house.root).as_posix()))
             fsync(descriptor)
 
         monkeypatch.setattr(os, "fsync", watched)
@@ -183,7 +184,7 @@ class Fsyncs:
 def test_every_folder_that_changed_is_made_durable(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     fsyncs = Fsyncs(house, monkeypatch)
     house.made(workspace(skills=("git",)))
-    all_of_them = {".", "coder", *(f"coder/{name}" for name in ("memory", "skills", "skills/git"))}
+    all_of_them = {".", "coder", *(f"coder/{name}" for name in ("memory", "deliverables", "skills", "skills/git"))}
     assert fsyncs.folders == all_of_them
     fsyncs.folders.clear()
     house.made(workspace("two"))
@@ -206,9 +207,58 @@ def test_a_folder_that_could_not_be_made_durable_is_tried_again_though_its_files
     assert "coder" in fsyncs.folders
 
 
-def test_the_root_is_made_durable_before_its_workspace_is_remembered(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_workspace_is_durable_before_it_gets_its_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     fsyncs = Fsyncs(house, monkeypatch)
     house.killed(workspace())
-    assert "." in fsyncs.folders
+    assert fsyncs.folders >= {"coder", "coder/memory", "coder/deliverables"}
+
+
+@pytest.mark.parametrize("number", range(1, 4))
+def test_what_is_remembered_just_before_the_bootstrap_may_fail_and_it_is_still_written(
+    house: House, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """At the bytes, at the folder when the new manifest has its name already, or at the bootstrap itself."""
+    house.home.mkdir(parents=True)
+    fsync, left, broken = os.fsync, [number], [False]
+
+    def fails(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        broken[0] = broken[0] or path == house.home  # all else is done
+        left[0] -= broken[0] and path != house.home
+        if broken[0] and left[0] == 0:
+            left[0] = -1
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails)
+        assert house.publish(workspace()).error is not None
+    assert BOOTSTRAP not in house.files()
+    house.live_again()
+    house.made(workspace())
+    assert house.files() == contents(workspace())
+
+
+@pytest.mark.parametrize("path", ["SELF.md", BOOTSTRAP])
+def test_a_temporary_name_that_could_not_be_taken_away_is_by_the_next_pass(
+    house: House, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    house.home.mkdir(parents=True)
+    unlink = os.unlink
+
+    def fails(name: str, *, dir_fd: int | None = None) -> None:
+        if name.startswith(f".{path}."):
+            raise OSError(errno.EIO, "Input/output error")
+        unlink(name, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", fails)
+        house.publish(workspace())
+    assert path in house.files()
+    assert len(house.temporaries()) == 1
+    house.made(workspace(), look=False)
+    assert house.temporaries() == []
+    assert house.files() == contents(workspace())
+    (house.home / BOOTSTRAP).unlink()
+    house.made(workspace())
+    assert BOOTSTRAP not in house.files()
