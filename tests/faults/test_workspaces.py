@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import itertools
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from commands import command
-from daemon import environment
+from daemon import Daemon, StartDaemon, environment, forget_status, strace
 from harness import NOBODY, Operator, make_settings, temporaries
 from mounts import full, read_only, small_disk
 
@@ -45,8 +49,11 @@ def root_of(settings: Settings) -> Path:
 
 
 def files_of(workspace: Path) -> dict[str, bytes]:
+    """Return what is there by path, but for what has no name yet."""
     return {
-        path.relative_to(workspace).as_posix(): path.read_bytes() for path in workspace.rglob("*") if path.is_file()
+        path.relative_to(workspace).as_posix(): path.read_bytes()
+        for path in workspace.rglob("*")
+        if path.is_file() and path.suffix != ".tmp"
     }
 
 
@@ -132,3 +139,146 @@ async def test_a_read_only_disk_costs_one_agent_until_it_is_writable(
             assert (other / "SOUL.md").read_text() == "after\n"
         assert await sync(settings) == ""
         assert await left_to_do(settings) == {}
+
+
+# --- kills and failures at every call
+
+
+class Sweep:
+    """Changes rows again and again while strace does something at one call after another of the pass that follows."""
+
+    def __init__(self, daemons: StartDaemon, operator: Operator, settings: Settings) -> None:
+        self.done: Counter[str] = Counter()
+        self._daemons = daemons
+        self._operator = operator
+        self._log = settings.state_dir.with_name("strace.log")
+        self._tracing = contextlib.AsyncExitStack()
+        self._daemon: Daemon | None = None
+
+    async def start(self) -> None:
+        """Start a process and let it make up for what the one before it left; a loop that is never ahead of its worker
+        starts no second one."""
+        await self._tracing.aclose()
+        await forget_status(self._operator)
+        self._daemon = await self._daemons()
+        await self._daemon.says("listening to")
+        await self._tracing.enter_async_context(strace([self._daemon.pid], "epoll_wait,epoll_pwait:delay_exit=3000"))
+        assert self._daemon.process.stderr is not None
+        reading = asyncio.create_task(self._daemon.process.stderr.read())  # else it waits for somebody who does
+        self._tracing.callback(reading.cancel)
+        assert await self._daemon.offers(self._operator), "it ended by itself"
+
+    async def end(self) -> None:
+        await self._tracing.aclose()
+
+    async def met(self, call: str, fault: str, statements: str) -> bool:
+        """Run these statements, and do this at the next one of these calls of the pass; return whether it was made."""
+        assert self._daemon is not None
+        await forget_status(self._operator)
+        async with strace(self._daemon.workers, f"{call}:{fault}:when={self.done[call] + 1}", log=self._log):
+            await self._operator.execute(statements)
+            await self._daemon.offers(self._operator)
+        met = any(done in self._log.read_text() for done in ("INJECTED", "killed by"))
+        self.done[call] += met
+        return met
+
+    async def again(self) -> None:
+        """Let it make another pass."""
+        assert self._daemon is not None
+        await forget_status(self._operator)
+        await self._operator.execute("NOTIFY agent_config_changed")
+        assert await self._daemon.offers(self._operator)
+
+
+RENAME, LINK, REMOVE, MAKE = "rename,renameat,renameat2", "link,linkat", "unlink,unlinkat,rmdir", "mkdir,mkdirat"
+STAT = "stat,lstat,fstat,newfstatat,statx"
+KILL = "signal=SIGKILL"
+
+ANOTHER = """
+    DELETE FROM agents WHERE name LIKE 'new-%';
+    INSERT INTO agents (name, model) VALUES ('{0}', 'a/b');
+    INSERT INTO agent_skills (agent, skill) VALUES ('{0}', 'git')
+"""
+"""Another agent in the place of the last one."""
+
+OTHERWISE = """
+    UPDATE agents SET soul_content = '{0}' WHERE name = 'coder';
+    UPDATE agent_skills SET skill = CASE skill WHEN 'git' THEN 'sql' ELSE 'git' END WHERE agent = 'coder'
+"""
+"""Other files, and another skill."""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("call", [MAKE, "fchown", "fsync", RENAME, LINK, REMOVE])
+async def test_wherever_the_first_publish_of_a_workspace_is_killed_the_next_life_finishes_it(
+    daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, call: str
+) -> None:
+    sweep, root = Sweep(daemons, operator, settings), root_of(settings)
+    await sweep.start()
+    while await sweep.met(call, KILL, ANOTHER.format(name := f"new-{sweep.done[call]}")):
+        here, during = f"{call} {sweep.done[call]}", files_of(root / name)
+        await sweep.start()
+        after = files_of(root / name)
+        assert temporaries(root, settings.state_dir) == [], here
+        assert {path for path in during if during[path] != after.get(path)} == set(), here
+        assert BOOTSTRAP in after or during.keys() >= after.keys(), f"{here}: nothing but its own step takes it away"
+        assert {path.stat().st_uid for path in (root / name, *(root / name).rglob("*"))} == {root.stat().st_uid}, here
+        (root / name / BOOTSTRAP).unlink(missing_ok=True)
+        assert await left_to_do(settings) == {}, here
+    await sweep.end()
+    assert sweep.done[call] > 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("call", [MAKE, RENAME, LINK, REMOVE])
+async def test_wherever_a_change_of_a_workspace_is_killed_each_file_is_old_or_new_and_the_next_life_finishes_it(
+    daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, call: str
+) -> None:
+    """The agent has removed a file of its own, too, which is made again."""
+    sweep, root = Sweep(daemons, operator, settings), root_of(settings) / "coder"
+    await sweep.start()
+    (root / BOOTSTRAP).unlink()
+    while True:
+        before = files_of(root)
+        (root / "SELF.md").unlink()
+        if not await sweep.met(call, KILL, OTHERWISE.format(sweep.done[call])):
+            break
+        here, during = f"{call} {sweep.done[call]}", files_of(root)
+        await sweep.start()
+        after = files_of(root)
+        assert {path for path in during if during[path] not in (before.get(path), after.get(path))} == set(), here
+        assert {path for path in before.keys() & after.keys() if path not in during} <= {"SELF.md"}, here
+        assert temporaries(root, settings.state_dir) == [], here
+        assert len(list((root / "skills").iterdir())) == 1, here
+        assert await left_to_do(settings) == {}, here
+        assert BOOTSTRAP not in after, here
+    await sweep.end()
+    assert sweep.done[call] > 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("what", [ANOTHER, OTHERWISE], ids=["a new one", "a change"])
+async def test_whichever_call_of_a_publish_fails_once_the_next_pass_makes_up_for_it(
+    daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, what: str
+) -> None:
+    """A call for the file beside the workspaces may be the one, for which a pass makes up by itself."""
+    sweep, root = Sweep(daemons, operator, settings), root_of(settings)
+    await sweep.start()
+    numbers = itertools.count()
+    for call in ("openat", STAT, "getdents64", MAKE, "write", "fchown", "fchmod", "fsync", RENAME, LINK, REMOVE):
+        while True:
+            name, before = f"new-{next(numbers)}", files_of(root / "coder")
+            if what is OTHERWISE:
+                (root / "coder" / "SELF.md").unlink()
+            met = await sweep.met(call, "error=EIO", what.format(name))
+            here, during = f"{call} {sweep.done[call]}", files_of(root / "coder")
+            await sweep.again()
+            after = files_of(root / "coder")
+            assert {path for path in during if during[path] not in (before.get(path), after.get(path))} == set(), here
+            assert temporaries(root, settings.state_dir) == [], here
+            assert what is OTHERWISE or BOOTSTRAP in files_of(root / name), here
+            assert await left_to_do(settings) == {}, here
+            if not met:
+                break
+        assert sweep.done[call] > 0, call
+    await sweep.end()
