@@ -47,7 +47,9 @@ def _read(directory: int, name: str, at_most: int) -> tuple[os.stat_result, byte
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        return status, file.read(at_most + 1) if stat.S_ISREG(status.st_mode) else None
+        if not stat.S_ISREG(status.st_mode):
+            return status, None
+        return status, file.read(min(status.st_size, at_most) + 1)  # as much as is asked for is allocated
 
 
 def make_in(directory: int, name: str) -> bool:
@@ -79,15 +81,19 @@ def folder_in(directory: int, name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def below(folder: int, path: str) -> Iterator[int]:
+def below(folder: int, path: str) -> contextlib.AbstractContextManager[int]:
     """Open a folder some levels below, none of them through a symbolic link.
 
     Raises: OSError that names the level.
     """
+    return _below(folder, path) if path else contextlib.nullcontext(folder)
+
+
+@contextlib.contextmanager
+def _below(folder: int, path: str) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         way: list[str] = []
-        for name in filter(None, path.split("/")):
+        for name in path.split("/"):
             way.append(name)
             try:
                 folder = stack.enter_context(folder_in(folder, name))
@@ -117,6 +123,11 @@ def naming(folder: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        on_the_way = error.filename if isinstance(error, NotADirectoryError) else None
-        error.filename = f"{folder}/{on_the_way or path}".rstrip("/")
+        name_in(error, folder, path)
         raise
+
+
+def name_in(error: OSError, folder: str, path: str) -> None:
+    """Do what `naming` does, which takes its time where thousands of files are only looked at."""
+    on_the_way = error.filename if isinstance(error, NotADirectoryError) else None
+    error.filename = f"{folder}/{on_the_way or path}".rstrip("/")

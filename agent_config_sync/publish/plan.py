@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from agent_config_sync.publish.folder import Found, below, exists_below, look_in, naming
+from agent_config_sync.publish.folder import Found, below, exists_below, look_in, name_in
 from agent_config_sync.publish.manifest import Manifest
 from agent_config_sync.publish.output import content_hash
 from agent_config_sync.publish.workspace import Change, Demand, FileContent, WorkspaceContent
@@ -97,27 +97,35 @@ class _Planning:
         self._demand = demand
         self._known = known
         self._plan = Plan()
+        self._path = ""
+        """What is looked at."""
 
     def whole(self) -> Plan:
-        for file in self._content.files:
-            with naming(self._content.folder, file.path):
-                match file.owner:
-                    case "database" if file.is_skill:
-                        self._skill(file)
-                    case "database":
-                        self._rendered(file)
-                    case "agent":
-                        self._of_the_agent(file)
-                    case "nobody":
-                        self._bootstrap(file)
-                    case _:
-                        assert_never(file.owner)
         wanted = {file.path for file in self._content.files}
-        for path, ours in self._manifest.skills.items():
-            if path not in wanted:
-                with naming(self._content.folder, path):
+        try:
+            for file in self._content.files:
+                self._wanted(file)
+            for path, ours in self._manifest.skills.items():
+                if path not in wanted:
                     self._unassigned(path, ours)
+        except OSError as error:
+            name_in(error, self._content.folder, self._path)
+            raise
         return self._plan
+
+    def _wanted(self, file: FileContent) -> None:
+        self._path = file.path
+        match file.owner:
+            case "database" if file.is_skill:
+                self._skill(file)
+            case "database":
+                self._rendered(file)
+            case "agent":
+                self._of_the_agent(file)
+            case "nobody":
+                self._bootstrap(file)
+            case _:
+                assert_never(file.owner)
 
     def _rendered(self, file: FileContent) -> None:
         if self._known.get(file.path) == file.content_hash:
@@ -166,6 +174,7 @@ class _Planning:
             plan.skills[path] = (hashed, replaced) if replaced != hashed and replaced in (ours or ()) else (hashed,)
 
     def _unassigned(self, path: str, ours: tuple[str, ...]) -> None:
+        self._path = path
         try:
             found = self._look(path)
         except NotADirectoryError:
