@@ -11,9 +11,10 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
@@ -21,6 +22,10 @@ from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.publish.gate import Gate
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})\.json", re.ASCII)
+
+_Folder = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]*)?$")]
+_Skill = Annotated[str, Field(pattern=r"^skills/[A-Za-z0-9][A-Za-z0-9_-]*/SKILL\.md$")]
+"""Nothing leads out of a workspace, whoever wrote this: root obeys files in a folder of the service's user."""
 
 
 class Manifest(BaseModel):
@@ -33,8 +38,8 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    folder: str = ""
-    skills: dict[str, tuple[str, ...]] = {}
+    folder: _Folder = ""
+    skills: dict[_Skill, tuple[str, ...]] = {}
     bootstrapped: bool = False
 
 

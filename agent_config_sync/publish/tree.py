@@ -141,8 +141,9 @@ class WorkspaceTree:
             return self.root / ARCHIVE / name
 
     def forget(self) -> None:
-        """Look at everything again: another process has written here."""
+        """Look at everything again: another process has written here, and may have been killed."""
         self._standing.clear()
+        self._swept.clear()
 
     def _stands(self, content: WorkspaceContent) -> bool:
         standing = self._standing.get(content.agent)
@@ -306,7 +307,7 @@ class WorkspaceTree:
         return Outcome(content.agent, content.folder, plan.changes, tuple(plan.foreign))
 
     def _sweep(self, folder: int, content: WorkspaceContent, manifest: Manifest | None) -> None:
-        """Remove what a killed process left, once in our life."""
+        """Remove what a killed process left, unless we did."""
         if content.agent in self._swept:
             return
         names: dict[str, list[str]] = {}

@@ -40,6 +40,14 @@ def test_what_a_killed_process_left_is_swept(house: House, left: str) -> None:
     assert house.temporaries() == [".mine.0123456789ab.tmp"]
 
 
+def test_what_another_process_left_that_was_killed_is_swept_once_we_hear_of_it(house: House) -> None:
+    house.made(workspace())
+    (house.home / ".TOOLS.md.0123456789ab.tmp").touch()
+    house.tree.forget()
+    house.made(workspace())
+    assert house.temporaries() == []
+
+
 def test_once_the_gate_is_closed_nothing_is_swept(house: House) -> None:
     house.made(workspace())
     (house.home / ".TOOLS.md.0123456789ab.tmp").touch()

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import orjson
 import pytest
 from harness import rights_of_nobody
-from unit.workspaces import House, skill, workspace
+from unit.workspaces import House, hashed, skill, workspace
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish.manifest import Manifest, Manifests
@@ -68,6 +69,34 @@ def test_a_broken_one_counts_as_lost_and_is_replaced(tmp_path: Path, content: by
     assert known.get("coder") is None
     known.save("coder", KEPT)
     assert manifests(tmp_path).get("coder") == KEPT
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"skills": {"../other/SKILL.md": [hashed("theirs")]}},
+        {"skills": {"skills/../../other/SKILL.md": [hashed("theirs")]}},
+        {"skills": {"skills/git/../../../other/SKILL.md": [hashed("theirs")]}},
+        {"skills": {"/etc/SKILL.md": [hashed("theirs")]}},
+        {"skills": {"TOOLS.md": [hashed("theirs")]}},
+        {"folder": "../other"},
+        {"folder": "."},
+        {"folder": "a/b"},
+    ],
+)
+def test_one_that_names_what_is_no_skill_or_no_workspace_counts_as_broken(
+    house: House, written: dict[str, object]
+) -> None:
+    """Whoever owns the folder of the state may not be whom root obeys."""
+    house.made(workspace())
+    other = house.root / "other"
+    other.mkdir()
+    (other / "SKILL.md").write_text("theirs")
+    (house.tree.manifests.folder / "coder.json").write_bytes(orjson.dumps({"folder": "coder"} | written))
+    house.live_again()
+    assert house.tree.manifests.get("coder") is None
+    house.made(workspace())
+    assert (other / "SKILL.md").read_text() == "theirs"
 
 
 def test_a_workspace_that_is_gone_is_forgotten_by_all(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifests
+from agent_config_sync.publish.output import content_hash
 from agent_config_sync.publish.tree import WorkspaceTree
 from agent_config_sync.publish.workspace import Demand, FileContent, Outcome, WorkspaceContent
 
@@ -126,6 +127,10 @@ def kill() -> NoReturn:
 
 def contents(wanted: WorkspaceContent) -> dict[str, bytes]:
     return {file.path: file.content for file in wanted.files}
+
+
+def hashed(text: str) -> str:
+    return content_hash(text.encode())
 
 
 def identity(path: Path) -> tuple[int, ...]:
