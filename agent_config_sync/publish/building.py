@@ -25,8 +25,8 @@ def unfinished(root: int, name: str) -> Iterator[tuple[str, int]]:
     Raises: OSError.
     """
     own = f".{name}.{secrets.token_hex(_RANDOM_BYTES)}.new"
-    make_in(root, own)
     try:
+        make_in(root, own)
         with folder_in(root, own) as folder:
             yield own, folder
     finally:

@@ -58,6 +58,8 @@ class WorkspaceTree:
         """Agents whose workspaces have just been made."""
         self._swept: set[str] = set()
         self._swept_root = False
+        self._first = True
+        """Whether what is left may be of a process that was killed."""
 
     def publish(
         self, wanted: Sequence[WorkspaceContent], *, look: bool, demand: Demand | None = None
@@ -144,6 +146,7 @@ class WorkspaceTree:
         """Look at everything again: another process has written here, and may have been killed."""
         self._standing.clear()
         self._swept.clear()
+        self._swept_root, self._first = False, True
 
     def _stands(self, content: WorkspaceContent) -> bool:
         standing = self._standing.get(content.agent)
@@ -159,11 +162,11 @@ class WorkspaceTree:
                 names = frozenset(os.listdir(root))
                 if not self._swept_root:
                     left = unfinished_in(names)
-                    for content in due:
+                    for content in due if self._first else ():
                         if content.folder in left.values() and content.folder not in names:
                             self.manifests.drop(content.agent)  # it says what never was
                     remove_unfinished(root, left, self._gate)
-                    self._swept_root = True
+                    self._swept_root, self._first = True, False
                 if self._unsure:
                     os.fsync(root)  # before we remember of one of its folders that it is ours
                 return names
@@ -225,6 +228,7 @@ class WorkspaceTree:
     def _failed(self, content: WorkspaceContent, changes: Sequence[Change], error: OSError | PublishError) -> Outcome:
         self._unsure.add(content.agent)
         self._swept.discard(content.agent)  # it may have left something, too
+        self._swept_root = False
         return Outcome(content.agent, content.folder, tuple(changes), error=self._told(content, error))
 
     def _publish(self, content: WorkspaceContent, look: bool, demand: Demand) -> Outcome:

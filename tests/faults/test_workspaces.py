@@ -8,6 +8,7 @@ import itertools
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Self
 
 import pytest
 from commands import command
@@ -57,9 +58,15 @@ def files_of(workspace: Path) -> dict[str, bytes]:
     }
 
 
-def unfinished(root: Path) -> list[str]:
-    """Return what would have become a workspace."""
-    return [path.name for path in root.iterdir() if path.name.startswith(".")]
+def torn(before: dict[str, bytes], during: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
+    """Return the files that were neither old nor new."""
+    return {path for path, content in during.items() if content not in (before.get(path), after.get(path))}
+
+
+def left_behind(settings: Settings) -> list[str]:
+    """Return what would have become a file or a workspace."""
+    root = root_of(settings)
+    return temporaries(root, settings.state_dir) + [path.name for path in root.iterdir() if path.name.startswith(".")]
 
 
 async def left_to_do(settings: Settings) -> dict[str, Outcome]:
@@ -173,7 +180,11 @@ class Sweep:
         self._tracing.callback(reading.cancel)
         assert await self._daemon.offers(self._operator), "it ended by itself"
 
-    async def end(self) -> None:
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         await self._tracing.aclose()
 
     async def met(self, call: str, fault: str, statements: str) -> bool:
@@ -218,20 +229,19 @@ OTHERWISE = """
 async def test_wherever_the_first_publish_of_a_workspace_is_killed_the_next_life_finishes_it(
     daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, call: str
 ) -> None:
-    sweep, root = Sweep(daemons, operator, settings), root_of(settings)
-    await sweep.start()
-    while await sweep.met(call, KILL, ANOTHER.format(name := f"new-{sweep.done[call]}")):
-        here, during = f"{call} {sweep.done[call]}", files_of(root / name)
-        await sweep.start()
-        after = files_of(root / name)
-        assert temporaries(root, settings.state_dir) == [], here
-        assert during in ({}, after), f"{here}: half a workspace was seen"
-        assert BOOTSTRAP in after, here
-        assert unfinished(root) == [], here
-        assert {path.stat().st_uid for path in (root / name, *(root / name).rglob("*"))} == {root.stat().st_uid}, here
-        (root / name / BOOTSTRAP).unlink()
-        assert await left_to_do(settings) == {}, here
-    await sweep.end()
+    root = root_of(settings)
+    async with Sweep(daemons, operator, settings) as sweep:
+        while await sweep.met(call, KILL, ANOTHER.format(name := f"new-{sweep.done[call]}")):
+            here, during = f"{call} {sweep.done[call]}", files_of(root / name)
+            await sweep.start()
+            after = files_of(root / name)
+            assert during in ({}, after), f"{here}: half a workspace was seen"
+            assert BOOTSTRAP in after, here
+            assert left_behind(settings) == [], here
+            theirs = {path.stat().st_uid for path in (root / name, *(root / name).rglob("*"))}
+            assert theirs == {root.stat().st_uid}, here
+            (root / name / BOOTSTRAP).unlink()
+            assert await left_to_do(settings) == {}, here
     assert sweep.done[call] > 0
 
 
@@ -241,51 +251,50 @@ async def test_wherever_a_change_of_a_workspace_is_killed_each_file_is_old_or_ne
     daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, call: str
 ) -> None:
     """The agent has removed a file of its own, too, which is made again."""
-    sweep, root = Sweep(daemons, operator, settings), root_of(settings) / "coder"
-    await sweep.start()
-    (root / BOOTSTRAP).unlink()
-    while True:
-        before = files_of(root)
-        (root / "SELF.md").unlink()
-        if not await sweep.met(call, KILL, OTHERWISE.format(sweep.done[call])):
-            break
-        here, during = f"{call} {sweep.done[call]}", files_of(root)
-        await sweep.start()
-        after = files_of(root)
-        assert {path for path in during if during[path] not in (before.get(path), after.get(path))} == set(), here
-        assert {path for path in before.keys() & after.keys() if path not in during} <= {"SELF.md"}, here
-        assert temporaries(root, settings.state_dir) == [], here
-        assert len(list((root / "skills").iterdir())) == 1, here
-        assert await left_to_do(settings) == {}, here
-        assert BOOTSTRAP not in after, here
-    await sweep.end()
+    root = root_of(settings) / "coder"
+    async with Sweep(daemons, operator, settings) as sweep:
+        (root / BOOTSTRAP).unlink()
+        while True:
+            before = files_of(root)
+            (root / "SELF.md").unlink()
+            if not await sweep.met(call, KILL, OTHERWISE.format(sweep.done[call])):
+                break
+            here, during = f"{call} {sweep.done[call]}", files_of(root)
+            await sweep.start()
+            after = files_of(root)
+            assert torn(before, during, after) == set(), here
+            assert {path for path in before.keys() & after.keys() if path not in during} <= {"SELF.md"}, here
+            assert left_behind(settings) == [], here
+            assert len(list((root / "skills").iterdir())) == 1, here
+            assert await left_to_do(settings) == {}, here
+            assert BOOTSTRAP not in after, here
     assert sweep.done[call] > 0
 
 
+OF_BOTH = ("openat", STAT, "getdents64", MAKE, "write", "fchown", "fsync", RENAME)
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("what", [ANOTHER, OTHERWISE], ids=["a new one", "a change"])
+@pytest.mark.parametrize(
+    ("what", "calls"), [(ANOTHER, OF_BOTH), (OTHERWISE, (*OF_BOTH, LINK, REMOVE))], ids=["a new one", "a change"]
+)
 async def test_whichever_call_of_a_publish_fails_once_the_next_pass_makes_up_for_it(
-    daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, what: str
+    daemons: StartDaemon, operator: Operator, rows: None, settings: Settings, what: str, calls: tuple[str, ...]
 ) -> None:
     """A call for the file beside the workspaces may be the one, for which a pass makes up by itself."""
-    sweep, root = Sweep(daemons, operator, settings), root_of(settings)
-    await sweep.start()
-    numbers = itertools.count()
-    for call in ("openat", STAT, "getdents64", MAKE, "write", "fchown", "fchmod", "fsync", RENAME, LINK, REMOVE):
-        while True:
-            name, before = f"new-{next(numbers)}", files_of(root / "coder")
-            if what is OTHERWISE:
-                (root / "coder" / "SELF.md").unlink()
-            met = await sweep.met(call, "error=EIO", what.format(name))
-            here, during = f"{call} {sweep.done[call]}", files_of(root / "coder")
-            await sweep.again()
-            after = files_of(root / "coder")
-            assert {path for path in during if during[path] not in (before.get(path), after.get(path))} == set(), here
-            assert temporaries(root, settings.state_dir) == [], here
-            assert unfinished(root) == [], here
-            assert what is OTHERWISE or BOOTSTRAP in files_of(root / name), here
-            assert await left_to_do(settings) == {}, here
-            if not met:
-                break
-        assert sweep.done[call] > 0, call
-    await sweep.end()
+    root, numbers = root_of(settings), itertools.count()
+    async with Sweep(daemons, operator, settings) as sweep:
+        for call in calls:
+            met = True
+            while met:
+                name, before = f"new-{next(numbers)}", files_of(root / "coder")
+                if what is OTHERWISE:
+                    (root / "coder" / "SELF.md").unlink()
+                met = await sweep.met(call, "error=EIO", what.format(name))
+                here, during = f"{call} {sweep.done[call]}", files_of(root / "coder")
+                await sweep.again()
+                assert torn(before, during, files_of(root / "coder")) == set(), here
+                assert left_behind(settings) == [], here
+                assert what is OTHERWISE or BOOTSTRAP in files_of(root / name), here
+                assert await left_to_do(settings) == {}, here
+            assert sweep.done[call] > 0, call

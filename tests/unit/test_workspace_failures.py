@@ -270,3 +270,33 @@ def test_a_temporary_name_that_could_not_be_taken_away_is_by_the_next_pass(
     (house.home / BOOTSTRAP).unlink()
     house.made(workspace())
     assert BOOTSTRAP not in house.files()
+
+
+@pytest.mark.parametrize("calls", [["open"], ["rename", "rmdir"]], ids=["its folder", "its name, and its removal"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_what_was_left_of_a_new_workspace_that_failed_is_removed_by_the_next_pass(
+    house: House, monkeypatch: pytest.MonkeyPatch, calls: list[str], earlier: bool
+) -> None:
+    """earlier: there was one that somebody removed; its bootstrap was written once."""
+    if earlier:
+        house.made(workspace())
+        shutil.rmtree(house.home)
+    with monkeypatch.context() as patched:
+        for call in calls:
+            patched.setattr(os, call, failing_for_new(getattr(os, call)))
+        assert house.publish(workspace()).error is not None
+    assert list(house.root.iterdir()) != []
+    house.made(workspace(), look=False)
+    assert [path.name for path in house.root.iterdir()] == ["coder"]
+    assert contents(workspace()).keys() - house.files().keys() == ({BOOTSTRAP} if earlier else set())
+
+
+def failing_for_new(call: Callable[..., object]) -> Callable[..., object]:
+    """Let a call fail where it is asked for a workspace that has not got its name yet."""
+
+    def called(path: str, *arguments: object, **further: object) -> object:
+        if str(path).endswith(".new"):
+            raise OSError(errno.EIO, "Input/output error")
+        return call(path, *arguments, **further)
+
+    return called
