@@ -186,8 +186,8 @@ class WorkspaceTree:
             with self._root() as root, unfinished(root, content.folder) as (name, folder):
                 build(folder, files, content.folders)
                 skills = {file.path: (file.content_hash,) for file in files if file.is_skill}
-                self.manifests.save(agent, Manifest(folder=content.folder, skills=skills, bootstrapped=True))
                 try:
+                    self.manifests.save(agent, Manifest(folder=content.folder, skills=skills, bootstrapped=True))
                     with self._gate.passing():
                         os.rename(name, content.folder, src_dir_fd=root, dst_dir_fd=root)
                 except BaseException:

@@ -300,3 +300,22 @@ def failing_for_new(call: Callable[..., object]) -> Callable[..., object]:
         return call(path, *arguments, **further)
 
     return called
+
+
+def test_a_new_workspace_of_which_was_remembered_in_part_that_it_is_ours_still_gets_its_bootstrap(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of the manifest was not made durable, when the manifest had its name already."""
+    fsync = os.fsync
+
+    def fails(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == house.tree.manifests.folder:
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails)
+        assert house.publish(workspace()).error is not None
+    house.live_again()
+    house.made(workspace())
+    assert house.files() == contents(workspace())
