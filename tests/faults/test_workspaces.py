@@ -22,6 +22,9 @@ from agent_config_sync.settings import Settings
 
 BOOTSTRAP = "BOOTSTRAP.md"
 
+STRIDE = int(os.environ.get("AGENT_CONFIG_SYNC_TEST_STRIDE", "3"))
+"""Of how many calls of a kind one is made to fail, or to be the last; with 1 each of them is, which takes its time."""
+
 
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Settings:
@@ -157,7 +160,10 @@ async def test_a_read_only_disk_costs_one_agent_until_it_is_writable(
 
 
 class Sweep:
-    """Changes rows again and again while strace does something at one call after another of the pass that follows."""
+    """Changes rows again and again while strace does something at one call after another of the pass that follows.
+
+    done: by kind of call, the number of the last one at which something was done.
+    """
 
     def __init__(self, daemons: StartDaemon, operator: Operator, settings: Settings) -> None:
         self.done: Counter[str] = Counter()
@@ -191,11 +197,13 @@ class Sweep:
         """Run these statements, and do this at the next one of these calls of the pass; return whether it was made."""
         assert self._daemon is not None
         await forget_status(self._operator)
-        async with strace(self._daemon.workers, f"{call}:{fault}:when={self.done[call] + 1}", log=self._log):
+        number = self.done[call] + STRIDE if self.done[call] else 1
+        async with strace(self._daemon.workers, f"{call}:{fault}:when={number}", log=self._log):
             await self._operator.execute(statements)
             await self._daemon.offers(self._operator)
         met = any(done in self._log.read_text() for done in ("INJECTED", "killed by"))
-        self.done[call] += met
+        if met:
+            self.done[call] = number
         return met
 
     async def again(self) -> None:
