@@ -75,6 +75,51 @@ class Furnished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Housed(Event):
+    """Which agents have a workspace here, or whether they may install skills, has changed."""
+
+    agents: tuple[str, ...]
+    skills_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SkillChanged(Event):
+    """An agent has installed, changed or removed a skill, and the database says so.
+
+    agent: empty for the skills that all agents share; problem: why the gateway does not load it, None if it does.
+    """
+
+    change: Literal["installed", "changed", "removed"]
+    agent: str
+    slug: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsReported(Event):
+    """The database says which skills agents have installed.
+
+    installed: how many; broken: those of them that the gateway does not load; left_out: what was seen and not taken.
+    """
+
+    installed: int
+    broken: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsUnreported(Event):
+    """What agents have installed could not be told to the database; it is tried again."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsUnwatched(Event):
+    """Agents of this account may not install skills any more, so nobody looks for them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Renaming(Event):
     """The new file is durable under its temporary name and is about to replace the old one."""
 

@@ -11,11 +11,12 @@ MANAGED_CONFIG_PATH = Path("/root/clawd/openclaw.json")
 
 def default_config_path() -> Path:
     """Return the configuration that the gateway would take."""
-    if config := gateway_path("OPENCLAW_CONFIG_PATH"):
-        return config
-    if state := gateway_path("OPENCLAW_STATE_DIR"):
-        return state / "openclaw.json"
-    return (gateway_path("OPENCLAW_HOME") or Path.home()) / ".openclaw" / "openclaw.json"
+    return gateway_path("OPENCLAW_CONFIG_PATH") or default_data_dir() / "openclaw.json"
+
+
+def default_data_dir() -> Path:
+    """Return the folder in which the gateway would keep its data."""
+    return gateway_path("OPENCLAW_STATE_DIR") or (gateway_path("OPENCLAW_HOME") or Path.home()) / ".openclaw"
 
 
 def gateway_path(name: str) -> Path | None:

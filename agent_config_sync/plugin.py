@@ -17,6 +17,7 @@ from agent_config_sync.gateway.surroundings import Surroundings
 from agent_config_sync.postgres.link import Timing
 from agent_config_sync.postgres.server import server_of
 from agent_config_sync.publish.gate import Gate
+from agent_config_sync.publish.manifest import Manifests
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
 from agent_config_sync.story import tell_story
@@ -31,6 +32,7 @@ from agent_config_sync.sync.visit import Visit
 from agent_config_sync.token_store import TokenStore
 
 if TYPE_CHECKING:
+    from agent_config_sync.skills.service import SkillService
     from agent_config_sync.sync.furnishing import Furnishing
     from agent_config_sync.sync.on_demand import OnDemand
     from agent_config_sync.sync.tokens import AgentTokens
@@ -82,6 +84,12 @@ class Plugin:
         )
         self.on_demand: OnDemand | None = None
         """What one may ask of workspaces, where they are made."""
+        self._skills: SkillService | None = None
+        if settings.workspaces is not None:
+            from agent_config_sync.skills.service import SkillService  # noqa: PLC0415
+
+            manifests = Manifests(state.workspaces_folder, settings.workspaces)
+            self._skills = SkillService(settings, self.events, manifests, lambda: session.link)
         if furnishing is not None and tokens is not None:
             from agent_config_sync.sync.on_demand import OnDemand  # noqa: PLC0415
 
@@ -99,6 +107,8 @@ class Plugin:
             settings = self.settings
             self._health = HealthService(address, self.events, gateway=settings.gateway, account=settings.account)
             self._health.start()
+        if self._skills is not None:
+            self._skills.start()
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
 
     async def wait(self) -> None:
@@ -111,6 +121,8 @@ class Plugin:
 
     async def stop(self) -> None:
         """Write and signal nothing any more; return when the writer has finished."""
+        if self._skills is not None:
+            await self._skills.stop()
         await self.sync.stop()
         if self._health is not None:
             await self._health.stop()

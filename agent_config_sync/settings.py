@@ -21,7 +21,12 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from agent_config_sync.gateway_paths import MANAGED_CONFIG_PATH, default_config_path, gateway_path
+from agent_config_sync.gateway_paths import (
+    MANAGED_CONFIG_PATH,
+    default_config_path,
+    default_data_dir,
+    gateway_path,
+)
 from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
@@ -211,6 +216,22 @@ class Settings(BaseModel):
     heartbeat_md_path: Annotated[_File | None, AlsoNamed("OPENCLAW_HEARTBEAT_MD_PATH")] = Field(
         None, description="File that is every agent's `HEARTBEAT.md`, as it is."
     )
+    data_dir: Annotated[_Folder, AlsoNamed("OPENCLAW_DATA_DIR")] = Field(
+        default_factory=default_data_dir,
+        description="Folder of the gateway's own data; default: as the gateway finds it, by `OPENCLAW_STATE_DIR` or "
+        "`OPENCLAW_HOME`, else `~/.openclaw`.",
+    )
+    shared_workspace: Annotated[_Folder | None, AlsoNamed("OPENCLAW_WORKSPACE_DIR")] = Field(
+        None,
+        description="Workspace whose `skills` all agents share; default: they share the `skills` in `data_dir`, which "
+        "every gateway loads.",
+    )
+    skill_sync_interval: Annotated[float, AlsoNamed("SKILL_SYNC_INTERVAL")] = Field(
+        300.0,
+        ge=10,
+        le=86400,
+        description="Seconds until every skill that agents have installed is read again; one that changed is within 2.",
+    )
     health: bool | None = Field(
         None, description="Whether health and metrics are served over HTTP; default: if a host or port is given for it."
     )
@@ -249,6 +270,15 @@ class Settings(BaseModel):
             return None
         beside = self.config_path.with_name("agents" if managed else "workspaces")
         return (self.workspace_root or beside).absolute()
+
+    def workspace_of(self, agent: str) -> str:
+        """Return the name of an agent's folder among the workspaces."""
+        return ("" if self.workspace_folder == "name" else "workspace-") + agent
+
+    @property
+    def shared_skills(self) -> Path:
+        """Folder of the skills that all agents share, absolute."""
+        return ((self.shared_workspace or self.data_dir) / "skills").absolute()
 
     @property
     def health_address(self) -> tuple[str, int] | None:

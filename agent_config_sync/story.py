@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import fields
 
 from agent_config_sync import events
@@ -14,7 +15,15 @@ def tell_story(log: logging.Logger) -> Subscriber:
     a line only once.
     """
     warned: set[str] = set()
+    left_out: set[str] = set()
     lost: set[str] = set()
+
+    def new_of(lines: Sequence[str], known: set[str], event: Event) -> None:
+        for line in lines:
+            if line not in known:
+                _line(log, logging.WARNING, line, event)
+        known.clear()
+        known.update(lines)
 
     def told(event: Event) -> None:
         match event:
@@ -27,11 +36,9 @@ def tell_story(log: logging.Logger) -> Subscriber:
                 lost.clear()
                 _line(log, *_sentence(event), event)
             case events.Warned(warnings=warnings):
-                for warning in warnings:
-                    if warning not in warned:
-                        _line(log, logging.WARNING, warning, event)
-                warned.clear()
-                warned.update(warnings)
+                new_of(warnings, warned, event)
+            case events.SkillsReported(left_out=what):
+                new_of([f"no skill: {each}" for each in what], left_out, event)
             case _:
                 _line(log, *_sentence(event), event)
 
@@ -47,6 +54,13 @@ def _sentence(event: Event) -> tuple[int, str]:
         case events.Furnished(agents=agents, files=files):
             whose = agents[0] if len(agents) == 1 else f"{len(agents)} agents"
             return logging.INFO, f"workspace of {whose}: {files} file{'s' if files != 1 else ''} written or removed"
+        case events.SkillChanged(change=change, agent=agent, slug=slug, problem=problem):
+            who = f"agent {agent}: skill" if agent else "shared skill"
+            return logging.INFO, f"{who} {slug} was {change}{f'; no gateway loads it: {problem}' if problem else ''}"
+        case events.SkillsUnreported(error=error):
+            return logging.WARNING, f"{error}; it is tried again"
+        case events.SkillsUnwatched():
+            return logging.INFO, "agents may install no skills any more"
         case events.Published(path=path, latency=latency, after=after):
             return logging.INFO, f"{path} published: {len(after):,} bytes, {latency * 1000:.1f} ms after the wake"
         case events.Refused(reason=reason):

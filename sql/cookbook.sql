@@ -25,6 +25,10 @@ UPDATE agents SET status = 'retired' WHERE name = 'scout';
 -- How deep subagents may start subagents.
 UPDATE agent_system_config SET value = '3' WHERE key = 'max_spawn_depth';
 
+-- Let the agents of an account install skills, and see what they have installed.
+UPDATE accounts SET skills_poc_enabled = true WHERE id = 'default';
+SELECT gateway, agent, slug, name, problem, changed_at FROM installed_skills ORDER BY gateway, agent, slug;
+
 -- What every gateway runs with, and since when.
 SELECT gateway, state, error, warnings, changed_at, now() - seen_at AS silent_for FROM gateway_status ORDER BY gateway;
 

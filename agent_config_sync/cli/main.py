@@ -18,6 +18,7 @@ from agent_config_sync.cli.install import install
 from agent_config_sync.cli.migrate import migrate
 from agent_config_sync.cli.options import errors_end_the_command, take_greeting
 from agent_config_sync.cli.run import run
+from agent_config_sync.cli.skills import app as skills
 from agent_config_sync.cli.status import status
 from agent_config_sync.cli.sync import sync
 from agent_config_sync.cli.templates import app as templates
@@ -56,4 +57,5 @@ for command in (run, sync, diff, status, wait, doctor, history, restore, resume,
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(templates, name="templates")
+app.add_typer(skills, name="skills")
 app.command(hidden=True)(install)  # install.sh is the way in

@@ -28,8 +28,12 @@ SEED_NAMES = {
     "OPENCLAW_WORKSPACE_ROOT": "setting `workspace_root`",
     "OPENCLAW_AGENTS_MD_PATH": "setting `agents_md_path`",
     "OPENCLAW_HEARTBEAT_MD_PATH": "setting `heartbeat_md_path`",
+    "SKILL_SYNC_INTERVAL": "setting `skill_sync_interval`, in seconds",
+    "OPENCLAW_DATA_DIR": "setting `data_dir`",
+    "OPENCLAW_WORKSPACE_DIR": "setting `shared_workspace`",
     "max_spawn_depth": "row of `agent_system_config`, see below",
     "max_concurrent_subagents": "row of `agent_system_config`, reserved: read by nobody",
+    "skills_poc_enabled": "row of `agent_system_config`, beaten by `accounts.skills_poc_enabled`",
 }
 """Every name that the plugin's predecessor used, and what it is here."""
 

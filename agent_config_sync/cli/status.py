@@ -12,6 +12,7 @@ import typer
 
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
+from agent_config_sync.cli.table import table
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.logs import printable
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
@@ -73,12 +74,13 @@ def _table(fleet: list[FleetRow]) -> list[str]:
         )
         for row in fleet
     ]
-    widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(heads, widths, strict=True)).rstrip()]
-    for row, cells in zip(fleet, rows, strict=True):
-        lines.append("  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip())
+    head, *others = table(heads, rows)
+    lines = [head]
+    for row, line in zip(fleet, others, strict=True):
+        lines.append(line)
         lines.extend(
-            f"  {line}" for line in ([row.error] if row.error else []) + [f"warning: {text}" for text in row.warnings]
+            f"  {text}"
+            for text in ([row.error] if row.error else []) + [f"warning: {warning}" for warning in row.warnings]
         )
     return [printable(line) for line in lines]
 

@@ -10,8 +10,10 @@ from agent_config_sync.doctor.finding import Finding, of_error, run
 from agent_config_sync.doctor.gateway import examine_gateway, examine_layout
 from agent_config_sync.doctor.output import examine_output
 from agent_config_sync.doctor.roster import examine_roster
+from agent_config_sync.doctor.skills import examine_skills
 from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.gateway.catalog import known_models
+from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.postgres.agent_columns import columns_unlike_ours
@@ -73,7 +75,8 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     """Return what is wrong with what the rows make: with them, and with where it would go."""
     try:
         prepared = await Plugin(settings).visit.preview()
-        elsewhere, odd = await _about_rows(settings, prepared.snapshot)
+        site = prepared.neighbour.site
+        elsewhere, odd, skills = await _about_rows(settings, prepared.snapshot, site)
     except RefusedError as error:
         return (of_error("refused", error),)
     except PublishError:
@@ -82,7 +85,6 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         return (database_finding(error),)
     layout = examine_layout(settings, prepared.neighbour, prepared.content)
     models = await asyncio.to_thread(known_models, settings.config_path, shutil.which("openclaw"))
-    site = prepared.neighbour.site
     roster = examine_roster(
         prepared.snapshot,
         account=settings.account,
@@ -93,12 +95,14 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         odd=odd,
         warnings=prepared.of_rows,
     )
-    return (*layout, *roster)
+    return (*layout, *roster, *skills)
 
 
-async def _about_rows(settings: Settings, snapshot: Snapshot) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the agents that rows of this gateway may start and that other gateways run, and the columns of agents that
-    have another type than ours.
+async def _about_rows(
+    settings: Settings, snapshot: Snapshot, site: Site
+) -> tuple[frozenset[str], frozenset[str], tuple[Finding, ...]]:
+    """Return the agents that rows of this gateway may start and that other gateways run, the columns of agents that
+    have another type than ours, and what is wrong with skills.
 
     Raises: DatabaseError.
     """
@@ -107,7 +111,8 @@ async def _about_rows(settings: Settings, snapshot: Snapshot) -> tuple[frozenset
     connection = await connect(server, application_name="agent-config-sync", timing=Timing())
     try:
         elsewhere = await active_agents(connection, settings.account, allowed)
-        return elsewhere, await columns_unlike_ours(connection)
+        odd = await columns_unlike_ours(connection)
+        return elsewhere, odd, await examine_skills(connection, settings, snapshot, version=site.version)
     except QUERY_FAILURES as error:
         raise query_failure(error, server.name) from None
     finally:

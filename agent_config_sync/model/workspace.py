@@ -104,7 +104,7 @@ class WorkspaceRows:
     """All that workspaces are made of, at one instant; unchanged rows are the same objects as before.
 
     profiles: in the order of the agents; boards, people: by id; skills: the enabled ones by slug; assigned: slugs by
-    agent, in their order; gateway: None where operators say nothing of it.
+    agent, in their order; gateway: None where operators say nothing of it; skills_enabled: agents may install skills.
     """
 
     profiles: tuple[ProfileRow, ...] = ()
@@ -114,6 +114,7 @@ class WorkspaceRows:
     assigned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gateway: GatewayRow | None = None
     tokens: tuple[TokenRow, ...] = ()
+    skills_enabled: bool = False
 
 
 def role_of(profile: ProfileRow, *, on_board: bool, is_default: bool) -> Role:

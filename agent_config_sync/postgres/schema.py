@@ -51,6 +51,35 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "agent_skills": ("account_id", "agent", "skill", "position"),
     "model_aliases": ("alias", "model"),
     "agent_tokens": ("account_id", "agent", "gateway", "token_hash", "issued_by", "revoked_at"),
+    "accounts": ("id", "skills_poc_enabled"),
+    "installed_skills": (
+        "account_id",
+        "gateway",
+        "agent",
+        "slug",
+        "name",
+        "description",
+        "checksum",
+        "problem",
+        "config_key",
+        "primary_env",
+        "reported_by",
+        "changed_at",
+        "seen_at",
+    ),
+    "activities": (
+        "id",
+        "account_id",
+        "gateway",
+        "type",
+        "actor_type",
+        "actor_id",
+        "target_type",
+        "target_id",
+        "meta",
+        "recorded_by",
+        "created_at",
+    ),
     "gateway_status": (
         "account_id",
         "gateway",
@@ -80,7 +109,7 @@ TRIGGERS: Mapping[str, tuple[str, ...]] = {
     "gateways": ("gateway_changed", "gateway_truncated"),
     **{
         table: tuple(f"workspace_changed_{event}" for event in _EVENTS)
-        for table in ("people", "boards", "skills", "agent_skills", "model_aliases")
+        for table in ("people", "boards", "skills", "agent_skills", "model_aliases", "accounts")
     },
 }
 """The triggers that notify, by table."""
@@ -106,8 +135,19 @@ RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("model_aliases", column, "SELECT") for column in COLUMNS["model_aliases"]),
     *(("agent_tokens", column, "INSERT") for column in ("account_id", "agent", "gateway", "token_hash")),
     ("agent_tokens", "revoked_at", "UPDATE"),
+    *(("accounts", column, "SELECT") for column in COLUMNS["accounts"]),
 )
 """What the login of a gateway needs: table, column (None: the whole table), privilege."""
+
+RUNTIME_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
+    *(("installed_skills", None, privilege) for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")),
+    *(
+        ("activities", column, "INSERT")
+        for column in COLUMNS["activities"]
+        if column not in ("id", "recorded_by", "created_at")
+    ),
+)
+"""What it needs beside them where agents may install skills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +192,14 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class LackingRight:
+    """A right that a login lacks, in words."""
+
+    login: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaState:
     """What was found: tables and columns that are lacking, the triggers, and the rights that this login lacks.
 
@@ -189,6 +237,16 @@ async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
         login=Login(**dict(login)),
         elsewhere=() if there else await tables_elsewhere(connection),
     )
+
+
+async def missing_runtime_right(connection: asyncpg.Connection) -> LackingRight | None:
+    """Return the first right that this login lacks where agents may install skills."""
+    missing = await connection.fetchrow(query("rights_missing"), *_columns_of(list(RUNTIME_RIGHTS)))
+    if missing is None:
+        return None
+    login = await connection.fetchval("SELECT session_user::text")
+    column = f" ({missing['column']})" if missing["column"] is not None else ""
+    return LackingRight(login, f"{missing['privilege']} on {missing['table']}{column}")
 
 
 async def active_agents(connection: asyncpg.Connection, account: str, names: Iterable[str]) -> frozenset[str]:

@@ -17,7 +17,13 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.postgres.row_memory import RowMemory
 from agent_config_sync.postgres.schema import Elsewhere, tables_elsewhere
-from agent_config_sync.postgres.workspace_rows import MIGRATION, TABLES, WorkspaceReader
+from agent_config_sync.postgres.workspace_rows import (
+    MIGRATION,
+    SKILL_MIGRATION,
+    SKILL_TABLES,
+    TABLES,
+    WorkspaceReader,
+)
 
 ATTEMPTS = 10
 """Snapshots until one sees no table rewritten under it; the second most often does, because it was waited for."""
@@ -42,6 +48,7 @@ class SnapshotReader:
         self._files: str | None = None
         self._has_system_config = False
         self._has_workspaces = False
+        self._has_skills = False
 
     @property
     def seen_tables(self) -> frozenset[str]:
@@ -59,7 +66,7 @@ class SnapshotReader:
         Raises: DatabaseError.
         """
         async with self._link.reading() as connection:
-            if not (self._has_system_config and self._has_workspaces):
+            if not self._has_all:
                 await self._look_at_tables(connection)
             for _ in range(ATTEMPTS):
                 snapshot = await self._read_once(connection, list(keys))
@@ -114,7 +121,7 @@ class SnapshotReader:
         rows = await self._agents.take(connection, found["versions"])
         workspaces: WorkspaceRows | None = None
         if self._workspaces is not None and self._has_workspaces:
-            workspaces = await self._workspaces.read(connection, found["versions"])
+            workspaces = await self._workspaces.read(connection, found["versions"], with_skills=self._has_skills)
             if workspaces is None:
                 return None
         aliases: Mapping[str, str] | None = None
@@ -130,6 +137,11 @@ class SnapshotReader:
             aliases=aliases,
             workspaces=workspaces,
         )
+
+    @property
+    def _has_all(self) -> bool:
+        skills = self._has_skills or self._workspaces is None
+        return self._has_system_config and self._has_workspaces and skills
 
     async def _look_at_tables(self, connection: asyncpg.Connection) -> None:
         """Decide what a missing table means: not installed (its capability is off), or lost (an error)."""
@@ -151,25 +163,29 @@ class SnapshotReader:
                 f"table agent_system_config was there and is missing now in {where}: "
                 "restore it, or run agent-config-sync migrate --repair"
             )
-        await self._look_at_workspaces(connection, found)
+        self._has_workspaces = await self._has(connection, found, TABLES, MIGRATION)
+        if self._workspaces is not None:
+            self._has_skills = await self._has(connection, found, SKILL_TABLES, SKILL_MIGRATION)
 
-    async def _look_at_workspaces(self, connection: asyncpg.Connection, found: asyncpg.Record) -> None:
-        """Their tables come with a migration of their own; until then the capability is off."""
-        there = frozenset(found["workspaces"])
-        if there.issuperset(TABLES):
-            self._has_workspaces = True
-            self._seen_tables |= there
-            return
+    async def _has(
+        self, connection: asyncpg.Connection, found: asyncpg.Record, tables: Sequence[str], migration: str
+    ) -> bool:
+        """Return whether a capability is on: its tables come with a migration of their own."""
+        there = frozenset(found["further"])
+        if there.issuperset(tables):
+            self._seen_tables |= frozenset(tables)
+            return True
         recorded: set[str] = set()
         if found["agent_config_migrations"] is not None:
             with contextlib.suppress(asyncpg.InsufficientPrivilegeError):  # who may not look has not seen it
                 recorded = {record["name"] for record in await connection.fetch(query("recorded_migrations"))}
-        if MIGRATION in recorded or not self._seen_tables.isdisjoint(TABLES):
-            lost = next(table for table in TABLES if table not in there)
+        if migration in recorded or not self._seen_tables.isdisjoint(tables):
+            lost = next(table for table in tables if table not in there)
             raise SchemaError(
                 f"table {lost} was there and is missing now in {self._link.server.name}: "
                 "restore it, or run agent-config-sync migrate --repair"
             )
+        return False
 
 
 def _wakes_by_alias(workspaces: WorkspaceRows | None) -> bool:

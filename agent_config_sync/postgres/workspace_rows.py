@@ -26,6 +26,11 @@ TABLES = ("people", "boards", "skills", "agent_skills", "model_aliases", "agent_
 
 MIGRATION = "0004_workspaces"
 
+SKILL_TABLES = ("accounts", "installed_skills", "activities")
+"""The tables of migration 0005; with one of them gone agents install no skills that anybody sees."""
+
+SKILL_MIGRATION = "0005_installed_skills"
+
 R = TypeVar("R")
 V = TypeVar("V")
 
@@ -49,8 +54,11 @@ class WorkspaceReader:
         self._skills_by_slug = _Made[SkillRow, Mapping[str, SkillRow]](lambda rows: {row.slug: row for row in rows})
         self._assigned = _Made(_in_order)
 
-    async def read(self, connection: asyncpg.Connection, agent_versions: bytes | None) -> WorkspaceRows | None:
-        """Return the rows of this instant. agent_versions: those of the agents in scope.
+    async def read(
+        self, connection: asyncpg.Connection, agent_versions: bytes | None, *, with_skills: bool
+    ) -> WorkspaceRows | None:
+        """Return the rows of this instant. agent_versions: those of the agents in scope; with_skills: the database has
+        the tables of skills that agents install.
 
         Returns: None where a table was truncated or rewritten after the instant of the snapshot.
         """
@@ -71,6 +79,7 @@ class WorkspaceReader:
         assignments = await self._assignments.take(connection, found["agent_skills"])
         gateways = await self._gateways.take(connection, found["gateways"])
         tokens = await self._tokens.take(connection, found["agent_tokens"])
+        enabled = with_skills and await connection.fetchval(query("skills_enabled"), self._account)
         return WorkspaceRows(
             profiles=profiles,
             boards=self._boards_by_id.of(boards),
@@ -79,6 +88,7 @@ class WorkspaceReader:
             assigned=self._assigned.of(assignments),
             gateway=gateways[0] if gateways else None,
             tokens=tokens,
+            skills_enabled=bool(enabled),
         )
 
 

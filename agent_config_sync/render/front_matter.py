@@ -25,7 +25,7 @@ DEPTH_LIMIT = 32
 FIRST_LINE = 2
 """Line of the file in which front matter begins."""
 
-_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """Takes every scalar for a text; types are decided here, for the gateway reads YAML 1.2 and PyYAML 1.1."""
 
 _OPENING = re.compile(r"---[^\S\n]*\n")
@@ -97,7 +97,7 @@ def read(text: str, path: str) -> FrontMatter:
         raise RenderError(path, None, f"front matter has {len(text):,} characters; {LENGTH_LIMIT:,} at most")
     try:
         _refuse_all_but_values(text, path)
-        root = yaml.compose(text, Loader=_LOADER)
+        root = yaml.compose(text, Loader=LOADER)
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two for escapes, from the loader without C
         mark = getattr(error, "problem_mark", None)
         problem = str(getattr(error, "problem", None) or "a broken escape")[:_SHOWN]
@@ -125,7 +125,7 @@ def read(text: str, path: str) -> FrontMatter:
 def _refuse_all_but_values(text: str, path: str) -> None:
     """Let nothing in that could become larger, or something else, than it looks."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=LOADER):
         match event:
             case yaml.AliasEvent():
                 raise _error(path, event, "front matter uses an alias (*); write the value out")

@@ -131,10 +131,6 @@ class Furnishing:
         """Return the role of an agent that was rendered last, and its board."""
         return self._workspaces.place(agent)
 
-    def folder(self, agent: str) -> str:
-        """Return the name of an agent's folder below the root."""
-        return ("" if self._settings.workspace_folder == "name" else "workspace-") + agent
-
     def publish(
         self, contents: Sequence[WorkspaceContent], *, look: bool, demand: Demand | None = None
     ) -> tuple[Outcome, ...]:
@@ -163,7 +159,7 @@ class Furnishing:
             workspace_root=(seen or str(self.tree.root)).rstrip("/"),
             base_url=(said.base_url if said is not None else None) or served,
             main=_main_agent(snapshot.agents, site) or "",
-            prefix=self.folder(""),
+            prefix=settings.workspace_of(""),
         )
         if home != self._home:
             self._home = home

@@ -31,7 +31,7 @@ from agent_config_sync.settings import Settings
 from agent_config_sync.sync.passes import Passes
 from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.session import Contact, Session
-from agent_config_sync.sync.worker import in_worker
+from agent_config_sync.worker import in_worker
 
 CURE_PAUSE = 1.0
 """Seconds before a notification may end a backoff: a failing pass must not follow the pace of an operator's commits."""

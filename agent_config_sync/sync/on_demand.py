@@ -24,7 +24,7 @@ from agent_config_sync.sync.passes import LOCK_DEADLINE
 from agent_config_sync.sync.pipeline import NOT_MIGRATED, Pipeline
 from agent_config_sync.sync.session import Contact, Session
 from agent_config_sync.sync.tokens import AgentTokens
-from agent_config_sync.sync.worker import in_worker
+from agent_config_sync.worker import in_worker
 
 Became: TypeAlias = Literal["written", "unchanged", "skipped", "failed", "kept", "archived"]
 """What became of a workspace. kept, archived: of an agent that this gateway has no more."""
@@ -180,7 +180,7 @@ class OnDemand:
                 continue
             try:
                 at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-                place = self._furnishing.tree.archive(agent, self._furnishing.folder(agent), at=at)
+                place = self._furnishing.tree.archive(agent, self._settings.workspace_of(agent), at=at)
             except PublishError as error:
                 reports.append(AgentReport(agent, "failed", why=str(error)))
             else:

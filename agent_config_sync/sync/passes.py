@@ -12,12 +12,14 @@ from agent_config_sync.events import (
     Events,
     Furnished,
     Held,
+    Housed,
     Published,
     Refused,
     SnapshotTaken,
     Unchanged,
     Warned,
 )
+from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.snapshot import NOTHING, Snapshot
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.lock import pass_lock
@@ -29,7 +31,7 @@ from agent_config_sync.sync.session import Contact
 from agent_config_sync.sync.standing import Standing
 from agent_config_sync.sync.tokens import AgentTokens
 from agent_config_sync.sync.wake import Wake
-from agent_config_sync.sync.worker import in_worker
+from agent_config_sync.worker import in_worker
 
 LOCK_DEADLINE = 30.0
 """Seconds that a pass waits for another process's pass on the same output."""
@@ -58,6 +60,7 @@ class Passes:
         self._events = events
         self._tokens = tokens
         self._warnings: tuple[str, ...] = ()
+        self._housed = Housed((), skills_enabled=False)
         self._hold: str | None = None
         self._swept = False
 
@@ -209,6 +212,7 @@ class Passes:
             self._hold = self._standing.hold
             if self._hold is not None:
                 self._events.emit(Held(self._hold))
+        self._tell_housed(prepared.snapshot)
         written = {outcome.agent: len(outcome.changes) for outcome in prepared.workspaces if outcome.changes}
         if written:
             self._events.emit(Furnished(tuple(written), sum(written.values())))
@@ -220,6 +224,15 @@ class Passes:
             return
         before = prepared.before.content if prepared.before is not None else None
         self._events.emit(Published(path, prepared.content_hash, before, prepared.content, latency, snapshot))
+
+    def _tell_housed(self, snapshot: Snapshot) -> None:
+        if snapshot.workspaces is None:
+            return
+        agents = tuple(sorted(row.name for row in snapshot.agents if is_agent_id(row.name)))
+        housed = Housed(agents, snapshot.workspaces.skills_enabled)
+        if housed != self._housed:
+            self._housed = housed
+            self._events.emit(housed)
 
 
 def _behind(prepared: Prepared) -> frozenset[str]:

@@ -16,7 +16,7 @@ from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.sync.informant import Informant, in_force, until_in_force
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.standing import Standing, about
-from agent_config_sync.sync.worker import in_worker, to_the_end
+from agent_config_sync.worker import in_worker, to_the_end
 
 QUIET = 0.5
 """Seconds without a publish after which a burst counts as over and its one signal is sent."""

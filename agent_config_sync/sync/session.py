@@ -50,6 +50,11 @@ class Session:
         """Whether there is a link that is not lost."""
         return self._contact is not None and not self._contact.link.lost.done()
 
+    @property
+    def link(self) -> Link | None:
+        """The link that stands, if there is one."""
+        return self._contact.link if self._contact is not None and self.stands else None
+
     async def connect(self) -> Contact:
         """Return a link that stands, with LISTEN committed before anything is read.
 

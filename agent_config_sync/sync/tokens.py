@@ -11,8 +11,8 @@ from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.postgres.agent_tokens import issue, revoke
 from agent_config_sync.postgres.link import Link
-from agent_config_sync.sync.worker import in_worker
 from agent_config_sync.token_store import TokenStore, token_hash
+from agent_config_sync.worker import in_worker
 
 
 class AgentTokens:

@@ -15,7 +15,7 @@ from agent_config_sync.sync.pipeline import Pipeline, Prepared
 from agent_config_sync.sync.session import Session
 from agent_config_sync.sync.standing import Standing
 from agent_config_sync.sync.tokens import AgentTokens
-from agent_config_sync.sync.worker import in_worker
+from agent_config_sync.worker import in_worker
 
 
 class Visit:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from agent_config_sync import __version__
-from agent_config_sync.web.view import IN_FORCE, LinkState, Moment, View
+from agent_config_sync.web.view import IN_FORCE, LinkState, Moment, Skills, View
 
 
 class _Answer(BaseModel):
@@ -62,10 +62,24 @@ class ErrorSeen(_Answer):
     message: str
 
 
+class SkillSync(_Answer):
+    """What agents have installed, as it was told to the database last.
+
+    broken: skills that no gateway loads; left_out: folders that were seen and not taken, see the log.
+    """
+
+    last_sync_at: datetime | None
+    last_error: str | None
+    installed: int
+    broken: int
+    left_out: int
+
+
 class Health(_Answer):
     """Everything at a glance.
 
-    gateway, account: whose rows this sync reads; latency_ms: from the last notification to the gateway running with it.
+    gateway, account: whose rows this sync reads; latency_ms: from the last notification to the gateway running with it;
+    skill_sync: None where agents may not install skills.
     """
 
     status: Literal["healthy", "degraded"]
@@ -81,6 +95,7 @@ class Health(_Answer):
     last_error: ErrorSeen | None
     warnings: int
     latency_ms: float | None
+    skill_sync: SkillSync | None
     uptime_seconds: float
 
 
@@ -113,6 +128,7 @@ def health(view: View, *, gateway: str, account: str, now: float) -> Health:
         else ErrorSeen(at=_moment(view.last_error.at), message=view.last_error.what),
         warnings=view.warnings,
         latency_ms=_milliseconds(view.apply_latencies.last),
+        skill_sync=_skill_sync(view.skills),
         uptime_seconds=round(max(0.0, now - view.started_at), 3),
     )
 
@@ -138,6 +154,18 @@ def _reasons(view: View) -> list[str]:
     elif view.state not in IN_FORCE and (view.error is None or view.error != view.failure):
         reasons.append(f"{view.state}: {view.error or 'the gateway does not run with the last change yet'}")
     return reasons
+
+
+def _skill_sync(seen: Skills | None) -> SkillSync | None:
+    if seen is None:
+        return None
+    return SkillSync(
+        last_sync_at=None if seen.reported is None else _moment(seen.reported),
+        last_error=seen.error,
+        installed=seen.installed,
+        broken=seen.broken,
+        left_out=len(seen.left_out),
+    )
 
 
 def _snapshot(seen: Moment | None, agents: int) -> SnapshotSeen | None:

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from agent_config_sync import __version__
 from agent_config_sync.postgres.status import StatusState
-from agent_config_sync.web.view import BOUNDS, Latencies, Passes, View
+from agent_config_sync.web.view import BOUNDS, Latencies, Passes, Skills, View
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "agent_config_sync_"
@@ -84,6 +84,9 @@ class Metrics(Collector):
             "Rows and values that the last pass left out, and what is odd beside the gateway.",
             view.warnings,
         )
+        skills = view.skills or Skills()
+        yield _gauge("installed_skills", "Skills that agents have installed, where they may.", skills.installed)
+        yield _gauge("broken_skills", "Those of them that the gateway does not load.", skills.broken)
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

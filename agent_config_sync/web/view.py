@@ -54,13 +54,26 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Skills:
+    """What agents have installed. reported: seconds since the epoch, None before the first time; error: why the last
+    report did not reach the database, None if it did.
+    """
+
+    reported: float | None = None
+    error: str | None = None
+    installed: int = 0
+    broken: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Where a sync stands.
 
     started_at: seconds since the epoch; trouble: why the link does not stand, or who holds the output; state: as in
     gateway_status, None before the first pass, with the reason in error; failure: why the last pass ended with an
     error, None if it did not; settled: when the last change came into force; snapshot: PostgreSQL's `pg_snapshot`;
-    published: SHA-256 in hex.
+    published: SHA-256 in hex; skills: None where agents may not install any.
     """
 
     started_at: float
@@ -80,6 +93,7 @@ class View:
     published: Moment | None = None
     settled: float | None = None
     last_error: Moment | None = None
+    skills: Skills | None = None
     publish_latencies: Latencies = field(default_factory=Latencies)
     apply_latencies: Latencies = field(default_factory=Latencies)
 
@@ -114,6 +128,13 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, snapshot=Moment(now, snapshot), agents=agents)
         case events.Warned(warnings=warnings):
             return replace(view, warnings=len(warnings))
+        case events.Housed(skills_enabled=enabled):
+            return replace(view, skills=(view.skills or Skills()) if enabled else None)
+        case events.SkillsReported(installed=installed, broken=broken, left_out=left_out):
+            skills = Skills(reported=now, installed=installed, broken=broken, left_out=left_out)
+            return replace(view, skills=skills if view.skills is not None else None)
+        case events.SkillsUnreported(error=error):
+            return replace(view, skills=replace(view.skills or Skills(), error=str(error)))
         case events.Published(content_hash=content_hash, latency=latency):
             return replace(
                 view,

@@ -11,7 +11,7 @@ from commands import command
 from gateway.model_server import ModelRequest, ModelServer
 from gateway.openclaw import TOKEN, OpenClaw
 from gateway.scene import NAME, Deploy, Deployment, Scene, until
-from harness import psql
+from harness import connected, psql
 
 ROWS = """
     DELETE FROM agents;
@@ -150,3 +150,44 @@ async def test_sessions_are_begun_anew_on_demand(
     )
     assert (ended.status, ended.err) == (0, "")
     assert questions(await model.turn_of(gateway, "coder", "default")).isdisjoint(asked)
+
+
+INSTALLED = {
+    "sound": "---\nname: {0}\ndescription: Helps.\n---\nbody\n",
+    "nameless": "---\ndescription: Helps.\n---\n",
+    "silent": "---\nname: {0}\n---\n",
+    "bare": "Helps.\n",
+    "open": "---\nname: {0}\ndescription: Helps.\n",
+}
+"""What an agent may put into its workspace, by the end of its folder's name."""
+
+
+async def test_what_an_agent_installs_is_in_the_database_and_loaded_if_that_says_so(
+    scene: Scene, shared: Deployment, root: Path, mark: str
+) -> None:
+    gateway, pid = scene.gateway, scene.gateway.pid
+    for slug, text in INSTALLED.items():
+        folder = root / "writer" / "skills" / f"{mark}-{slug}"
+        folder.mkdir(parents=True)
+        (folder / "SKILL.md").write_text(text.format(folder.name))
+    await scene.commit(
+        "UPDATE accounts SET skills_poc_enabled = true",
+        "UPDATE agents SET skills_exclusive = false WHERE name = 'writer'",
+    )
+    asked = "SELECT name, problem FROM installed_skills WHERE agent = 'writer' AND slug LIKE $1 || '%'"
+
+    async def told() -> dict[str, str | None] | None:
+        async with connected(shared.dsn) as person:
+            found = {row["name"]: row["problem"] for row in await person.fetch(asked, mark)}
+        return found if len(found) == len(INSTALLED) else None
+
+    known = await until(told, "the database knows the skills", gateway=gateway)
+    sound = {name for name, problem in known.items() if problem is None}
+    assert sound == {f"{mark}-sound", f"{mark}-nameless"}
+
+    async def loaded() -> bool | None:
+        ours = {name for name in await gateway.skills_of("writer") if name.startswith(mark)}
+        return True if ours == sound else None
+
+    await until(loaded, "the gateway loads those that are sound, and no others", gateway=gateway)
+    assert (gateway.pid, gateway.starts) == (pid, 1)

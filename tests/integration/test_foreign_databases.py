@@ -17,7 +17,7 @@ from harness import Operator, Running, Start, connected, psql
 
 from agent_config_sync.cli.throwaway import throwaway_server
 from agent_config_sync.errors import DatabaseError
-from agent_config_sync.events import LinkLost, Published, Reported, Warned
+from agent_config_sync.events import Housed, LinkLost, Published, Reported, Warned
 from agent_config_sync.postgres.migrate import migrate, migrations
 
 Install: TypeAlias = Callable[[str], Awaitable[str]]
@@ -736,6 +736,8 @@ async def test_workspaces_are_made_of_such_tables(
         ("CREATE TABLE skills (id serial, title text)", "skills is not the one we know: it has no column slug"),
         ("CREATE VIEW people AS SELECT 1 AS id", "people is no table that takes columns and triggers of ours"),
         ("CREATE TABLE agent_skills (agent_id int, skill_id int)", "it has no column agent, skill"),
+        ("CREATE TABLE activities (id serial, title text)", "activities is not the one we know: it has no column"),
+        ("CREATE VIEW accounts AS SELECT 1 AS id", "accounts is no table that takes columns and triggers of ours"),
     ],
 )
 async def test_a_name_that_is_taken_by_something_else_is_told_with_a_way_out(
@@ -744,3 +746,18 @@ async def test_a_name_that_is_taken_by_something_else_is_told_with_a_way_out(
     await foreign.execute(made)
     with pytest.raises(DatabaseError, match=said):
         await install(empty_database)
+
+
+@pytest.mark.parametrize("kind", ["uuid", "bigint", "text"])
+async def test_accounts_of_another_system_decide_about_skills(
+    foreign: Operator, install: Install, empty_database: str, start: Start, tmp_path: Path, kind: str
+) -> None:
+    account = {"uuid": "00000000-0000-4000-8000-00000000000c", "bigint": "7", "text": "acme"}[kind]
+    await foreign.execute(f"CREATE TABLE accounts (id {kind} PRIMARY KEY, title text NOT NULL)")
+    await foreign.execute(f"INSERT INTO accounts VALUES ('{account}', 'Theirs')")
+    await install(empty_database)
+    await foreign.execute("INSERT INTO agents (account_id, name) VALUES ($1, 'lead')", account)
+    await foreign.execute("UPDATE accounts SET skills_poc_enabled = true")
+    running = await start(wait=None, account=account, workspace_root=tmp_path / "workspaces")
+    assert (await running.events.until(Housed)).skills_enabled
+    assert await foreign.fetchval("SELECT count(*) FROM accounts") == 1

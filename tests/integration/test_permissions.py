@@ -12,14 +12,22 @@ import pytest
 from harness import Operator, Start, connected
 
 from agent_config_sync.errors import DatabaseError
-from agent_config_sync.events import Event, PassFailed, Reported, StatusUnwritable, Warned
+from agent_config_sync.events import (
+    Event,
+    PassFailed,
+    Reported,
+    SkillsReported,
+    SkillsUnreported,
+    StatusUnwritable,
+    Warned,
+)
 from agent_config_sync.postgres.migrate import pending
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 
 TABLES = (
     *("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status", "people", "boards"),
-    *("skills", "agent_skills", "model_aliases", "agent_tokens"),
+    *("skills", "agent_skills", "model_aliases", "agent_tokens", "accounts", "installed_skills", "activities"),
 )
 
 GRANTED = """
@@ -48,12 +56,13 @@ def listed(role: str) -> set[tuple[str, str, str | None]]:
     }
 
 
-READERS = sorted(
-    f"{privilege} ({column}) ON {table}" if column else f"{privilege} ON {table}"
-    for table, privilege, columns in listed("agent_config_reader")
-    for column in (columns.split(", ") if columns else [""])
-)
-"""Each right of the reader, as REVOKE takes it."""
+def rights_of(role: str) -> list[str]:
+    """Return each right of a role, as REVOKE takes it."""
+    return sorted(
+        f"{privilege} ({column}) ON {table}" if column else f"{privilege} ON {table}"
+        for table, privilege, columns in listed(role)
+        for column in (columns.split(", ") if columns else [""])
+    )
 
 
 @pytest.fixture
@@ -77,7 +86,7 @@ async def reader(database: str, operator: Operator) -> AsyncIterator[str]:
     await operator.execute(f"DROP ROLE {login}")
 
 
-@pytest.mark.parametrize("role", ["agent_config_reader", "agent_config_operator"])
+@pytest.mark.parametrize("role", ["agent_config_reader", "agent_config_runtime", "agent_config_operator"])
 async def test_the_page_lists_the_rights_of_each_role(operator: Operator, role: str) -> None:
     granted = {(row["table"], row["privilege"], row["columns"]) for row in await operator.fetch(GRANTED, role)}
     assert listed(role) == granted
@@ -108,12 +117,43 @@ async def test_the_reader_can_do_all_that_a_gateway_does(start: Start, reader: s
     assert await failure_of(start, reader, tmp_path / "workspaces") is None
 
 
-@pytest.mark.parametrize("right", READERS)
+@pytest.mark.parametrize("right", rights_of("agent_config_reader"))
 async def test_the_reader_needs_each_of_its_rights(
     start: Start, operator: Operator, reader: str, right: str, tmp_path: Path
 ) -> None:
     await operator.execute(f"REVOKE {right} FROM agent_config_reader")
     assert await failure_of(start, reader, tmp_path / "workspaces") is not None
+
+
+async def failure_to_report_skills(start: Start, dsn: str, root: Path) -> object:
+    """Return why a gateway with this login cannot tell of skills, None if it can."""
+    running = await start(wait=None, dsn=dsn, workspace_root=root)
+    told = await running.events.until(Event, lambda event: isinstance(event, (SkillsReported, SkillsUnreported)))
+    await running.plugin.stop()
+    return told.error if isinstance(told, SkillsUnreported) else None
+
+
+@pytest.fixture
+async def runtime(operator: Operator, reader: str) -> AsyncIterator[str]:
+    """The DSN of a login that has the rights of a gateway whose agents may install skills."""
+    login = f"reader_{os.getpid()}"
+    await operator.execute(f"GRANT agent_config_runtime TO {login}; REVOKE agent_config_reader FROM {login}")
+    await operator.execute("UPDATE accounts SET skills_poc_enabled = true")
+    yield reader
+    await operator.execute("DELETE FROM installed_skills")
+
+
+async def test_the_runtime_can_do_all_that_a_gateway_does(start: Start, runtime: str, tmp_path: Path) -> None:
+    assert await failure_of(start, runtime, tmp_path / "workspaces") is None
+    assert await failure_to_report_skills(start, runtime, tmp_path / "workspaces") is None
+
+
+@pytest.mark.parametrize("right", rights_of("agent_config_runtime"))
+async def test_the_runtime_needs_each_of_its_rights(
+    start: Start, operator: Operator, runtime: str, right: str, tmp_path: Path
+) -> None:
+    await operator.execute(f"REVOKE {right} FROM agent_config_runtime")
+    assert await failure_to_report_skills(start, runtime, tmp_path / "workspaces") is not None
 
 
 WRITES = [
@@ -130,6 +170,10 @@ WRITES = [
     "UPDATE agent_skills SET position = 1",
     "UPDATE model_aliases SET model = 'x/y'",
     "UPDATE agent_tokens SET token_hash = 'x'",
+    "UPDATE accounts SET skills_poc_enabled = true",
+    "UPDATE installed_skills SET name = 'x'",
+    "UPDATE activities SET type = 'x'",
+    "INSERT INTO activities (type, actor_type, actor_id, target_type, target_id) VALUES ('x', 'user', 'x', 'x', 'x')",
     "UPDATE agent_tokens SET agent = 'x'",
     "INSERT INTO skills (slug) VALUES ('mine')",
     "INSERT INTO agent_skills (agent, skill) VALUES ('lead', 'labels')",

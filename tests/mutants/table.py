@@ -153,7 +153,7 @@ MUTANTS = (
     Mutant(
         "12 stop means stop: stop does not wait for the writer",
         "12_stop_returns_when_the_writer_has_finished",
-        "agent_config_sync/sync/worker.py",
+        "agent_config_sync/worker.py",
         "        while not task.done():\n",
         "        while False:\n",
     ),

@@ -8,7 +8,7 @@ import pytest
 
 from agent_config_sync import __version__
 from agent_config_sync.web.health import health, ready, versions
-from agent_config_sync.web.view import Latencies, Moment, View
+from agent_config_sync.web.view import Latencies, Moment, Skills, View
 
 SOUND = View(started_at=0.0, link="listening", server="PostgreSQL on db", connections=1, state="applied")
 
@@ -65,6 +65,7 @@ def test_health_tells_everything_at_a_glance() -> None:
         last_error=Moment(5.0, "cut"),
         publish_latencies=Latencies().plus(0.0031),
         apply_latencies=Latencies().plus(0.9),
+        skills=Skills(reported=13.0, error="cut again", installed=3, broken=1, left_out=("a", "b")),
     )
     answer = health(view, gateway="box", account="default", now=60.5).model_dump(mode="json")
     del answer["versions"]["python_version"]
@@ -82,6 +83,13 @@ def test_health_tells_everything_at_a_glance() -> None:
         "last_error": {"at": "1970-01-01T00:00:05Z", "message": "cut"},
         "warnings": 2,
         "latency_ms": 900.0,
+        "skill_sync": {
+            "last_sync_at": "1970-01-01T00:00:13Z",
+            "last_error": "cut again",
+            "installed": 3,
+            "broken": 1,
+            "left_out": 2,
+        },
         "uptime_seconds": 60.5,
     }
 

@@ -250,7 +250,7 @@ def test_no_slug(slug: str, shown: str) -> None:
 def test_front_matter_that_a_gateway_could_not_take_is_told_with_its_line(
     monkeypatch: pytest.MonkeyPatch, loader: Any, front: str, said: str
 ) -> None:
-    monkeypatch.setattr(front_matter, "_LOADER", loader)
+    monkeypatch.setattr(front_matter, "LOADER", loader)
     assert refusal(front).startswith(said)
 
 
@@ -275,7 +275,7 @@ def test_values_of_many_lines_or_levels_that_the_gateway_takes_are_taken(rest: s
 @pytest.mark.parametrize("escape", [r"\ud800", r"\U00110000", r"\UFFFFFFFF", r"\q"])
 @LOADERS
 def test_a_broken_escape_is_refused(monkeypatch: pytest.MonkeyPatch, loader: Any, escape: str) -> None:
-    monkeypatch.setattr(front_matter, "_LOADER", loader)
+    monkeypatch.setattr(front_matter, "LOADER", loader)
     assert re.match(r"(line 2: )?(front matter is no YAML|the name)", refusal(f'name: "a{escape}"\ndescription: d\n'))
 
 
@@ -336,7 +336,7 @@ def test_a_file_is_no_larger_than_the_gateway_reads() -> None:
     "front", ["[" * 16_000, "a: " + "!" + "x" * 16_000 + "!y z", '"' + "x" * 16_000, "%" + "x" * 16_000]
 )
 def test_no_error_repeats_much_of_what_it_is_about(monkeypatch: pytest.MonkeyPatch, loader: Any, front: str) -> None:
-    monkeypatch.setattr(front_matter, "_LOADER", loader)
+    monkeypatch.setattr(front_matter, "LOADER", loader)
     assert len(refusal(front + "\n")) < 250
 
 
@@ -413,7 +413,7 @@ def rendered_or_none(skill: SkillRow) -> SkillFile | None:
 @given(ROWS)
 def test_whatever_a_row_holds_it_ends_in_a_file_in_none_or_in_an_error_of_ours(loader: Any, skill: SkillRow) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(front_matter, "_LOADER", loader)
+        patch.setattr(front_matter, "LOADER", loader)
         rendered_or_none(skill)
 
 

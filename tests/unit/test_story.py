@@ -50,6 +50,16 @@ PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.012
         (events.HealthUnserved("taken", 5.0), "ERROR", "taken; the sync goes on, and this is tried every 5 s"),
         (events.Held("held at set 7"), "INFO", "held at set 7"),
         (events.NotKept("no space"), "WARNING", "what was published could not be kept for restore: no space"),
+        (events.SkillChanged("installed", "coder", "git", None), "INFO", "agent coder: skill git was installed"),
+        (events.SkillChanged("removed", "", "git", None), "INFO", "shared skill git was removed"),
+        (
+            events.SkillChanged("changed", "coder", "git", "no YAML"),
+            "INFO",
+            "agent coder: skill git was changed; no gateway loads it: no YAML",
+        ),
+        (events.SkillsUnreported(SyncError("no right")), "WARNING", "no right; it is tried again"),
+        (events.SkillsUnwatched(), "INFO", "agents may install no skills any more"),
+        (events.SkillsReported(1, 0, ("x: odd",)), "WARNING", "no skill: x: odd"),
         (events.Stopped(), "INFO", "stopped"),
         (events.Notified("{}"), "DEBUG", "Notified"),
         (events.Unchanged("/x", "abc", "1:1:"), "DEBUG", "Unchanged"),
@@ -131,3 +141,14 @@ def test_a_link_that_stays_lost_for_the_same_reason_is_one_line(told: pytest.Log
     assert [record.getMessage() for record in told.records if record.levelname == "WARNING"] == [
         "cut; connecting again"
     ] * 2
+
+
+def test_what_is_no_skill_is_a_line_only_once(told: pytest.LogCaptureFixture) -> None:
+    tell = tell_story(LOG)
+    for what in (("a: odd",), ("a: odd", "b: odd"), ("b: odd",), ("a: odd",)):
+        tell(events.SkillsReported(0, 0, what))
+    assert [record.getMessage() for record in told.records] == [
+        "no skill: a: odd",
+        "no skill: b: odd",
+        "no skill: a: odd",
+    ]

@@ -9,7 +9,7 @@ import pytest
 from agent_config_sync import events
 from agent_config_sync.errors import SyncError, UnreachableError
 from agent_config_sync.events import Event
-from agent_config_sync.web.view import BOUNDS, Latencies, Moment, Passes, View, Watcher, fold
+from agent_config_sync.web.view import BOUNDS, Latencies, Moment, Passes, Skills, View, Watcher, fold
 
 PUBLISHED = events.Published("/x", "abc", None, b"{}", 0.003, "1:1:")
 UNCHANGED = events.Unchanged("/x", "abc", "1:1:")
@@ -128,3 +128,17 @@ def test_no_event_of_many_threads_is_lost() -> None:
     for thread in threads:
         thread.join()
     assert watcher.view.notifications == 8_000
+
+
+def test_skills_are_of_interest_while_agents_may_install_them() -> None:
+    enabled, reported = events.Housed(("coder",), True), events.SkillsReported(2, 1, ("x",))
+    assert after(reported).skills is None
+    assert after(enabled).skills == Skills()
+    assert after(enabled, reported).skills == Skills(reported=2.0, installed=2, broken=1, left_out=("x",))
+    assert after(enabled, reported, events.Housed(("coder",), False)).skills is None
+
+
+def test_a_report_that_failed_keeps_what_was_reported() -> None:
+    failed = events.SkillsUnreported(SyncError("no right"))
+    view = after(events.Housed((), True), events.SkillsReported(2, 0, ()), failed)
+    assert view.skills == Skills(reported=2.0, installed=2, error="no right")

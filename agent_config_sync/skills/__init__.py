@@ -1,0 +1,1 @@
+"""Skills that agents install by themselves, as their files say it."""
