@@ -108,8 +108,26 @@ class SkillsReported(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialRequested(Event):
+    """An agent has asked for a key, and a person can see it. skill: its folder."""
+
+    agent: str
+    skill: str
+    key_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRefused(Event):
+    """A request of an agent for a key was not taken. requests: how many, where there were too many to look at."""
+
+    agent: str
+    reason: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class SkillsUnreported(Event):
-    """What agents have installed could not be told to the database; it is tried again."""
+    """What agents have installed, or ask for, could not be told to the database; it is tried again."""
 
     error: Exception
 

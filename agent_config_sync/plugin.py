@@ -89,7 +89,9 @@ class Plugin:
             from agent_config_sync.skills.service import SkillService  # noqa: PLC0415
 
             manifests = Manifests(state.workspaces_folder, settings.workspaces)
-            self._skills = SkillService(settings, self.events, manifests, lambda: session.link)
+            self._skills = SkillService(
+                settings, self.events, self.gate, manifests=manifests, link=lambda: session.link
+            )
         if furnishing is not None and tokens is not None:
             from agent_config_sync.sync.on_demand import OnDemand  # noqa: PLC0415
 

@@ -57,6 +57,12 @@ def _sentence(event: Event) -> tuple[int, str]:
         case events.SkillChanged(change=change, agent=agent, slug=slug, problem=problem):
             who = f"agent {agent}: skill" if agent else "shared skill"
             return logging.INFO, f"{who} {slug} was {change}{f'; no gateway loads it: {problem}' if problem else ''}"
+        case events.CredentialRequested(agent=agent, skill=skill, key_name=key_name):
+            return logging.INFO, f"agent {agent} asks for {key_name} of skill {skill}"
+        case events.CredentialRefused(agent=agent, reason=reason, requests=1):
+            return logging.WARNING, f"a request of agent {agent} was refused: {reason}"
+        case events.CredentialRefused(agent=agent, reason=reason, requests=requests):
+            return logging.WARNING, f"{requests:,} requests of agent {agent} were refused: {reason}"
         case events.SkillsUnreported(error=error):
             return logging.WARNING, f"{error}; it is tried again"
         case events.SkillsUnwatched():

@@ -141,7 +141,7 @@ CREATE TABLE IF NOT EXISTS activities (
 CREATE INDEX IF NOT EXISTS activities_of_an_account ON activities (account_id, created_at);
 
 COMMENT ON TABLE activities IS 'Who did what, oldest first; rows are added and never changed. It wakes nobody.';
-COMMENT ON COLUMN activities.type IS 'skill_installed, skill_changed, skill_removed.';
+COMMENT ON COLUMN activities.type IS 'What happened, such as skill_installed; docs/skills.md has them all.';
 COMMENT ON COLUMN activities.recorded_by IS 'The login that wrote the row.';
 
 ALTER TABLE activities ENABLE ROW LEVEL SECURITY;

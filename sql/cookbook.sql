@@ -29,6 +29,10 @@ UPDATE agent_system_config SET value = '3' WHERE key = 'max_spawn_depth';
 UPDATE accounts SET skills_poc_enabled = true WHERE id = 'default';
 SELECT gateway, agent, slug, name, problem, changed_at FROM installed_skills ORDER BY gateway, agent, slug;
 
+-- The keys for which agents ask, and take one back.
+SELECT credential_ref, status, requested_by, requested_at FROM skill_credentials ORDER BY requested_at;
+UPDATE skill_credentials SET status = 'revoked' WHERE credential_ref = 'default/box-1/git-help/GIT_TOKEN';
+
 -- What every gateway runs with, and since when.
 SELECT gateway, state, error, warnings, changed_at, now() - seen_at AS silent_for FROM gateway_status ORDER BY gateway;
 

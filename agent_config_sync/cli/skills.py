@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from typing import TypeVar
 
 import asyncpg
 import orjson
@@ -12,13 +13,16 @@ import typer
 
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
-from agent_config_sync.cli.table import table
+from agent_config_sync.cli.table import ago, table
 from agent_config_sync.errors import SchemaError
 from agent_config_sync.logs import printable
 from agent_config_sync.model.skills import SHARED, ListedSkill
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.installed_skills import list_skills
+from agent_config_sync.postgres.skill_credentials import list_credentials
 from agent_config_sync.settings import Settings
+
+T = TypeVar("T")
 
 app = typer.Typer(help="Skills that agents install by themselves.", no_args_is_help=True)
 
@@ -33,7 +37,7 @@ def list_(dsn: Dsn = None, config: Config = None, as_json: AsJson = False) -> No
     """Show what is installed at each gateway. Ends with 3 if a gateway does not load one of them."""
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
-        found = asyncio.run(_listed(settings))
+        found = asyncio.run(_asked(settings, list_skills))
     if as_json:
         print(orjson.dumps([asdict(skill) for skill in found], option=orjson.OPT_INDENT_2).decode())
     elif found:
@@ -44,12 +48,42 @@ def list_(dsn: Dsn = None, config: Config = None, as_json: AsJson = False) -> No
         raise typer.Exit(NOT_YET)
 
 
-async def _listed(settings: Settings) -> tuple[ListedSkill, ...]:
+@app.command()
+def credentials(dsn: Dsn = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Show the keys for which agents have asked. Ends with 3 if a person is asked for one."""
+    with errors_end_the_command():
+        settings = settings_of(given(dsn=dsn), config)
+        found = asyncio.run(_asked(settings, list_credentials))
+    if as_json:
+        print(orjson.dumps([asdict(credential) for credential in found], option=orjson.OPT_INDENT_2).decode())
+    elif found:
+        rows = [
+            (
+                each.credential_ref,
+                each.status,
+                each.requested_by or "",
+                each.decided_by or "",
+                ago(each.updated_at),
+            )
+            for each in found
+        ]
+        heads = ("CREDENTIAL", "STATUS", "AGENT", "PERSON", "CHANGED")
+        print("\n".join(printable(line) for line in table(heads, rows)))
+    else:
+        print("no agent has asked for a key")
+    if any(credential.status == "pending" for credential in found):
+        raise typer.Exit(NOT_YET)
+
+
+async def _asked(
+    settings: Settings, ask: Callable[[asyncpg.Connection, str], Awaitable[tuple[T, ...]]]
+) -> tuple[T, ...]:
+    """Return what is asked of the database, about the account."""
     async with open_connection(settings) as connection:
         try:
-            return await list_skills(connection, settings.account)
+            return await ask(connection, settings.account)
         except asyncpg.UndefinedTableError:
-            raise SchemaError("the database has no table for installed skills yet: agent-config-sync migrate") from None
+            raise SchemaError("the database has no tables for that yet: agent-config-sync migrate") from None
         except QUERY_FAILURES as error:
             raise query_failure(error, "the database") from None
 

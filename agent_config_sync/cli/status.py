@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import orjson
@@ -12,7 +11,7 @@ import typer
 
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
-from agent_config_sync.cli.table import table
+from agent_config_sync.cli.table import ago, table
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.logs import printable
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
@@ -66,7 +65,7 @@ def _table(fleet: list[FleetRow]) -> list[str]:
         (
             row.gateway,
             "silent" if row.stale else row.state,
-            _ago(row.seen_at),
+            ago(row.seen_at),
             "" if row.latency_ms is None else f"{row.latency_ms:.0f} ms",
             row.gateway_version or "unknown",
             row.host or "",
@@ -83,11 +82,3 @@ def _table(fleet: list[FleetRow]) -> list[str]:
             for text in ([row.error] if row.error else []) + [f"warning: {warning}" for warning in row.warnings]
         )
     return [printable(line) for line in lines]
-
-
-def _ago(moment: datetime) -> str:
-    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"

@@ -80,6 +80,21 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "recorded_by",
         "created_at",
     ),
+    "skill_credentials": (
+        "id",
+        "account_id",
+        "gateway",
+        "skill",
+        "key_name",
+        "credential_ref",
+        "status",
+        "revision",
+        "requested_by",
+        "decided_by",
+        "reported_by",
+        "requested_at",
+        "updated_at",
+    ),
     "gateway_status": (
         "account_id",
         "gateway",
@@ -145,6 +160,11 @@ RUNTIME_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
         ("activities", column, "INSERT")
         for column in COLUMNS["activities"]
         if column not in ("id", "recorded_by", "created_at")
+    ),
+    ("skill_credentials", None, "SELECT"),
+    *(
+        ("skill_credentials", column, "INSERT")
+        for column in ("account_id", "gateway", "skill", "key_name", "credential_ref", "requested_by")
     ),
 )
 """What it needs beside them where agents may install skills."""

@@ -38,7 +38,7 @@ class Home:
     """Where the agents of a gateway live, as the gateway itself sees it.
 
     workspace_root: without a slash at its end; prefix: of each folder below it; base_url: of our HTTP interface, empty
-    where there is none; main: name of the main agent.
+    where there is none; main: name of the main agent; skills_enabled: agents may install skills.
     """
 
     account: str
@@ -46,6 +46,7 @@ class Home:
     base_url: str
     main: str
     prefix: str = ""
+    skills_enabled: bool = False
 
     def workspace(self, agent: str) -> str:
         """Return the folder of an agent's workspace."""
@@ -80,6 +81,7 @@ class AgentContext(BaseModel):
     identity_purpose: str = Field(description="What the agent is for; may have several lines.")
     identity_personality: str = Field(description="May have several lines.")
     identity_custom_instructions: str = Field(description="May have several lines.")
+    skills_enabled: str = Field(description="`true` or `false`: whether the agent may install skills by itself.")
     skills: tuple[SkillLine, ...] = Field(
         description="The assigned and enabled skills in their order, each with `name`, `slug` and `description`."
     )
@@ -126,6 +128,7 @@ def context_of(
         "auth_token": token,
         "main_session_key": session_key(home.main, home.account),
         "workspace_root": home.workspace_root,
+        "skills_enabled": _truth(home.skills_enabled),
         "skills": tuple(
             SkillLine(one_line(skill.name) or skill.slug, skill.slug, one_line(skill.description)) for skill in skills
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from agent_config_sync.model.workspace import BoardRow, PersonRow, ProfileRow, Role, SkillRow
@@ -89,7 +89,7 @@ def _sample(role: Role, *, full: bool, board: BoardRow | None = _BOARD) -> Sampl
         board=on_board,
         person=_PERSON if full else None,
         skills=_SKILLS if full else (),
-        home=_HOME,
+        home=replace(_HOME, skills_enabled=full),
         token="a-token-of-no-use",  # noqa: S106 - of a sample
     )
     what = ("full" if full else "bare") + ("" if role == "main" or on_board is not None else ", without a board")

@@ -160,6 +160,7 @@ class Furnishing:
             base_url=(said.base_url if said is not None else None) or served,
             main=_main_agent(snapshot.agents, site) or "",
             prefix=settings.workspace_of(""),
+            skills_enabled=snapshot.workspaces.skills_enabled,
         )
         if home != self._home:
             self._home = home

@@ -319,7 +319,7 @@ async def test_a_database_without_the_table_says_what_to_do(empty_database: str)
     ended = await command("skills", "list", AGENT_CONFIG_SYNC_DSN=empty_database)
     assert (ended.status, ended.err) == (
         1,
-        "agent-config-sync: the database has no table for installed skills yet: agent-config-sync migrate\n",
+        "agent-config-sync: the database has no tables for that yet: agent-config-sync migrate\n",
     )
 
 

@@ -13,6 +13,7 @@ from harness import Operator, Start, connected
 
 from agent_config_sync.errors import DatabaseError
 from agent_config_sync.events import (
+    CredentialRequested,
     Event,
     PassFailed,
     Reported,
@@ -22,12 +23,14 @@ from agent_config_sync.events import (
     Warned,
 )
 from agent_config_sync.postgres.migrate import pending
+from agent_config_sync.skills.request_queue import FOLDER
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 
 TABLES = (
     *("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status", "people", "boards"),
     *("skills", "agent_skills", "model_aliases", "agent_tokens", "accounts", "installed_skills", "activities"),
+    "skill_credentials",
 )
 
 GRANTED = """
@@ -127,8 +130,17 @@ async def test_the_reader_needs_each_of_its_rights(
 
 async def failure_to_report_skills(start: Start, dsn: str, root: Path) -> object:
     """Return why a gateway with this login cannot tell of skills, None if it can."""
+    folder = root / "lead" / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "one.json").write_text('{"skillSlug": "git", "keyName": "GIT_TOKEN"}')
+    (folder / "two.json").write_text('{"skillSlug": "git", "keyName": "no name"}')
     running = await start(wait=None, dsn=dsn, workspace_root=root)
-    told = await running.events.until(Event, lambda event: isinstance(event, (SkillsReported, SkillsUnreported)))
+    told: Event = await running.events.until(
+        Event, lambda event: isinstance(event, (CredentialRequested, SkillsUnreported))
+    )
+    if not isinstance(told, SkillsUnreported):
+        running.events.rewind()
+        told = await running.events.until(Event, lambda event: isinstance(event, (SkillsReported, SkillsUnreported)))
     await running.plugin.stop()
     return told.error if isinstance(told, SkillsUnreported) else None
 
@@ -140,7 +152,7 @@ async def runtime(operator: Operator, reader: str) -> AsyncIterator[str]:
     await operator.execute(f"GRANT agent_config_runtime TO {login}; REVOKE agent_config_reader FROM {login}")
     await operator.execute("UPDATE accounts SET skills_poc_enabled = true")
     yield reader
-    await operator.execute("DELETE FROM installed_skills")
+    await operator.execute("DELETE FROM installed_skills; DELETE FROM skill_credentials")
 
 
 async def test_the_runtime_can_do_all_that_a_gateway_does(start: Start, runtime: str, tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ SEED_BOARD_KEYS = {
 }
 
 
+OURS = {"skills", "skills_enabled"}
+
+
 def profile(**members: Any) -> ProfileRow:
     empty = dict.fromkeys(ProfileRow.model_fields, None)
     required = {"name": "coder", "is_board_lead": False, "skills_exclusive": False}
@@ -51,8 +54,8 @@ def variables(row: ProfileRow | None = None, role: Role = "worker", **parts: Any
 
 
 def test_every_key_of_the_seed_is_there_and_the_main_agent_has_none_of_a_board() -> None:
-    assert set(variables(role="main")) == SEED_KEYS | {"skills"}
-    assert set(variables(role="worker")) == SEED_KEYS | SEED_BOARD_KEYS | {"skills"}
+    assert set(variables(role="main")) == SEED_KEYS | OURS
+    assert set(variables(role="worker")) == SEED_KEYS | SEED_BOARD_KEYS | OURS
     assert set(variables(role="lead")) == set(variables(role="worker"))
 
 

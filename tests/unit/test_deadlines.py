@@ -60,6 +60,7 @@ REASONS = {
     "cli/systemd.py: channel.sendto(state.encode(), '\\x00' + address[1:] if address.startswith('@') else address)": (
         "its socket has a timeout"
     ),
+    "cli/skills.py: ask(connection, settings.account)": "a statement, which has a deadline",
     "gateway/door.py: asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), "
     "sys.stdin)": "a pipe that is open already",
     "gateway/door.py: self._reader.readline()": "the daemon's own life: it ends with the gateway that holds the pipe",

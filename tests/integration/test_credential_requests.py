@@ -1,0 +1,213 @@
+"""An agent asks for a key: a row that a person sees, and never a key in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import asyncpg
+import orjson
+import pytest
+from commands import command
+from harness import Operator, Running, Start, connected, eventually
+
+from agent_config_sync.events import CredentialRefused, CredentialRequested, SkillsReported
+from agent_config_sync.postgres.skill_credentials import MOST_PENDING
+from agent_config_sync.skills.request_queue import FOLDER
+
+SECRET = "sk-live-a1b2c3d4e5f6a7b8c9d0"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "workspaces"
+
+
+@pytest.fixture
+def folder(root: Path) -> Path:
+    return root / "coder" / FOLDER
+
+
+@pytest.fixture
+async def running(start: Start, operator: Operator, root: Path) -> Running:
+    await operator.execute("""
+        INSERT INTO agents (name, is_default) VALUES ('front', true), ('coder', false);
+        UPDATE accounts SET skills_poc_enabled = true
+    """)
+    running = await start(wait=SkillsReported, workspace_root=root)
+    (root / "coder" / FOLDER).mkdir(parents=True)
+    return running
+
+
+def ask(folder: Path, name: str = "one", skill: str = "git", key: str = "GIT_TOKEN", **more: str) -> None:
+    """Ask as an agent does: whole, under its name."""
+    made = folder / f".{name}"
+    made.write_bytes(orjson.dumps({"skillSlug": skill, "keyName": key, **more}))
+    made.rename(folder / f"{name}.json")
+
+
+async def rows(operator: Operator) -> list[tuple[object, ...]]:
+    asked = "SELECT credential_ref, status, requested_by FROM skill_credentials ORDER BY requested_at, credential_ref"
+    return [tuple(row) for row in await operator.fetch(asked)]
+
+
+async def activities(operator: Operator) -> list[tuple[object, ...]]:
+    asked = "SELECT type, actor_id, target_id FROM activities WHERE type LIKE 'credential%' ORDER BY id"
+    return [tuple(row) for row in await operator.fetch(asked)]
+
+
+async def test_a_request_file_becomes_a_pending_row(running: Running, operator: Operator, folder: Path) -> None:
+    ask(folder)
+    await running.events.until(CredentialRequested)
+    assert await rows(operator) == [("default/here/git/GIT_TOKEN", "pending", "coder")]
+    assert await activities(operator) == [("credential_requested", "coder", "default/here/git/GIT_TOKEN")]
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.json")] == ["done/one.json"]
+
+
+async def test_what_was_asked_for_is_not_asked_for_again(running: Running, operator: Operator, folder: Path) -> None:
+    ask(folder)
+    await running.events.until(CredentialRequested)
+    ask(folder, "again")
+    ask(folder, "other", key="OTHER")
+    await running.events.until(CredentialRequested, lambda event: event.key_name == "OTHER")
+    assert len(await rows(operator)) == 2
+    assert sorted(path.name for path in (folder / "done").iterdir()) == ["again.json", "one.json", "other.json"]
+
+
+async def test_a_key_that_was_revoked_may_be_asked_for_anew(running: Running, operator: Operator, folder: Path) -> None:
+    ask(folder)
+    await running.events.until(CredentialRequested)
+    await operator.execute("UPDATE skill_credentials SET status = 'revoked'")
+    ask(folder, "again")
+    await running.events.until(CredentialRequested)
+    assert [row[1] for row in await rows(operator)] == ["revoked", "pending"]
+
+
+async def test_a_request_with_a_value_is_refused_and_the_value_is_nowhere(
+    running: Running, operator: Operator, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(folder, secret=SECRET)
+    refused = await running.events.until(CredentialRefused)
+    assert (refused.agent, refused.requests) == ("coder", 1)
+    await eventually(operator, "SELECT EXISTS (SELECT FROM activities WHERE type = 'credential_refused')")
+    assert await rows(operator) == []
+    assert SECRET not in str(await operator.fetch("SELECT activities::text FROM activities"))
+    assert SECRET not in caplog.text
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()] == []
+
+
+async def test_an_agent_waits_for_no_more_keys_than_people_can_enter(
+    running: Running, operator: Operator, folder: Path
+) -> None:
+    for number in range(MOST_PENDING + 1):
+        ask(folder, f"{number:03}", key=f"KEY_{number:03}")
+    refused = await running.events.until(CredentialRefused)
+    assert refused.reason == f"{MOST_PENDING} keys are asked for already; wait until a person has entered some"
+    assert len(await rows(operator)) == MOST_PENDING
+    assert (folder / "refused" / f"{MOST_PENDING:03}.json.reason.txt").read_text() == f"{refused.reason}\n"
+
+
+async def test_ten_thousand_requests_are_cut_off(running: Running, operator: Operator, folder: Path) -> None:
+    for number in range(10_000):
+        (folder / f"{number:05}.json").write_text("{}")
+    await running.events.until(CredentialRefused, lambda event: event.requests > 1000)
+    await eventually(operator, "SELECT EXISTS (SELECT FROM activities WHERE (meta ->> 'requests')::int > 1000)")
+    assert await rows(operator) == []
+    assert len(await activities(operator)) < 400
+
+
+# --- what the table takes
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("skill", "../other"),
+        ("skill", "a/b"),
+        ("key_name", "lower"),
+        ("key_name", "A B"),
+        ("key_name", "A" * 65),
+        ("credential_ref", "other/here/git/K"),
+        ("account_id", "a/b"),
+        ("gateway", "a/b"),
+        ("status", "entered"),
+    ],
+)
+async def test_what_is_no_name_does_not_get_into_the_table(operator: Operator, column: str, value: str) -> None:
+    members = {"account_id": "default", "gateway": "here", "skill": "git", "key_name": "K", "status": "pending"}
+    members[column] = value
+    members.setdefault("credential_ref", "/".join(list(members.values())[:4]))
+    names, places = ", ".join(members), ", ".join(f"${number}" for number in range(1, len(members) + 1))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await operator.execute(f"INSERT INTO skill_credentials ({names}) VALUES ({places})", *members.values())
+
+
+async def test_what_was_revoked_stays_revoked(operator: Operator) -> None:
+    await operator.execute("""
+        INSERT INTO skill_credentials (gateway, skill, key_name, credential_ref, status)
+        VALUES ('here', 'git', 'K', 'default/here/git/K', 'revoked')
+    """)
+    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
+        await operator.execute("UPDATE skill_credentials SET status = 'active'")
+
+
+async def test_to_take_a_key_back_wakes_the_gateways_and_nothing_else_does(operator: Operator, database: str) -> None:
+    async with connected(database) as listener:
+        heard: list[dict[str, str]] = []
+        await listener.add_listener("agent_config_changed", lambda *event: heard.append(orjson.loads(str(event[3]))))
+        await operator.execute("""
+            INSERT INTO skill_credentials (gateway, skill, key_name, credential_ref)
+            VALUES ('here', 'git', 'K', 'default/here/git/K'), ('here', 'git', 'L', 'default/here/git/L');
+            UPDATE skill_credentials SET status = 'active' WHERE key_name = 'K';
+            UPDATE skill_credentials SET status = 'revoked' WHERE key_name = 'K';
+            UPDATE skill_credentials SET status = 'active' WHERE key_name = 'L';
+            DELETE FROM skill_credentials
+        """)
+        while len(heard) < 2:
+            await listener.fetchval("SELECT 1")
+        assert [(told["key"], told["operation"]) for told in heard] == [
+            ("default/here/git/K", "UPDATE"),
+            ("default/here/git/L", "DELETE"),
+        ]
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE skill_credentials SET status = 'active'", "DELETE FROM skill_credentials"]
+)
+async def test_a_gateways_login_asks_and_decides_nothing(operator: Operator, database: str, statement: str) -> None:
+    name = f"one_{os.getpid()}"
+    await operator.execute(f"CREATE ROLE {name} LOGIN IN ROLE agent_config_runtime")
+    try:
+        async with connected(database.replace("postgres@", f"{name}@")) as login:
+            await login.execute("""
+                INSERT INTO skill_credentials (account_id, gateway, skill, key_name, credential_ref)
+                VALUES ('default', 'here', 'git', 'K', 'default/here/git/K')
+            """)
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await login.execute(statement)
+    finally:
+        await operator.execute(f"DROP ROLE {name}")
+
+
+# --- what people ask
+
+
+async def test_the_list_shows_for_what_agents_ask(running: Running, operator: Operator, folder: Path) -> None:
+    settings = running.plugin.settings
+    assert settings.dsn is not None
+    dsn = settings.dsn.get_secret_value()
+    assert (await command("skills", "credentials", "--dsn", dsn)).out == "no agent has asked for a key\n"
+    ask(folder)
+    await running.events.until(CredentialRequested)
+    ended = await command("skills", "credentials", "--dsn", dsn)
+    head, line = ended.out.splitlines()
+    assert (ended.status, head.split(), line.split()[:3]) == (
+        3,
+        ["CREDENTIAL", "STATUS", "AGENT", "PERSON", "CHANGED"],
+        ["default/here/git/GIT_TOKEN", "pending", "coder"],
+    )
+    await operator.execute("UPDATE skill_credentials SET status = 'revoked', decided_by = 'ada'")
+    ended = await command("skills", "credentials", "--dsn", dsn, "--json")
+    assert ended.status == 0
+    (member,) = orjson.loads(ended.out)
+    assert (member["status"], member["decided_by"]) == ("revoked", "ada")
