@@ -127,9 +127,21 @@ class CredentialRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class SkillsUnreported(Event):
-    """What agents have installed, or ask for, could not be told to the database; it is tried again."""
+    """What agents have installed could not be told to the database; it is tried again."""
 
     error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsUntaken(Event):
+    """Requests of agents could not be taken, all or some; it is tried again."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsTaken(Event):
+    """Requests of agents are taken again, after they could not be."""
 
 
 @dataclass(frozen=True, slots=True)

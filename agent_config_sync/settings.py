@@ -254,6 +254,13 @@ class Settings(BaseModel):
             raise ValueError("output_path has no meaning where config_file is managed: agents stand in config_path")
         return self
 
+    @model_validator(mode="after")
+    def _shared_is_nobodys(self) -> Settings:
+        root = self.workspaces
+        if self.shared_workspace is not None and root is not None and self.shared_workspace.absolute().parent == root:
+            raise ValueError("shared_workspace is the workspace of an agent: unset it, or name another folder")
+        return self
+
     @property
     def output(self) -> Path:
         """The file that is written, absolute."""

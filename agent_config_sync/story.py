@@ -63,7 +63,7 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"a request of agent {agent} was refused: {reason}"
         case events.CredentialRefused(agent=agent, reason=reason, requests=requests):
             return logging.WARNING, f"{requests:,} requests of agent {agent} were refused: {reason}"
-        case events.SkillsUnreported(error=error):
+        case events.SkillsUnreported(error=error) | events.RequestsUntaken(error=error):
             return logging.WARNING, f"{error}; it is tried again"
         case events.SkillsUnwatched():
             return logging.INFO, "agents may install no skills any more"

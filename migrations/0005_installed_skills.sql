@@ -6,61 +6,63 @@ SET LOCAL client_min_messages = warning;
 
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7135003215812906); END $$;
 
--- Let a table of yours be one of ours if it has these columns and takes more; else end with a way out. Without the table
--- there is nothing to say: the migration makes it.
-CREATE OR REPLACE FUNCTION agent_config_take_table(name text, columns text[]) RETURNS void
-    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DO $$
 DECLARE
+    wanted record;
     known record;
     lacking text;
 BEGIN
-    SELECT pg_class.oid, relkind, relispartition, reloftype, nspname AS schema, rolname AS owner,
-           pg_has_role(current_user, relowner, 'USAGE') AS ours_to_change INTO known
-    FROM pg_catalog.pg_class
-    JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
-    JOIN pg_catalog.pg_roles ON pg_roles.oid = relowner
-    WHERE pg_class.oid = to_regclass(name);
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    SELECT string_agg(wanted, ', ' ORDER BY place) INTO lacking
-    FROM unnest(columns) WITH ORDINALITY AS needed (wanted, place)
-    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
-                      WHERE attrelid = known.oid AND attname = wanted AND NOT attisdropped);
-    IF known.schema <> current_schema() THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('%s is in schema %s, but search_path creates tables in %s', name, known.schema,
-                             current_schema()),
-            HINT = format('put %s first in search_path to use that table, or leave it out for one of our own',
-                          known.schema);
-    ELSIF known.relkind NOT IN ('r', 'p') OR known.relispartition OR known.reloftype <> 0 THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('%s.%s is no table that takes columns and triggers of ours', known.schema, name),
-            HINT = 'rename it, or give us a schema of our own with search_path';
-    ELSIF lacking IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = format('table %s.%s is not the one we know: it has no column %s', known.schema, name, lacking),
-            HINT = 'rename it, or give us a schema of our own with search_path';
-    ELSIF NOT known.ours_to_change THEN
-        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('table %s.%s belongs to %s, and only its owner may change it', known.schema, name,
-                             known.owner),
-            HINT = format('run this as %1$s, or GRANT %1$I TO %2$I first', known.owner, current_user);
-    END IF;
-END $$;
-
-DO $$
-BEGIN
-    PERFORM agent_config_take_table('accounts', '{id}');
-    PERFORM agent_config_take_table('installed_skills', '{account_id,gateway,agent,slug,reported_by}');
-    PERFORM agent_config_take_table('activities', '{id,account_id,type,recorded_by}');
+    FOR wanted IN
+        SELECT * FROM (VALUES
+            ('accounts', '{id}'::text[]),
+            ('installed_skills', '{account_id,gateway,agent,slug,name,description,checksum,problem,config_key,primary_env,reported_by,changed_at,seen_at}'),
+            ('activities', '{id,account_id,gateway,type,actor_type,actor_id,target_type,target_id,meta,recorded_by,created_at}')
+        ) AS tables (name, columns)
+    LOOP
+        SELECT pg_class.oid, relkind, relispartition, reloftype, nspname AS schema, rolname AS owner,
+               pg_has_role(current_user, relowner, 'USAGE') AS ours_to_change INTO known
+        FROM pg_catalog.pg_class
+        JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+        JOIN pg_catalog.pg_roles ON pg_roles.oid = relowner
+        WHERE pg_class.oid = to_regclass(wanted.name);
+        CONTINUE WHEN NOT FOUND;
+        SELECT string_agg(name, ', ' ORDER BY place) INTO lacking
+        FROM unnest(wanted.columns) WITH ORDINALITY AS needed (name, place)
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                          WHERE attrelid = known.oid AND attname = name AND NOT attisdropped);
+        IF known.schema <> current_schema() THEN
+            RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('%s is in schema %s, but search_path creates tables in %s', wanted.name, known.schema,
+                                 current_schema()),
+                HINT = format('put %s first in search_path to use that table, or leave it out for one of our own',
+                              known.schema);
+        ELSIF known.relkind NOT IN ('r', 'p') OR known.relispartition OR known.reloftype <> 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('%s.%s is no table that takes columns and triggers of ours', known.schema, wanted.name),
+                HINT = 'rename it, or give us a schema of our own with search_path';
+        ELSIF lacking IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('table %s.%s is not the one we know: it has no column %s', known.schema, wanted.name,
+                                 lacking),
+                HINT = 'rename it, or give us a schema of our own with search_path';
+        ELSIF NOT known.ours_to_change THEN
+            RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+                MESSAGE = format('table %s.%s belongs to %s, and only its owner may change it', known.schema, wanted.name,
+                                 known.owner),
+                HINT = format('run this as %1$s, or GRANT %1$I TO %2$I first', known.owner, current_user);
+        END IF;
+    END LOOP;
 END $$;
 
 -- Accounts ----------------------------------------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS accounts (
-    id text PRIMARY KEY
-);
+DO $$
+BEGIN
+    IF to_regclass('accounts') IS NULL THEN
+        CREATE TABLE accounts (id text PRIMARY KEY);
+        INSERT INTO accounts (id) VALUES ('default');
+    END IF;
+END $$;
 
 ALTER TABLE accounts
     ADD COLUMN IF NOT EXISTS name               text,
@@ -68,17 +70,6 @@ ALTER TABLE accounts
 
 COMMENT ON TABLE accounts IS 'What holds for all agents of an account; account_id of the other tables names it.';
 COMMENT ON COLUMN accounts.skills_poc_enabled IS 'Whether its agents may manage skills; null: as agent_system_config says under this key, else not.';
-
--- Given once, with this migration, unless accounts of yours have another kind of id.
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM agent_config_migrations WHERE name = '0005_installed_skills')
-       AND EXISTS (SELECT FROM pg_catalog.pg_attribute
-                   WHERE attrelid = 'accounts'::regclass AND attname = 'id' AND atttypid = 'text'::regtype)
-       AND NOT EXISTS (SELECT FROM accounts) THEN
-        INSERT INTO accounts (id) VALUES ('default');
-    END IF;
-END $$;
 
 -- What is installed -------------------------------------------------------------------------------------------------
 
@@ -120,7 +111,7 @@ CREATE POLICY installed_skills_update ON installed_skills FOR UPDATE
 DROP POLICY IF EXISTS installed_skills_remove ON installed_skills;
 CREATE POLICY installed_skills_remove ON installed_skills FOR DELETE
     USING (reported_by = session_user OR pg_has_role(
-        session_user, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator'), 'USAGE'));
+        current_user, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator'), 'USAGE'));
 
 -- What happened -----------------------------------------------------------------------------------------------------
 
@@ -140,7 +131,7 @@ CREATE TABLE IF NOT EXISTS activities (
 
 CREATE INDEX IF NOT EXISTS activities_of_an_account ON activities (account_id, created_at);
 
-COMMENT ON TABLE activities IS 'Who did what, oldest first; rows are added and never changed. It wakes nobody.';
+COMMENT ON TABLE activities IS 'Who did what; rows are added and never changed, and operators delete old ones. It wakes nobody.';
 COMMENT ON COLUMN activities.type IS 'What happened, such as skill_installed; docs/skills.md has them all.';
 COMMENT ON COLUMN activities.recorded_by IS 'The login that wrote the row.';
 
@@ -148,7 +139,7 @@ ALTER TABLE activities ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS activities_read ON activities;
 CREATE POLICY activities_read ON activities FOR SELECT USING (true);
 DROP POLICY IF EXISTS activities_record ON activities;
-CREATE POLICY activities_record ON activities FOR INSERT WITH CHECK (recorded_by = session_user);
+CREATE POLICY activities_record ON activities FOR INSERT WITH CHECK (recorded_by = session_user AND actor_type <> 'user');
 DROP POLICY IF EXISTS activities_forget ON activities;
 CREATE POLICY activities_forget ON activities FOR DELETE USING (true);
 
@@ -196,7 +187,13 @@ BEGIN
         GRANT SELECT (id, skills_poc_enabled) ON accounts TO agent_config_reader;
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator') THEN
-        GRANT SELECT, INSERT, UPDATE, DELETE ON accounts TO agent_config_operator;
+        IF EXISTS (SELECT FROM pg_catalog.pg_attribute
+                   WHERE attrelid = 'accounts'::regclass AND attnum > 0 AND NOT attisdropped
+                     AND attname NOT IN ('id', 'name', 'skills_poc_enabled')) THEN
+            GRANT SELECT (id, name, skills_poc_enabled), UPDATE (skills_poc_enabled) ON accounts TO agent_config_operator;
+        ELSE
+            GRANT SELECT, INSERT, UPDATE, DELETE ON accounts TO agent_config_operator;
+        END IF;
         GRANT SELECT, DELETE ON installed_skills, activities TO agent_config_operator;
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_runtime') THEN

@@ -31,7 +31,8 @@ SELECT gateway, agent, slug, name, problem, changed_at FROM installed_skills ORD
 
 -- The keys for which agents ask, and take one back.
 SELECT credential_ref, status, requested_by, requested_at FROM skill_credentials ORDER BY requested_at;
-UPDATE skill_credentials SET status = 'revoked' WHERE credential_ref = 'default/box-1/git-help/GIT_TOKEN';
+UPDATE skill_credentials SET status = 'revoked', decided_by = 'ada'
+WHERE credential_ref = 'default/box-1/git-help/GIT_TOKEN' AND status <> 'revoked';
 
 -- What every gateway runs with, and since when.
 SELECT gateway, state, error, warnings, changed_at, now() - seen_at AS silent_for FROM gateway_status ORDER BY gateway;

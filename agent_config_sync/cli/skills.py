@@ -89,8 +89,11 @@ async def _asked(
 
 
 def _lines(found: Sequence[ListedSkill]) -> list[str]:
-    rows = [(skill.gateway, skill.agent or "all", skill.slug, skill.name, "; ".join(_notes(skill))) for skill in found]
-    return [printable(line) for line in table(("GATEWAY", "AGENT", "SKILL", "NAME", "NOTES"), rows)]
+    rows = [
+        (skill.gateway, skill.agent or "all", skill.slug, skill.name, ago(skill.seen_at), "; ".join(_notes(skill)))
+        for skill in found
+    ]
+    return [printable(line) for line in table(("GATEWAY", "AGENT", "SKILL", "NAME", "SEEN", "NOTES"), rows)]
 
 
 def _notes(skill: ListedSkill) -> list[str]:

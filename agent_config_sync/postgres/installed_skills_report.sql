@@ -8,6 +8,11 @@ WITH seen AS (
 ), before AS (
     SELECT agent, slug, name, description, checksum, problem FROM installed_skills
     WHERE account_id = $1 AND gateway = $2
+), compared AS (
+    SELECT seen.*, before.slug IS NULL AS new,
+           (seen.name, seen.description, seen.checksum, seen.problem)
+               IS DISTINCT FROM (before.name, before.description, before.checksum, before.problem) AS other
+    FROM seen LEFT JOIN before USING (agent, slug)
 ), gone AS (
     DELETE FROM installed_skills AS known
     WHERE account_id = $1 AND gateway = $2
@@ -16,7 +21,9 @@ WITH seen AS (
 ), kept AS (
     INSERT INTO installed_skills AS known (account_id, gateway, agent, slug, name, description, checksum, problem,
                                            config_key, primary_env)
-    SELECT $1, $2, agent, slug, name, description, checksum, problem, config_key, primary_env FROM seen
+    SELECT $1, $2, agent, slug, name, description, checksum, problem, config_key, primary_env
+    FROM compared
+    WHERE other OR $4
     ON CONFLICT (account_id, gateway, agent, slug) DO UPDATE SET
         name = excluded.name,
         description = excluded.description,
@@ -30,17 +37,12 @@ WITH seen AS (
             ELSE known.changed_at
         END,
         seen_at = now()
-    WHERE $4 OR (known.name, known.description, known.checksum, known.problem)
-        IS DISTINCT FROM (excluded.name, excluded.description, excluded.checksum, excluded.problem)
 ), changes AS (
     SELECT 'removed' AS change, agent, slug, name, checksum, problem FROM gone
     UNION ALL
-    SELECT CASE WHEN before.slug IS NULL THEN 'installed' ELSE 'changed' END,
-           seen.agent, seen.slug, seen.name, seen.checksum, seen.problem
-    FROM seen LEFT JOIN before USING (agent, slug)
-    WHERE before.slug IS NULL
-       OR (seen.name, seen.description, seen.checksum, seen.problem)
-           IS DISTINCT FROM (before.name, before.description, before.checksum, before.problem)
+    SELECT CASE WHEN new THEN 'installed' ELSE 'changed' END, agent, slug, name, checksum, problem
+    FROM compared
+    WHERE other
 ), recorded AS (
     INSERT INTO activities (account_id, gateway, type, actor_type, actor_id, target_type, target_id, meta)
     SELECT $1, $2, 'skill_' || change, CASE agent WHEN '' THEN 'system' ELSE 'agent' END,

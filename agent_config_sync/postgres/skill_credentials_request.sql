@@ -4,7 +4,7 @@ WITH known AS (
     WHERE account_id = $1 AND gateway = $2 AND skill = $4 AND key_name = $5 AND status <> 'revoked'
 ), waiting AS (
     SELECT count(*) AS pending FROM skill_credentials
-    WHERE account_id = $1 AND gateway = $2 AND requested_by = $3 AND status = 'pending'
+    WHERE account_id = $1 AND gateway = $2 AND requested_by = $3 AND status = 'pending' AND reported_by = session_user
 ), asked AS (
     INSERT INTO skill_credentials (account_id, gateway, skill, key_name, credential_ref, requested_by)
     SELECT $1, $2, $4, $5, concat_ws('/', $1::text, $2::text, $4::text, $5::text), $3 FROM waiting WHERE pending < $6

@@ -1,5 +1,7 @@
--- May the agents of this account ($1) manage skills? What the account says, else what holds for all accounts.
+-- May the agents of this account ($1) manage skills? What the account says, else what holds for all accounts. A table of
+-- somebody's own may have a row twice: then each of them must say so.
 SELECT coalesce(
-    (SELECT skills_poc_enabled::text FROM accounts WHERE id::text = $1),
-    (SELECT lower(btrim(value::text)) FROM agent_system_config WHERE key::text = 'skills_poc_enabled')
-) IN ('true', 't', 'yes', 'on', '1')
+    (SELECT bool_and(skills_poc_enabled::text IN ('true', 't', 'yes', 'on', '1')) FROM accounts WHERE id::text = $1),
+    (SELECT bool_and(lower(btrim(value::text)) IN ('true', 't', 'yes', 'on', '1')) FROM agent_system_config
+     WHERE key::text = 'skills_poc_enabled'),
+    false)

@@ -5,10 +5,9 @@ The same checks hold for a file in a workspace and for what comes over HTTP.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
 
-import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -19,9 +18,10 @@ SIZE_LIMIT = 8192
 
 _KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
 _PART = re.compile(r"[^-_.\s]+")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 _LONG_PART = 16
-"""Characters without a break in which letters and digits together are no name any more."""
+"""Characters without a break in which letters and digits together are no name any more; the table says it too."""
 
 
 class CredentialRequest(BaseModel):
@@ -34,11 +34,7 @@ class CredentialRequest(BaseModel):
 
 
 class RequestRefusedError(Exception):
-    """The request is not taken. Its text says why without a word of what it held; harmless: that can be kept."""
-
-    def __init__(self, reason: str, *, harmless: bool = False) -> None:
-        super().__init__(reason)
-        self.harmless = harmless
+    """The request is not taken. Its text says why without a word of what it held."""
 
 
 class UnfinishedError(RequestRefusedError):
@@ -53,13 +49,20 @@ def read_request(content: bytes) -> CredentialRequest:
     if len(content) > SIZE_LIMIT:
         raise RequestRefusedError(f"a request has {SIZE_LIMIT:,} bytes at most")
     try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        document = json.loads(content, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
         raise UnfinishedError('it is no JSON; write {"skillSlug": "...", "keyName": "..."}') from None
     return checked(document)
 
 
-def checked(document: Any) -> CredentialRequest:
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise RequestRefusedError("a request holds each member once")
+    return members
+
+
+def checked(document: object) -> CredentialRequest:
     """Return the request in what JSON held.
 
     Raises: RequestRefusedError.
@@ -74,9 +77,9 @@ def checked(document: Any) -> CredentialRequest:
     if _looks_like_a_value(slug) or _looks_like_a_value(key):
         raise RequestRefusedError("a name looks like a key itself; a key is entered by a person, never here")
     if not is_skill_slug(slug):
-        raise RequestRefusedError("skillSlug must be the name of the skill's folder", harmless=True)
+        raise RequestRefusedError("skillSlug must be the name of the skill's folder")
     if not is_key_name(key):
-        raise RequestRefusedError("keyName must be 1 to 64 of A-Z, 0-9 and _, the first a letter", harmless=True)
+        raise RequestRefusedError("keyName must be 1 to 64 of A-Z, 0-9 and _, the first a letter")
     return CredentialRequest(skill_slug=slug, key_name=key)
 
 
@@ -87,7 +90,7 @@ def is_key_name(text: str) -> bool:
 
 def _looks_like_a_value(text: str) -> bool:
     """Return whether letters and digits are mixed without a break for longer than in any name."""
-    return len(text) > 2 * 64 or any(
+    return _UUID.fullmatch(text) is not None or any(
         len(part) >= _LONG_PART and re.search(r"\d", part) and re.search(r"[^\W\d]", part)
         for part in _PART.findall(text)
     )

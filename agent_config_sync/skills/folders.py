@@ -15,7 +15,7 @@ from agent_config_sync.model.skills import SHARED, InstalledSkill
 from agent_config_sync.publish.folder import below
 from agent_config_sync.publish.manifest import Manifests
 from agent_config_sync.settings import Settings
-from agent_config_sync.skills.scan import FILE, Scanned, names_in, scan
+from agent_config_sync.skills.scan import FILE, FOLDERS, Memory, Scanned, folders_in, scan
 
 TICK = 0.1
 """Seconds in which two changes of a file can have the same time; file systems count in hundredths."""
@@ -26,12 +26,15 @@ _Times: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 @dataclass(slots=True)
 class _Known:
-    """A folder as it was read last. times: of what is in it, None if it may have changed since they were taken."""
+    """A folder as it was read last. ours: the slugs that we wrote there; times: of what is in it, None if it may have
+    changed since they were taken."""
 
     scanned: Scanned
+    ours: frozenset[str]
     names: tuple[str, ...]
     times: _Times | None
     error: str | None
+    memory: Memory
 
 
 class SkillFolders:
@@ -66,31 +69,44 @@ class SkillFolders:
         read = False
         for agent in wanted:
             known = self._known.get(agent)
-            if again or known is None or known.times is None or known.times != self._times(agent, known.names):
+            if again or known is None or self._changed(agent, known):
                 self._known[agent] = self._read(agent, known)
                 read = True
         return read or bool(gone)
 
+    def _changed(self, agent: str, known: _Known) -> bool:
+        if known.times is None or known.times != self._times(agent, known.names):
+            return True
+        with contextlib.suppress(PublishError):
+            return known.ours != self._ours(agent)
+        return True
+
     def _read(self, agent: str, before: _Known | None) -> _Known:
         began = time.time_ns()
         error: str | None = None
+        memory: Memory = before.memory if before is not None else {}
+        ours: frozenset[str] = before.ours if before is not None else frozenset()
         try:
-            ours = self._ours(agent)
             with self._opened(agent) as folder:
-                names = names_in(folder)
-                times = self._times(agent, names)
-                scanned = scan(folder, names, agent, ours=ours)
+                names = folders_in(folder)
+                ours = self._ours(agent)  # after that: what we are about to write is there first
+                times = self._times(agent, names[: FOLDERS + len(ours)])
+                scanned = scan(folder, names, agent, ours=ours, memory=memory)
+            names = names[: FOLDERS + len(ours)]
         except FileNotFoundError:
             names, times, scanned = (), self._times(agent, ()), Scanned()
         except (OSError, PublishError) as failure:
             # What cannot be read is not gone.
             error = str(failure) if isinstance(failure, PublishError) else f"{self._path(agent)}: {failure.strerror}"
             names, times, scanned = (), None, before.scanned if before is not None else Scanned()
-        settled = times is not None and all(changed < began - TICK * 1e9 for _, _, changed, _ in times)
-        return _Known(scanned, names, times if settled else None, error)
+        settled = times is not None and all(abs(began - changed) > TICK * 1e9 for _, _, changed, _ in times)
+        return _Known(scanned, ours, names, times if settled else None, error, memory)
 
     def _ours(self, agent: str) -> frozenset[str]:
-        """Return the slugs that we wrote into a workspace; one that its agent has made its own is none of them."""
+        """Return the slugs that we wrote into a workspace; one that its agent has made its own is none of them.
+
+        Raises: PublishError.
+        """
         manifest = self._manifests.get(agent) if agent != SHARED else None
         written = manifest.skills.items() if manifest is not None else ()
         return frozenset(path.split("/")[1] for path, hashes in written if hashes)
@@ -111,10 +127,15 @@ class SkillFolders:
     def _opened(self, agent: str) -> Iterator[int]:
         """Open a folder of skills; above the workspaces, and to the shared folder, links are the operator's own.
 
-        Raises: OSError.
+        Raises: OSError, PublishError where the workspaces themselves are not there.
         """
         top: Path = self._settings.shared_skills if agent == SHARED else self._root
-        descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if agent == SHARED:
+                raise
+            raise PublishError(f"{top}, the folder of the workspaces, is not there") from None
         try:
             with below(descriptor, "" if agent == SHARED else f"{self._settings.workspace_of(agent)}/skills") as folder:
                 yield folder

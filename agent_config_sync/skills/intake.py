@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from agent_config_sync.errors import PublishError
+from agent_config_sync.errors import PublishError, SettingsError
 from agent_config_sync.events import CredentialRefused, CredentialRequested, Events
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.skill_credentials import MOST_PENDING, record_refusals, request_credential
 from agent_config_sync.settings import Settings
+from agent_config_sync.skills.ration import Ration
 from agent_config_sync.skills.request_queue import Refusal, RequestQueue, Waiting
 from agent_config_sync.worker import in_worker
 
 TOO_MANY = f"{MOST_PENDING} keys are asked for already; wait until a person has entered some"
 
-MANY = 20
-"""Refusals after which nothing is taken for `REST` seconds, so that no agent fills the database with its ado."""
-
-REST = 30.0
+FREE, EACH = 200, 5.0
+"""Requests that are looked at at once, and seconds that each costs after that."""
 
 RETRY = 15.0
 """Seconds after a failure until it is tried again."""
@@ -34,6 +33,7 @@ class Intake:
         self._refused: list[Refusal] = []
         """Those of which the database does not know yet."""
         self._not_before = 0.0
+        self._ration = Ration(FREE, EACH)
 
     def forget(self) -> None:
         """Try again at once: this may be another database."""
@@ -42,28 +42,40 @@ class Intake:
     async def step(self, link: Link | None, agents: Sequence[str]) -> bool:
         """Take what waits, if there is a link to the database; return whether nothing waits any more.
 
-        Raises: DatabaseError, PublishError, StoppedError.
+        Raises: DatabaseError, PublishError, SettingsError, StoppedError.
         """
         now = time.monotonic()
-        if link is None or now < self._not_before:
+        if link is None or now < self._not_before or not self._ration.left:
             return False
-        found = await in_worker(self._queue.look, agents)
-        for refusal in found.refused:
-            self._events.emit(CredentialRefused(refusal.agent, refusal.reason, refusal.files))
-        self._refused += found.refused
+        if "/" in self._settings.account + self._settings.gateway:
+            raise SettingsError(
+                "agents cannot ask for keys while account or gateway has a / in its name: set another one"
+            )
         self._not_before = now + RETRY
+        found = await in_worker(self._queue.look, agents)
+        errors = list(found.errors)
+        for refusal in found.refused:
+            self._refuse(refusal)
         for waiting in found.waiting:
-            await self._take(link, waiting)
+            try:
+                await self._take(link, waiting)
+            except OSError as error:  # one agent's folder is nobody else's trouble
+                errors.append(f"a request of agent {waiting.agent} cannot be moved: {error.strerror}")
+        self._ration.spend(len(found.waiting) + len(found.refused))
         if self._refused:
             told = [(refusal.agent, refusal.reason, refusal.files) for refusal in self._refused]
             await record_refusals(link, told, account=self._settings.account, gateway=self._settings.gateway)
             self._refused.clear()
-        self._not_before = now + REST if len(found.refused) > MANY else 0.0
-        if found.errors:
-            raise PublishError(f"requests of agents cannot be read: {found.errors[0]}")
+        if errors:
+            raise PublishError(errors[0])
+        self._not_before = 0.0
         return True
 
     async def _take(self, link: Link, waiting: Waiting) -> None:
+        """Bring a request to the database, and then out of the way.
+
+        Raises: OSError, DatabaseError, StoppedError.
+        """
         agent, request, settings = waiting.agent, waiting.request, self._settings
         answer = await request_credential(
             link,
@@ -76,13 +88,14 @@ class Intake:
         try:
             if answer == "too_many":
                 await in_worker(self._queue.refuse, waiting, TOO_MANY)
-                self._refused.append(Refusal(agent, TOO_MANY))
-                self._events.emit(CredentialRefused(agent, TOO_MANY, 1))
-                return
-            await in_worker(self._queue.take, waiting)
-        except FileNotFoundError:
-            pass  # the agent has taken it away; it asked all the same
-        except OSError as error:
-            raise PublishError(f"a request of agent {agent} cannot be moved: {error.strerror}") from None
-        if answer == "asked":
-            self._events.emit(CredentialRequested(agent, request.skill_slug, request.key_name))
+            else:
+                await in_worker(self._queue.take, waiting)
+        finally:
+            if answer == "too_many":
+                self._refuse(Refusal(agent, TOO_MANY))
+            elif answer == "asked":
+                self._events.emit(CredentialRequested(agent, request.skill_slug, request.key_name))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._events.emit(CredentialRefused(refusal.agent, refusal.reason, refusal.files))
+        self._refused.append(refusal)

@@ -6,16 +6,16 @@ import time
 from collections.abc import Sequence
 
 from agent_config_sync.events import Events, SkillChanged, SkillsReported
+from agent_config_sync.model.skills import InstalledSkill
 from agent_config_sync.postgres.installed_skills import report_skills
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.folders import SkillFolders
+from agent_config_sync.skills.ration import Ration
 from agent_config_sync.worker import in_worker
 
-MANY = 50
-"""Changes after which nothing is reported for `REST` seconds, so that no agent fills the database with its ado."""
-
-REST = 30.0
+FREE, EACH = 300, 2.0
+"""Changes that are reported at once, as many as a folder of skills may hold, and seconds that each costs after that."""
 
 RETRY = 15.0
 """Seconds after a failure until the database is told again; a GRANT wakes nobody."""
@@ -28,18 +28,19 @@ class Inventory:
         self._settings = settings
         self._events = events
         self._folders = folders
-        self._owed = True
-        """Whether the database may not know what was seen last."""
+        self._told: tuple[tuple[InstalledSkill, ...], tuple[str, ...]] | None = None
+        """What the database and those who listen know, None if that is not known."""
         self._next = 0.0
         """When everything is read again, by the monotonic clock."""
         self._not_before = 0.0
-        """Until when the database is not told."""
+        """Until when the database is not told, after a failure."""
         self._seen = False
         """Whether everything was read again since the database was told."""
+        self._ration = Ration(FREE, EACH)
 
     def forget(self) -> None:
         """Tell it all again: this may be another database."""
-        self._owed, self._not_before = True, 0.0
+        self._told, self._not_before = None, 0.0
 
     async def step(self, link: Link | None, agents: Sequence[str]) -> bool:
         """Look once, and tell the database if there is something to tell and a link to it; return whether it knows all.
@@ -47,20 +48,24 @@ class Inventory:
         Raises: DatabaseError.
         """
         now = time.monotonic()
-        again = now >= self._next
-        if again:
+        if now >= self._next:
             self._next = now + self._settings.skill_sync_interval
-        self._seen = again or self._seen
-        self._owed = await in_worker(self._folders.look, agents, again=again) or again or self._owed
-        if not self._owed or link is None or now < self._not_before:
-            return not self._owed
+            self._seen = True
+            await in_worker(self._folders.look, agents, again=True)
+        else:
+            await in_worker(self._folders.look, agents, again=False)
+        found = (self._folders.skills, self._folders.left_out)
+        owed = found != self._told or self._seen
+        if not owed or link is None or now < self._not_before or not self._ration.left:
+            return not owed
         self._not_before = now + RETRY
-        skills, settings = self._folders.skills, self._settings
+        skills, left_out = found
+        settings = self._settings
         changes = await report_skills(link, skills, account=settings.account, gateway=settings.gateway, seen=self._seen)
-        self._owed = self._seen = False
-        self._not_before = now + REST if len(changes) > MANY else 0.0
+        self._told, self._seen, self._not_before = found, False, 0.0
+        self._ration.spend(len(changes))
         for change in changes:
             self._events.emit(SkillChanged(change.change, change.agent, change.slug, change.problem))
         broken = sum(skill.problem is not None for skill in skills)
-        self._events.emit(SkillsReported(len(skills), broken, self._folders.left_out))
+        self._events.emit(SkillsReported(len(skills), broken, left_out))
         return True

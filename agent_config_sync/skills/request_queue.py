@@ -1,7 +1,7 @@
 """Files in which agents ask for keys: `<workspace>/requests/skill-credentials/*.json`.
 
-A request that was taken moves to `done/`, one that was not to `refused/` with the reason beside it. What could hold a
-key is deleted, so that only the reason stays. Nothing is reached through a symbolic link.
+Each is removed. For one that was taken a new file in `done/` says what was asked for, for one that was not a new file
+in `refused/` says why; so nothing stays that an agent wrote there by mistake. No symbolic link is followed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+import orjson
 
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.folder import below, folder_in, look_in, make_in
@@ -38,6 +40,9 @@ WAITING = 200
 KEPT = 100
 """Files that stay in each of the two folders of what is over, the newest."""
 
+NAME_LIMIT = 200
+"""Bytes of a request's name that the file which tells of it has in its own."""
+
 PATIENCE = 10.0
 """Seconds that a file may be no JSON yet."""
 
@@ -62,8 +67,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What a look found: what waits, what was refused just now, and the folders that could not be looked into, each
-    with the reason."""
+    """What a look found: what waits, what was refused just now, and what could not be done, each with its place and the
+    reason."""
 
     waiting: list[Waiting] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
@@ -102,7 +107,7 @@ class RequestQueue:
             except OSError as error:
                 found.errors.append(f"{path}: {error.strerror}")
                 continue
-            if not left and time.time_ns() - status.st_mtime_ns > PATIENCE * 1e9:
+            if not left and abs(time.time_ns() - status.st_mtime_ns) > PATIENCE * 1e9:
                 self._quiet[agent] = seen
             else:
                 self._quiet.pop(agent, None)
@@ -113,8 +118,11 @@ class RequestQueue:
 
         Raises: OSError, StoppedError.
         """
+        request = done.request
+        said = orjson.dumps({"skillSlug": request.skill_slug, "keyName": request.key_name}) + b"\n"
         with self._opened(done.agent) as folder:
-            self._move(folder, done.name, DONE)
+            self._delete(folder, done.name)
+            self._tell(folder, DONE, _cut(done.name), said)
 
     def refuse(self, waiting: Waiting, reason: str) -> None:
         """Let a sound request be one that was not taken.
@@ -122,29 +130,31 @@ class RequestQueue:
         Raises: OSError, StoppedError.
         """
         with self._opened(waiting.agent) as folder:
-            self._move(folder, waiting.name, REFUSED)
-            self._say(folder, waiting.name, reason)
+            self._delete(folder, waiting.name)
+            self._tell(folder, REFUSED, f"{_cut(waiting.name)}.reason.txt", f"{reason}\n".encode())
 
     def _sort(self, folder: int, agent: str, found: Sorted) -> bool:
-        """Look at each request; return whether something stays for the next look."""
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith("."))
+        """Look at each request; return whether something stays for the next look.
+
+        Raises: OSError, StoppedError.
+        """
+        names = _requests_in(folder)
         surplus = names[WAITING:]
         for name in surplus:
             self._delete(folder, name)
         if surplus:
-            found.refused.append(
-                Refusal(agent, f"more than {WAITING} requests waited; those above were deleted", len(surplus))
-            )
+            reason = f"more than {WAITING} requests waited; those above were deleted"
+            found.refused.append(Refusal(agent, reason, len(surplus)))
         for name in names[:AT_ONCE]:
             try:
                 request = _read(folder, name)
             except RequestRefusedError as error:
-                if error.harmless:
-                    self._move(folder, name, REFUSED)
-                else:
-                    self._delete(folder, name)
-                self._say(folder, name, str(error))
+                self._delete(folder, name)
                 found.refused.append(Refusal(agent, str(error)))
+                try:
+                    self._tell(folder, REFUSED, f"{_cut(name)}.reason.txt", f"{error}\n".encode())
+                except OSError as failure:
+                    found.errors.append(f"agent {agent} cannot be told why a request was refused: {failure.strerror}")
             else:
                 if request is not None:
                     found.waiting.append(Waiting(agent, name, request))
@@ -159,25 +169,27 @@ class RequestQueue:
         finally:
             os.close(descriptor)
 
-    def _move(self, folder: int, name: str, where: str) -> None:
-        make_in(folder, where)
-        with folder_in(folder, where) as inside, self._gate.passing():
-            os.rename(name, name, src_dir_fd=folder, dst_dir_fd=inside)
-            _trim(inside)
-
     def _delete(self, folder: int, name: str) -> None:
-        with self._gate.passing():
-            try:
-                os.unlink(name, dir_fd=folder)
-            except IsADirectoryError:
-                with contextlib.suppress(OSError):  # one that is not empty stays, and is refused again
-                    os.rmdir(name, dir_fd=folder)
+        with self._gate.passing(), contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
-    def _say(self, folder: int, name: str, reason: str) -> None:
-        make_in(folder, REFUSED)
-        with folder_in(folder, REFUSED) as inside:
-            atomic.write_in(inside, f"{name}.reason.txt", f"{reason}\n".encode(), gate=self._gate)
+    def _tell(self, folder: int, where: str, name: str, content: bytes) -> None:
+        make_in(folder, where)
+        with folder_in(folder, where) as inside:
+            atomic.write_in(inside, name, content, gate=self._gate)
             _trim(inside)
+
+
+def _requests_in(folder: int) -> list[str]:
+    """Return the names of files and links that may be requests; what else has such a name is none."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if entry.name.endswith(".json")
+            and not entry.name.startswith(".")
+            and (entry.is_symlink() or entry.is_file(follow_symlinks=False))
+        )
 
 
 def _read(folder: int, name: str) -> CredentialRequest | None:
@@ -193,14 +205,20 @@ def _read(folder: int, name: str) -> CredentialRequest | None:
     try:
         return read_request(found.content)
     except UnfinishedError:
-        if time.time() - os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < PATIENCE:
+        age = time.time() - os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
+        if 0 <= age < PATIENCE:
             return None
         raise
 
 
+def _cut(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:NAME_LIMIT])
+
+
 def _trim(folder: int) -> None:
-    """Let go of all but the newest files."""
-    names = os.listdir(folder)
+    """Let go of all but the newest files; of very many a part at a time."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry, _ in zip(entries, range(10 * KEPT), strict=False)]
     if len(names) <= KEPT:
         return
     times = {}
@@ -209,4 +227,5 @@ def _trim(folder: int) -> None:
             times[name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
     for name in sorted(times, key=lambda name: times[name].st_mtime_ns)[: len(times) - KEPT]:
         if not stat.S_ISDIR(times[name].st_mode):
-            os.unlink(name, dir_fd=folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)

@@ -10,11 +10,13 @@ import os
 import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from agent_config_sync.errors import RenderError
 from agent_config_sync.model.names import is_skill_slug
 from agent_config_sync.model.skills import InstalledSkill
-from agent_config_sync.publish.folder import folder_in, look_in
+from agent_config_sync.publish.atomic import FileSignature
+from agent_config_sync.publish.folder import Found, folder_in, look_in
 from agent_config_sync.render.context import one_line
 from agent_config_sync.render.front_matter import read, split
 from agent_config_sync.render.skill import FILE_LIMIT
@@ -27,8 +29,14 @@ FOLDERS = 300
 """Folders of one place that are looked at: as many as a gateway does (default of
 `skills.limits.maxCandidatesPerRoot`)."""
 
+TOLD = 5
+"""Folders of one place of which it is told why they were left out; further ones are counted."""
+
 TEXT_LIMIT = 1024
 """Characters of a name or description that are kept (Agent Skills specification, of a description)."""
+
+Memory: TypeAlias = dict[str, tuple[FileSignature, int, InstalledSkill]]
+"""By slug: a file that was read, how many names it had, and what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +47,42 @@ class Scanned:
     left_out: tuple[str, ...] = ()
 
 
-def names_in(folder: int) -> tuple[str, ...]:
-    """Return the names of all that is in an open folder, in their order.
+def folders_in(folder: int) -> tuple[str, ...]:
+    """Return the names of what may be skills in an open folder, in their order: folders, and links to such.
 
     Raises: OSError.
     """
-    return tuple(sorted(os.listdir(folder)))
+    with os.scandir(folder) as entries:
+        return tuple(
+            sorted(
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and (entry.is_symlink() or entry.is_dir(follow_symlinks=False))
+            )
+        )
 
 
-def scan(folder: int, names: Iterable[str], agent: str, *, ours: Collection[str]) -> Scanned:
-    """Return the skills among these names of an open folder. ours: the slugs that we wrote there."""
+def scan(folder: int, names: Iterable[str], agent: str, *, ours: Collection[str], memory: Memory) -> Scanned:
+    """Return the skills among these names of an open folder. ours: the slugs that we wrote there; memory: what was read
+    there before, which is brought up to date."""
     skills: list[InstalledSkill] = []
     left_out: list[str] = []
-    names = [name for name in names if not name.startswith(".") and name not in ours]
+    names = [name for name in names if name not in ours]
     for name in names[:FOLDERS]:
         try:
-            skill = _skill(folder, name, agent)
+            skill = _skill(folder, name, agent, memory)
         except _LeftOutError as error:
             left_out.append(f"{shown(name)} {error}")
+        except FileNotFoundError:
+            continue  # it has just gone
         except OSError as error:
             left_out.append(f"{shown(name)} cannot be read: {error.strerror}")
         else:
             skills.extend([skill] if skill is not None else [])
+    for gone in memory.keys() - {skill.slug for skill in skills}:
+        del memory[gone]
+    if len(left_out) > TOLD:
+        left_out[TOLD:] = [f"{len(left_out) - TOLD} more are no skills either"]
     if len(names) > FOLDERS:
         left_out.append(f"{len(names) - FOLDERS:,} more: {FOLDERS} of a folder are looked at")
     return Scanned(tuple(skills), tuple(left_out))
@@ -70,7 +92,7 @@ class _LeftOutError(Exception):
     """What looks like a skill, and cannot be told of."""
 
 
-def _skill(folder: int, name: str, agent: str) -> InstalledSkill | None:
+def _skill(folder: int, name: str, agent: str, memory: Memory) -> InstalledSkill | None:
     """Return the skill in a folder, None where there is none.
 
     Raises: _LeftOutError, OSError.
@@ -86,13 +108,24 @@ def _skill(folder: int, name: str, agent: str) -> InstalledSkill | None:
         return None
     if not is_skill_slug(name):
         raise _LeftOutError("has a name that no skill may have: 1 to 64 of A-Z, a-z, 0-9, _ and -")
+    known = memory.get(name)
+    if known is not None and known[:2] == (found.signature, found.links):
+        return known[2]
+    skill = _read(found, name, agent)
+    memory[name] = (found.signature, found.links, skill)
+    return skill
+
+
+def _read(found: Found, name: str, agent: str) -> InstalledSkill:
     if found.content is None:
         return InstalledSkill(agent, name, name, None, "", f"{FILE} is no file that can be read")
+    if found.links > 1:  # it may be somebody else's, of which nothing is told
+        problem = f"{FILE} is a hard link, which gateways do not load; copy it"
+        return InstalledSkill(agent, name, name, None, "", problem)
     said = describe(found.content, name)
-    problem = said.problem if found.links == 1 else f"{FILE} is a hard link, which gateways do not load; copy it"
     checksum = hashlib.sha256(found.content).hexdigest()
-    config_key, primary_env = said.metadata.key, said.metadata.primary_env
-    return InstalledSkill(agent, name, said.name, said.description, checksum, problem, config_key, primary_env)
+    key, variable = said.metadata.key, said.metadata.primary_env
+    return InstalledSkill(agent, name, said.name, said.description, checksum, said.problem, key, variable)
 
 
 @dataclass(frozen=True, slots=True)

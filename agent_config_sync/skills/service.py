@@ -8,25 +8,40 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from agent_config_sync.errors import StoppedError, SyncError
-from agent_config_sync.events import Event, Events, Housed, LinkProven, SkillsUnreported, SkillsUnwatched
+from agent_config_sync.events import (
+    Event,
+    Events,
+    Housed,
+    LinkProven,
+    RequestsTaken,
+    RequestsUntaken,
+    SkillsUnreported,
+    SkillsUnwatched,
+)
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifests
 from agent_config_sync.settings import Settings
 from agent_config_sync.worker import in_worker
 
-if TYPE_CHECKING:
-    from agent_config_sync.skills.intake import Intake
-    from agent_config_sync.skills.inventory import Inventory
-
 LOOK = 2.0
 """Seconds between two looks whether a folder has changed."""
 
+_Told: TypeAlias = type[SkillsUnreported] | type[RequestsUntaken]
+
 _log = logging.getLogger(__name__)
+
+
+class _Half(Protocol):
+    """Inventory or intake."""
+
+    def forget(self) -> None: ...
+
+    async def step(self, link: Link | None, agents: Sequence[str]) -> bool: ...
 
 
 class SkillService:
@@ -48,9 +63,9 @@ class SkillService:
         self._manifests = manifests
         self._link = link
         self._housed = Housed((), skills_enabled=False)
-        self._watched: tuple[Inventory, Intake] | None = None
-        self._complaints: dict[type, str] = {}
-        """What was said of each of the two last."""
+        self._watched: tuple[tuple[_Half, _Told], ...] | None = None
+        self._complaints: dict[_Told, str] = {}
+        """What was said last, by how it was."""
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         events.subscribe(self._heard)
@@ -70,7 +85,7 @@ class SkillService:
             case Housed():
                 self._housed = event
             case LinkProven():
-                for each in self._watched or ():
+                for each, _ in self._watched or ():
                     each.forget()
             case _:
                 return
@@ -79,16 +94,19 @@ class SkillService:
     async def _run(self) -> None:
         while True:
             await self._until_enabled()
-            if self._watched is None:
-                self._watched = await in_worker(self._open)
-            for each in self._watched:
+            try:
+                if self._watched is None:
+                    self._watched = await in_worker(self._open)
+            except Exception as error:  # noqa: BLE001 - it may be there again at the next look
+                self._failed(SkillsUnreported, error)
+            for each, told in self._watched or ():
                 try:
                     if await each.step(self._link(), self._housed.agents):
-                        self._complaints.pop(type(each), None)
+                        self._mended(told)
                 except StoppedError:
                     return
                 except Exception as error:  # noqa: BLE001 - watching goes on, whatever one look runs into
-                    self._failed(type(each), error)
+                    self._failed(told, error)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._wake.wait()
@@ -102,7 +120,7 @@ class SkillService:
             await self._wake.wait()
             self._wake.clear()
 
-    def _open(self) -> tuple[Inventory, Intake]:
+    def _open(self) -> tuple[tuple[_Half, _Told], ...]:
         # What is off is not imported.
         from agent_config_sync.skills.folders import SkillFolders  # noqa: PLC0415
         from agent_config_sync.skills.intake import Intake  # noqa: PLC0415
@@ -110,13 +128,21 @@ class SkillService:
         from agent_config_sync.skills.request_queue import RequestQueue  # noqa: PLC0415
 
         folders, queue = SkillFolders(self._settings, self._manifests), RequestQueue(self._settings, self._gate)
-        return Inventory(self._settings, self._events, folders), Intake(self._settings, self._events, queue)
+        inventory, intake = (
+            Inventory(self._settings, self._events, folders),
+            Intake(self._settings, self._events, queue),
+        )
+        return (inventory, SkillsUnreported), (intake, RequestsUntaken)
 
-    def _failed(self, which: type, error: Exception) -> None:
+    def _failed(self, told: _Told, error: Exception) -> None:
         """Say it once, until it is another error or is over."""
         if not isinstance(error, SyncError):
             _log.error("a look at skills ran into something unforeseen", exc_info=error)
             error = SyncError(f"a look at skills ran into something unforeseen ({type(error).__name__})")
-        if self._complaints.get(which) != str(error):
-            self._complaints[which] = str(error)
-            self._events.emit(SkillsUnreported(error))
+        if self._complaints.get(told) != str(error):
+            self._complaints[told] = str(error)
+            self._events.emit(told(error))
+
+    def _mended(self, told: _Told) -> None:
+        if self._complaints.pop(told, None) is not None and told is RequestsUntaken:
+            self._events.emit(RequestsTaken())

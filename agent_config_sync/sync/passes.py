@@ -116,9 +116,12 @@ class Passes:
             snapshot = await reader.read(DEFAULTS)
             self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
             tokens = await self._issued(link, snapshot)
-            prepared, latency = await in_worker(
-                self._publish, snapshot, tokens, reader.seen_tables, look=ask, since=woken_at or began
-            )
+            try:
+                prepared, latency = await in_worker(
+                    self._publish, snapshot, tokens, reader.seen_tables, look=ask, since=woken_at or began
+                )
+            finally:
+                self._tell_housed(snapshot)  # the rows hold, whatever becomes of the files
         except RefusedError as error:
             return await self._refused(link, snapshot, str(error))
         except BaseException:
@@ -212,7 +215,6 @@ class Passes:
             self._hold = self._standing.hold
             if self._hold is not None:
                 self._events.emit(Held(self._hold))
-        self._tell_housed(prepared.snapshot)
         written = {outcome.agent: len(outcome.changes) for outcome in prepared.workspaces if outcome.changes}
         if written:
             self._events.emit(Furnished(tuple(written), sum(written.values())))

@@ -63,13 +63,14 @@ class ErrorSeen(_Answer):
 
 
 class SkillSync(_Answer):
-    """What agents have installed, as it was told to the database last.
+    """What agents have installed, as it was told to the database last, and why requests of theirs are not taken.
 
     broken: skills that no gateway loads; left_out: folders that were seen and not taken, see the log.
     """
 
     last_sync_at: datetime | None
     last_error: str | None
+    request_error: str | None
     installed: int
     broken: int
     left_out: int
@@ -162,6 +163,7 @@ def _skill_sync(seen: Skills | None) -> SkillSync | None:
     return SkillSync(
         last_sync_at=None if seen.reported is None else _moment(seen.reported),
         last_error=seen.error,
+        request_error=seen.request_error,
         installed=seen.installed,
         broken=seen.broken,
         left_out=len(seen.left_out),

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from agent_config_sync import events
 from agent_config_sync.events import Event
@@ -55,12 +55,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Skills:
-    """What agents have installed. reported: seconds since the epoch, None before the first time; error: why the last
-    report did not reach the database, None if it did.
+    """What agents have installed and ask for. reported: seconds since the epoch, None before the first time; error: why
+    the last report did not reach the database, request_error: why requests are not taken, None if that is as it should
+    be.
     """
 
     reported: float | None = None
     error: str | None = None
+    request_error: str | None = None
     installed: int = 0
     broken: int = 0
     left_out: tuple[str, ...] = ()
@@ -130,11 +132,10 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, warnings=len(warnings))
         case events.Housed(skills_enabled=enabled):
             return replace(view, skills=(view.skills or Skills()) if enabled else None)
-        case events.SkillsReported(installed=installed, broken=broken, left_out=left_out):
-            skills = Skills(reported=now, installed=installed, broken=broken, left_out=left_out)
-            return replace(view, skills=skills if view.skills is not None else None)
-        case events.SkillsUnreported(error=error):
-            return replace(view, skills=replace(view.skills or Skills(), error=str(error)))
+        case events.SkillsUnwatched():
+            return replace(view, skills=None)
+        case events.SkillsReported() | events.SkillsUnreported() | events.RequestsUntaken() | events.RequestsTaken():
+            return replace(view, skills=_skills(view.skills, event, now) if view.skills is not None else None)
         case events.Published(content_hash=content_hash, latency=latency):
             return replace(
                 view,
@@ -178,6 +179,23 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, link="closed", trouble=None)
         case _:
             return view
+
+
+def _skills(
+    seen: Skills,
+    event: events.SkillsReported | events.SkillsUnreported | events.RequestsUntaken | events.RequestsTaken,
+    now: float,
+) -> Skills:
+    match event:
+        case events.SkillsReported(installed=installed, broken=broken, left_out=left_out):
+            return replace(seen, reported=now, error=None, installed=installed, broken=broken, left_out=left_out)
+        case events.SkillsUnreported(error=error):
+            return replace(seen, error=str(error))
+        case events.RequestsUntaken(error=error):
+            return replace(seen, request_error=str(error))
+        case events.RequestsTaken():
+            return replace(seen, request_error=None)
+    assert_never(event)
 
 
 class Watcher:

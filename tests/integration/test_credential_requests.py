@@ -11,7 +11,13 @@ import pytest
 from commands import command
 from harness import Operator, Running, Start, connected, eventually
 
-from agent_config_sync.events import CredentialRefused, CredentialRequested, SkillsReported
+from agent_config_sync.events import (
+    CredentialRefused,
+    CredentialRequested,
+    RequestsTaken,
+    RequestsUntaken,
+    SkillsReported,
+)
 from agent_config_sync.postgres.skill_credentials import MOST_PENDING
 from agent_config_sync.skills.request_queue import FOLDER
 
@@ -107,6 +113,36 @@ async def test_an_agent_waits_for_no_more_keys_than_people_can_enter(
     assert (folder / "refused" / f"{MOST_PENDING:03}.json.reason.txt").read_text() == f"{refused.reason}\n"
 
 
+async def test_an_agent_whose_folders_are_odd_keeps_no_other_one_waiting(
+    running: Running, operator: Operator, root: Path, folder: Path
+) -> None:
+    odd = root / "front" / FOLDER
+    for each in (odd, odd / "done.txt", odd / "refused"):
+        each.mkdir(parents=True)
+    (odd / "done").write_text("mine")
+    ask(odd, skill="odd")
+    untaken = await running.events.until(RequestsUntaken)
+    assert str(untaken.error) == "a request of agent front cannot be moved: Not a directory"
+    ask(folder)
+    await running.events.until(CredentialRequested, lambda event: event.agent == "coder")
+    (odd / "done").unlink()
+    ask(odd, "two", skill="other")
+    await running.events.until(RequestsTaken)
+
+
+@pytest.mark.parametrize("members", [{"gateway": "site/box"}, {"account": "a/b"}])
+async def test_a_name_that_no_reference_can_hold_is_told(
+    start: Start, operator: Operator, root: Path, members: dict[str, str]
+) -> None:
+    await operator.execute("INSERT INTO agent_system_config (key, value) VALUES ('skills_poc_enabled', 'true')")
+    await operator.execute(
+        "INSERT INTO agents (account_id, name) VALUES ($1, 'coder')", members.get("account", "default")
+    )
+    running = await start(wait=None, workspace_root=root, **members)
+    untaken = await running.events.until(RequestsUntaken)
+    assert "account or gateway has a / in its name" in str(untaken.error)
+
+
 async def test_ten_thousand_requests_are_cut_off(running: Running, operator: Operator, folder: Path) -> None:
     for number in range(10_000):
         (folder / f"{number:05}.json").write_text("{}")
@@ -130,6 +166,13 @@ async def test_ten_thousand_requests_are_cut_off(running: Running, operator: Ope
         ("credential_ref", "other/here/git/K"),
         ("account_id", "a/b"),
         ("gateway", "a/b"),
+        ("gateway", "x" * 201),
+        ("gateway", "a\nb"),
+        ("skill", "ghp-16C7e42F292c6912E7710c838347Ae178B4a"),
+        ("skill", "123e4567-e89b-12d3-a456-426614174000"),
+        ("key_name", "AKIAIOSFODNN7EXAMPLE"),
+        ("requested_by", "sk-proj-anything at all"),
+        ("decided_by", "x" * 201),
         ("status", "entered"),
     ],
 )
@@ -142,13 +185,39 @@ async def test_what_is_no_name_does_not_get_into_the_table(operator: Operator, c
         await operator.execute(f"INSERT INTO skill_credentials ({names}) VALUES ({places})", *members.values())
 
 
-async def test_what_was_revoked_stays_revoked(operator: Operator) -> None:
-    await operator.execute("""
-        INSERT INTO skill_credentials (gateway, skill, key_name, credential_ref, status)
-        VALUES ('here', 'git', 'K', 'default/here/git/K', 'revoked')
-    """)
+ROUND = """
+    INSERT INTO skill_credentials (gateway, skill, key_name, credential_ref)
+    VALUES ('here', 'git', 'K', 'default/here/git/K')
+"""
+
+
+async def test_what_was_revoked_stays_as_it_is_and_a_new_round_is_decided_alone(operator: Operator) -> None:
+    for person in ("ada", "bob"):
+        await operator.execute(ROUND)
+        for status in ("active", "revoked"):
+            decided = "UPDATE skill_credentials SET status = $1, decided_by = $2 WHERE credential_ref = $3"
+            assert await operator.execute(decided, status, person, "default/here/git/K") == "UPDATE 1"
+    found = await operator.fetch("SELECT status, revision, decided_by FROM skill_credentials ORDER BY updated_at")
+    assert [tuple(row) for row in found] == [("revoked", 1, "ada"), ("revoked", 1, "bob")]
+
+
+async def test_a_key_that_was_entered_is_revoked_and_not_asked_for_again(operator: Operator) -> None:
+    await operator.execute(ROUND)
+    await operator.execute("UPDATE skill_credentials SET status = 'active'")
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
-        await operator.execute("UPDATE skill_credentials SET status = 'active'")
+        await operator.execute("UPDATE skill_credentials SET status = 'pending'")
+
+
+async def test_an_operator_decides_also_by_a_role_that_is_not_inherited(operator: Operator, database: str) -> None:
+    name = f"noinherit_{os.getpid()}"
+    await operator.execute(f"CREATE ROLE {name} LOGIN NOINHERIT IN ROLE agent_config_operator")
+    await operator.execute(ROUND)
+    try:
+        async with connected(database.replace("postgres@", f"{name}@")) as login:
+            await login.execute("SET ROLE agent_config_operator")
+            assert await login.execute("UPDATE skill_credentials SET status = 'revoked'") == "UPDATE 1"
+    finally:
+        await operator.execute(f"DROP ROLE {name}")
 
 
 async def test_to_take_a_key_back_wakes_the_gateways_and_nothing_else_does(operator: Operator, database: str) -> None:
@@ -161,13 +230,15 @@ async def test_to_take_a_key_back_wakes_the_gateways_and_nothing_else_does(opera
             UPDATE skill_credentials SET status = 'active' WHERE key_name = 'K';
             UPDATE skill_credentials SET status = 'revoked' WHERE key_name = 'K';
             UPDATE skill_credentials SET status = 'active' WHERE key_name = 'L';
-            DELETE FROM skill_credentials
+            DELETE FROM skill_credentials;
+            TRUNCATE skill_credentials
         """)
-        while len(heard) < 2:
+        while len(heard) < 3:
             await listener.fetchval("SELECT 1")
         assert [(told["key"], told["operation"]) for told in heard] == [
             ("default/here/git/K", "UPDATE"),
             ("default/here/git/L", "DELETE"),
+            (None, "TRUNCATE"),
         ]
 
 

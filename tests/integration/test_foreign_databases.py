@@ -748,6 +748,29 @@ async def test_a_name_that_is_taken_by_something_else_is_told_with_a_way_out(
         await install(empty_database)
 
 
+async def test_accounts_of_another_system_stay_empty_and_closed_but_for_what_is_ours(
+    foreign: Operator, install: Install, empty_database: str
+) -> None:
+    await foreign.execute("CREATE TABLE accounts (id text PRIMARY KEY, email text NOT NULL, password_hash text)")
+    await install(empty_database)
+    assert await foreign.fetchval("SELECT count(*) FROM accounts") == 0
+    may = "SELECT has_column_privilege('agent_config_operator', 'accounts', $1, $2)"
+    for column, privilege in (("password_hash", "SELECT"), ("email", "UPDATE"), ("id", "INSERT"), ("id", "UPDATE")):
+        assert not await foreign.fetchval(may, column, privilege)
+    assert await foreign.fetchval(may, "skills_poc_enabled", "UPDATE")
+    assert not await foreign.fetchval("SELECT has_table_privilege('agent_config_operator', 'accounts', 'DELETE')")
+
+
+async def test_an_account_that_stands_twice_ends_no_pass(
+    foreign: Operator, install: Install, empty_database: str, start: Start, tmp_path: Path
+) -> None:
+    await foreign.execute("CREATE TABLE accounts (id text); INSERT INTO accounts VALUES ('default'), ('default')")
+    await install(empty_database)
+    await foreign.execute("INSERT INTO agents (name) VALUES ('lead')")
+    running = await start(wait=None, workspace_root=tmp_path / "workspaces")
+    assert not (await running.events.until(Housed)).skills_enabled
+
+
 @pytest.mark.parametrize("kind", ["uuid", "bigint", "text"])
 async def test_accounts_of_another_system_decide_about_skills(
     foreign: Operator, install: Install, empty_database: str, start: Start, tmp_path: Path, kind: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from agent_config_sync.doctor.examination import examine
 from agent_config_sync.events import (
     Housed,
     Published,
+    Refused,
     Reported,
     SkillChanged,
     SkillsReported,
@@ -153,6 +155,12 @@ async def test_nothing_is_looked_at_before_an_account_lets_its_agents(
     await running.events.until(SkillsUnwatched)
 
 
+async def test_off_is_heard_also_while_nothing_can_be_published(running: Running, operator: Operator) -> None:
+    await operator.execute("BEGIN; DELETE FROM agents; UPDATE accounts SET skills_poc_enabled = false; COMMIT")
+    await running.events.until(SkillsUnwatched)
+    assert running.events.count(Refused) > 0
+
+
 @pytest.mark.parametrize(
     ("account", "system", "enabled"),
     [(None, None, False), (None, "true", True), (None, "on", True), ("false", "true", False), ("true", None, True)],
@@ -248,13 +256,13 @@ async def test_the_list_shows_what_is_installed_and_which_of_two_wins(
     put(tmp_path / "data" / "skills", "git")
     await running.events.until(SkillsReported, lambda event: event.installed == 3)
     ended = await listed(running)
-    assert (ended.status, ended.out.splitlines()) == (
+    assert (ended.status, re.sub(r"\d s ago", "0 s ago", ended.out).splitlines()) == (
         3,
         [
-            "GATEWAY  AGENT  SKILL  NAME  NOTES",
-            "here     all    git    git",
-            "here     coder  git    git   beats the shared skill of this name",
-            "here     coder  sql    sql   not loaded: SKILL.md has no front matter between two lines of ---",
+            "GATEWAY  AGENT  SKILL  NAME  SEEN     NOTES",
+            "here     all    git    git   0 s ago",
+            "here     coder  git    git   0 s ago  beats the shared skill of this name",
+            "here     coder  sql    sql   0 s ago  not loaded: SKILL.md has no front matter between two lines of ---",
         ],
     )
     members = orjson.loads((await listed(running, "--json")).out)

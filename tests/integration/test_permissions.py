@@ -17,6 +17,7 @@ from agent_config_sync.events import (
     Event,
     PassFailed,
     Reported,
+    RequestsUntaken,
     SkillsReported,
     SkillsUnreported,
     StatusUnwritable,
@@ -128,6 +129,9 @@ async def test_the_reader_needs_each_of_its_rights(
     assert await failure_of(start, reader, tmp_path / "workspaces") is not None
 
 
+UNTOLD = (SkillsUnreported, RequestsUntaken)
+
+
 async def failure_to_report_skills(start: Start, dsn: str, root: Path) -> object:
     """Return why a gateway with this login cannot tell of skills, None if it can."""
     folder = root / "lead" / FOLDER
@@ -135,14 +139,12 @@ async def failure_to_report_skills(start: Start, dsn: str, root: Path) -> object
     (folder / "one.json").write_text('{"skillSlug": "git", "keyName": "GIT_TOKEN"}')
     (folder / "two.json").write_text('{"skillSlug": "git", "keyName": "no name"}')
     running = await start(wait=None, dsn=dsn, workspace_root=root)
-    told: Event = await running.events.until(
-        Event, lambda event: isinstance(event, (CredentialRequested, SkillsUnreported))
-    )
-    if not isinstance(told, SkillsUnreported):
+    told: Event = await running.events.until(Event, lambda event: isinstance(event, (CredentialRequested, *UNTOLD)))
+    if not isinstance(told, UNTOLD):
         running.events.rewind()
-        told = await running.events.until(Event, lambda event: isinstance(event, (SkillsReported, SkillsUnreported)))
+        told = await running.events.until(Event, lambda event: isinstance(event, (SkillsReported, *UNTOLD)))
     await running.plugin.stop()
-    return told.error if isinstance(told, SkillsUnreported) else None
+    return told.error if isinstance(told, UNTOLD) else None
 
 
 @pytest.fixture
@@ -207,3 +209,14 @@ async def test_the_reader_writes_nothing_but_its_status(reader: str, statement: 
     async with connected(reader) as login:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await login.execute(statement)
+
+
+async def test_a_gateways_login_records_no_act_of_a_person(operator: Operator, runtime: str) -> None:
+    statement = """
+        INSERT INTO activities (account_id, gateway, type, actor_type, actor_id, target_type, target_id, meta)
+        VALUES ('default', 'here', 'credential_entered', $1, 'ada', 'credential', 'x', '{}')
+    """
+    async with connected(runtime) as login:
+        await login.execute(statement, "agent")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await login.execute(statement, "user")

@@ -36,13 +36,13 @@ def test_what_is_a_name_is_taken_for_one(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "git_token", "1KEY", "_KEY", "KEY-NAME", "KEY NAME", "../KEY", "A" * 65, "KEY\n"])
-def test_what_no_key_may_be_called_is_refused_and_may_be_kept(key: str) -> None:
-    assert refusal(document(keyName=key)).harmless
+def test_what_no_key_may_be_called_is_refused(key: str) -> None:
+    assert "keyName must be" in str(refusal(document(keyName=key)))
 
 
 @pytest.mark.parametrize("slug", ["", "..", "../other", "a/b", "-x", "a b", "constructor"])
-def test_what_no_skill_may_be_called_is_refused_and_may_be_kept(slug: str) -> None:
-    assert refusal(document(skillSlug=slug)).harmless
+def test_what_no_skill_may_be_called_is_refused(slug: str) -> None:
+    assert "skillSlug must be" in str(refusal(document(skillSlug=slug)))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,8 @@ def test_what_no_skill_may_be_called_is_refused_and_may_be_kept(slug: str) -> No
         document(keyName="AKIAIOSFODNN7EXAMPLE"),
         document(skillSlug=SECRET),
         document(skillSlug="0123456789abcdef0123456789abcdef"),
+        document(skillSlug="123e4567-e89b-12d3-a456-426614174000"),
+        b"[" * 5000,
         document(keyName={"value": SECRET}),
         document(keyName=["GIT_TOKEN", SECRET]),
         orjson.dumps([SECRET]),
@@ -72,16 +74,16 @@ def test_what_no_skill_may_be_called_is_refused_and_may_be_kept(slug: str) -> No
         b'{"skillSlug": "git"}',
     ],
 )
-def test_what_could_hold_a_key_is_refused_without_a_word_of_it_and_not_kept(content: bytes) -> None:
+def test_what_could_hold_a_key_is_refused_without_a_word_of_it(content: bytes) -> None:
     refused = refusal(content)
-    assert not refused.harmless
     assert SECRET not in str(refused)
     assert "GIT" not in str(refused)
 
 
-def test_of_a_name_that_stands_twice_the_last_one_counts_so_none_is_hidden() -> None:
-    twice = f'{{"skillSlug": "git", "keyName": "K", "keyName": "{SECRET}"}}'
-    assert not refusal(twice.encode()).harmless
+@pytest.mark.parametrize("pair", [("K", SECRET), (SECRET, "K")])
+def test_a_name_that_stands_twice_hides_nothing(pair: tuple[str, str]) -> None:
+    twice = f'{{"skillSlug": "git", "keyName": "{pair[0]}", "keyName": "{pair[1]}"}}'
+    assert str(refusal(twice.encode())) == "a request holds each member once"
 
 
 def test_a_file_that_is_being_written_is_told_from_one_that_is_wrong() -> None:

@@ -65,7 +65,9 @@ def test_health_tells_everything_at_a_glance() -> None:
         last_error=Moment(5.0, "cut"),
         publish_latencies=Latencies().plus(0.0031),
         apply_latencies=Latencies().plus(0.9),
-        skills=Skills(reported=13.0, error="cut again", installed=3, broken=1, left_out=("a", "b")),
+        skills=Skills(
+            reported=13.0, error="cut again", request_error="no right", installed=3, broken=1, left_out=("a", "b")
+        ),
     )
     answer = health(view, gateway="box", account="default", now=60.5).model_dump(mode="json")
     del answer["versions"]["python_version"]
@@ -86,6 +88,7 @@ def test_health_tells_everything_at_a_glance() -> None:
         "skill_sync": {
             "last_sync_at": "1970-01-01T00:00:13Z",
             "last_error": "cut again",
+            "request_error": "no right",
             "installed": 3,
             "broken": 1,
             "left_out": 2,

@@ -15,7 +15,6 @@ from agent_config_sync.skills.request_queue import AT_ONCE, FOLDER, KEPT, WAITIN
 
 SECRET = "sk-live-a1b2c3d4e5f6a7b8c9d0"
 SOUND = orjson.dumps({"skillSlug": "git", "keyName": "GIT_TOKEN"})
-BAD = orjson.dumps({"skillSlug": "git", "keyName": "no name"})
 WITH_VALUE = orjson.dumps({"skillSlug": "git", "keyName": "GIT_TOKEN", "value": SECRET})
 
 
@@ -60,14 +59,8 @@ def test_a_sound_request_waits_until_it_is_taken(queue: RequestQueue, folder: Pa
     )
     assert look(queue)[0] == [waiting]
     queue.take(waiting)
-    assert files(folder) == {"done/one.json": SOUND}
+    assert files(folder) == {"done/one.json": b'{"skillSlug":"git","keyName":"GIT_TOKEN"}\n'}
     assert look(queue) == ([], [])
-
-
-def test_a_request_that_is_wrong_is_kept_with_the_reason_beside_it(queue: RequestQueue, folder: Path) -> None:
-    (folder / "one.json").write_bytes(BAD)
-    _, (refusal,) = look(queue)
-    assert files(folder) == {"refused/one.json": BAD, "refused/one.json.reason.txt": f"{refusal.reason}\n".encode()}
 
 
 def test_of_a_request_with_a_value_only_the_reason_is_left(queue: RequestQueue, folder: Path, tmp_path: Path) -> None:
@@ -81,7 +74,7 @@ def test_a_sound_request_can_be_refused_for_another_reason(queue: RequestQueue, 
     (folder / "one.json").write_bytes(SOUND)
     (waiting,), _ = look(queue)
     queue.refuse(waiting, "too many")
-    assert files(folder) == {"refused/one.json": SOUND, "refused/one.json.reason.txt": b"too many\n"}
+    assert files(folder) == {"refused/one.json.reason.txt": b"too many\n"}
 
 
 def test_a_file_that_is_being_written_is_left_alone_for_a_while(queue: RequestQueue, folder: Path) -> None:
@@ -114,11 +107,46 @@ def test_a_link_is_removed_and_what_it_leads_to_is_not(queue: RequestQueue, fold
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
-def test_what_is_no_file_is_removed(queue: RequestQueue, folder: Path, make: object) -> None:
+def test_what_is_no_file_is_no_request(queue: RequestQueue, folder: Path, make: object) -> None:
     assert callable(make)
     make(folder / "odd.json")
+    assert look(queue) == ([], [])
+    assert (folder / "odd.json").exists()
+
+
+def test_a_file_from_the_future_is_not_waited_for(queue: RequestQueue, folder: Path) -> None:
+    path = folder / "one.json"
+    path.write_text(f"my key is {SECRET}")
+    grown_old(path, -3600)
     assert len(look(queue)[1]) == 1
-    assert not (folder / "odd.json").exists()
+    assert list(files(folder)) == ["refused/one.json.reason.txt"]
+
+
+def test_of_what_an_agent_wrote_nothing_stays_when_it_is_taken(queue: RequestQueue, folder: Path) -> None:
+    (folder / "one.json").write_bytes(SOUND)
+    (waiting,), _ = look(queue)
+    (folder / "one.json").write_text(f"my key is {SECRET}")
+    queue.take(waiting)
+    assert all(SECRET.encode() not in content for content in files(folder).values())
+
+
+@pytest.mark.parametrize("name", ["refused", "done"])
+def test_a_file_in_the_place_of_a_folder_hides_no_refusal(queue: RequestQueue, folder: Path, name: str) -> None:
+    (folder / name).write_text("mine")
+    (folder / "one.json").write_bytes(WITH_VALUE)
+    found = queue.look(["coder"])
+    assert len(found.refused) == 1
+    assert not (folder / "one.json").exists()
+    assert len(found.errors) == (name == "refused")
+
+
+def test_a_long_name_is_cut(queue: RequestQueue, folder: Path) -> None:
+    name = "x" * 250 + ".json"
+    (folder / name).write_bytes(WITH_VALUE)
+    assert len(look(queue)[1]) == 1
+    (folder / name).write_bytes(SOUND)
+    queue.take(look(queue)[0][0])
+    assert sorted(files(folder)) == [f"done/{'x' * 200}", f"refused/{'x' * 200}.reason.txt"]
 
 
 @pytest.mark.parametrize("name", [".hidden.json", "notes.txt", "one.json.tmp"])
@@ -167,12 +195,11 @@ def test_a_flood_is_cut_off_and_told_in_one_line(queue: RequestQueue, folder: Pa
 
 def test_of_what_is_over_the_newest_are_kept(queue: RequestQueue, folder: Path) -> None:
     for number in range(KEPT + 20):
-        path = folder / f"{number:05}.json"
-        path.write_bytes(SOUND)
-        grown_old(path, 1000 - number)
+        (folder / f"{number:05}.json").write_bytes(SOUND)
     for _ in range(3):
         for waiting in look(queue)[0]:
             queue.take(waiting)
+            grown_old(folder / "done" / waiting.name, 1000 - int(waiting.name[:5]))
     kept = sorted(path.name for path in (folder / "done").iterdir())
     assert kept == [f"{number:05}.json" for number in range(20, KEPT + 20)]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from agent_config_sync.model.skills import InstalledSkill
-from agent_config_sync.skills.scan import FOLDERS, Scanned, names_in, scan
+from agent_config_sync.skills.scan import FOLDERS, TOLD, Memory, Scanned, folders_in, scan
 
 SOUND = "---\nname: Git help\ndescription: Helps with git.\n---\nbody\n"
 
 
-def scanned(folder: Path, ours: frozenset[str] = frozenset()) -> Scanned:
+def scanned(folder: Path, ours: frozenset[str] = frozenset(), memory: Memory | None = None) -> Scanned:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return scan(descriptor, names_in(descriptor), "coder", ours=ours)
+        return scan(descriptor, folders_in(descriptor), "coder", ours=ours, memory={} if memory is None else memory)
     finally:
         os.close(descriptor)
 
@@ -106,7 +106,9 @@ def test_a_file_that_is_no_regular_one_is_not_opened(tmp_path: Path, make: objec
 
 def test_a_file_with_a_second_name_is_none_that_a_gateway_loads(tmp_path: Path) -> None:
     (tmp_path / "other").hardlink_to(put(tmp_path, "linked"))
-    assert only(scanned(tmp_path)).problem == "SKILL.md is a hard link, which gateways do not load; copy it"
+    skill = only(scanned(tmp_path))
+    assert skill.problem == "SKILL.md is a hard link, which gateways do not load; copy it"
+    assert (skill.description, skill.checksum) == (None, "")
 
 
 @pytest.mark.parametrize("name", ["with space", "a\nb", "-x", "a" * 65, "über", "\udcff"])
@@ -130,3 +132,35 @@ def test_a_name_and_a_description_become_short_texts_of_one_line(tmp_path: Path)
     put(tmp_path, "long", '---\nname: "a\\nb\\0c"\ndescription: "' + "x" * 5000 + '"\n---\n')
     skill = only(scanned(tmp_path))
     assert (skill.name, len(skill.description or "")) == ("a b c", 1024)
+
+
+def test_why_folders_were_left_out_is_told_of_some_of_them(tmp_path: Path) -> None:
+    for number in range(TOLD + 20):
+        (tmp_path / f"link-{number:02}").symlink_to("/etc")
+    left_out = scanned(tmp_path).left_out
+    assert len(left_out) == TOLD + 1
+    assert left_out[-1] == "20 more are no skills either"
+
+
+def test_a_file_that_did_not_change_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: Memory = {}
+    put(tmp_path, "git")
+    before = scanned(tmp_path, memory=memory)
+    monkeypatch.setattr("agent_config_sync.skills.scan.describe", None)
+    assert scanned(tmp_path, memory=memory) == before
+
+
+def test_of_a_skill_that_is_gone_nothing_is_remembered(tmp_path: Path) -> None:
+    memory: Memory = {}
+    path = put(tmp_path, "git")
+    scanned(tmp_path, memory=memory)
+    path.unlink()
+    assert scanned(tmp_path, memory=memory) == Scanned()
+    assert memory == {}
+
+
+def test_plain_files_do_not_crowd_skills_out(tmp_path: Path) -> None:
+    for number in range(FOLDERS + 1):
+        (tmp_path / f"a-{number:04}.md").write_text("x")
+    put(tmp_path, "skill")
+    assert only(scanned(tmp_path)).slug == "skill"

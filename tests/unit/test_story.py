@@ -60,6 +60,7 @@ PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.012
         (events.CredentialRequested("coder", "git", "K"), "INFO", "agent coder asks for K of skill git"),
         (events.CredentialRefused("coder", "odd", 1), "WARNING", "a request of agent coder was refused: odd"),
         (events.CredentialRefused("coder", "odd", 9800), "WARNING", "9,800 requests of agent coder were refused: odd"),
+        (events.RequestsUntaken(SyncError("no right")), "WARNING", "no right; it is tried again"),
         (events.SkillsUnreported(SyncError("no right")), "WARNING", "no right; it is tried again"),
         (events.SkillsUnwatched(), "INFO", "agents may install no skills any more"),
         (events.SkillsReported(1, 0, ("x: odd",)), "WARNING", "no skill: x: odd"),

@@ -142,3 +142,11 @@ def test_a_report_that_failed_keeps_what_was_reported() -> None:
     failed = events.SkillsUnreported(SyncError("no right"))
     view = after(events.Housed((), True), events.SkillsReported(2, 0, ()), failed)
     assert view.skills == Skills(reported=2.0, installed=2, error="no right")
+
+
+def test_requests_that_are_not_taken_are_told_until_they_are() -> None:
+    failed = events.RequestsUntaken(SyncError("no right"))
+    enabled, reported = events.Housed((), True), events.SkillsReported(2, 0, ())
+    assert after(enabled, failed, reported).skills == Skills(reported=3.0, installed=2, request_error="no right")
+    assert after(enabled, failed, reported, events.RequestsTaken()).skills == Skills(reported=3.0, installed=2)
+    assert after(enabled, events.SkillsUnwatched(), failed).skills is None
