@@ -162,6 +162,14 @@ def _as_nobody() -> Iterator[None]:
 
 
 @pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let skills and requests be looked at again at once."""
+    monkeypatch.setattr("agent_config_sync.skills.service.LOOK", 0.05)
+    for half in ("inventory", "intake"):
+        monkeypatch.setattr(f"agent_config_sync.skills.{half}.RETRY", 0.1)
+
+
+@pytest.fixture
 def port() -> int:
     """A port that nobody uses."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -24,6 +24,9 @@ from agent_config_sync.skills.request_queue import FOLDER
 SECRET = "sk-live-a1b2c3d4e5f6a7b8c9d0"
 
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "workspaces"

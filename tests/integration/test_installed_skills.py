@@ -32,6 +32,9 @@ SOUND = "---\nname: {0}\ndescription: Helps with {0}.\n---\n"
 ENABLE = "UPDATE accounts SET skills_poc_enabled = true"
 
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "workspaces"
