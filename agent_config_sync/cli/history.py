@@ -23,6 +23,7 @@ from agent_config_sync.cli.options import (
     settings_of,
 )
 from agent_config_sync.cli.sync import one_pass, sentence
+from agent_config_sync.cli.table import table
 from agent_config_sync.logs import printable, set_up_logs
 from agent_config_sync.model.published import PublishedSet
 from agent_config_sync.plugin import Plugin
@@ -97,12 +98,10 @@ def _pass_again(
 
 
 def _table(sets: list[PublishedSet], in_place: PublishedSet | None, held: PublishedSet | None) -> list[str]:
-    heads = ("SET", "PUBLISHED (UTC)", "BYTES", "REASON")
-    rows = [(str(kept.number), f"{kept.at:%Y-%m-%d %H:%M:%S}", f"{kept.size:,}", kept.reason) for kept in sets]
-    widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(heads, widths, strict=True)).rstrip()]
-    for kept, cells in zip(sets, rows, strict=True):
+    heads = ("SET", "PUBLISHED (UTC)", "BYTES", "REASON", "")
+    rows = []
+    for kept in sets:
         marks = [mark for mark, is_so in (("in place", kept == in_place), ("held", kept == held)) if is_so]
-        texts = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
-        lines.append("  ".join([*texts, ", ".join(marks)]).rstrip())
-    return [printable(line) for line in lines]
+        when = f"{kept.at:%Y-%m-%d %H:%M:%S}"
+        rows.append((str(kept.number), when, f"{kept.size:,}", kept.reason, ", ".join(marks)))
+    return [printable(line) for line in table(heads, rows)]

@@ -1,4 +1,4 @@
-"""`agent-config-sync skills`: what agents have installed, from the database."""
+"""`agent-config-sync skills`: what agents have installed and ask for, from the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_e
 from agent_config_sync.cli.table import ago, table
 from agent_config_sync.errors import SchemaError
 from agent_config_sync.logs import printable
-from agent_config_sync.model.skills import SHARED, ListedSkill
+from agent_config_sync.model.skills import ListedSkill
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.installed_skills import list_skills
 from agent_config_sync.postgres.skill_credentials import list_credentials
@@ -97,12 +97,12 @@ def _lines(found: Sequence[ListedSkill]) -> list[str]:
 
 
 def _notes(skill: ListedSkill) -> list[str]:
-    """Return what there is to know beside the name; a skill in a workspace beats a shared one (docs/guide.md)."""
+    """Return what there is to know beside the name; a skill in a workspace beats a shared one (docs/skills.md)."""
     notes = []
     if skill.problem is not None:
         notes.append(f"not loaded: {skill.problem}")
     if skill.assigned:
         notes.append("stands in the place of the operator's skill of this name")
-    if skill.shared and skill.agent != SHARED:
+    if skill.shared:
         notes.append("beats the shared skill of this name")
     return notes

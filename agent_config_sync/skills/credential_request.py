@@ -1,15 +1,10 @@
-"""What an agent may say when it asks for a key: which skill, and the key's name. A value is never taken.
-
-The same checks hold for a file in a workspace and for what comes over HTTP.
-"""
+"""What an agent may say when it asks for a key: which skill, and the key's name. A value is never taken."""
 
 from __future__ import annotations
 
 import json
 import re
-
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from dataclasses import dataclass
 
 from agent_config_sync.model.names import is_skill_slug
 
@@ -24,10 +19,9 @@ _LONG_PART = 16
 """Characters without a break in which letters and digits together are no name any more; the table says it too."""
 
 
-class CredentialRequest(BaseModel):
+@dataclass(frozen=True, slots=True)
+class CredentialRequest:
     """skill_slug: the skill's folder; key_name: of the environment variable in which it expects the key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
 
     skill_slug: str
     key_name: str
@@ -52,7 +46,7 @@ def read_request(content: bytes) -> CredentialRequest:
         document = json.loads(content, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError):
         raise UnfinishedError('it is no JSON; write {"skillSlug": "...", "keyName": "..."}') from None
-    return checked(document)
+    return _checked(document)
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -62,7 +56,7 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def checked(document: object) -> CredentialRequest:
+def _checked(document: object) -> CredentialRequest:
     """Return the request in what JSON held.
 
     Raises: RequestRefusedError.
@@ -78,14 +72,9 @@ def checked(document: object) -> CredentialRequest:
         raise RequestRefusedError("a name looks like a key itself; a key is entered by a person, never here")
     if not is_skill_slug(slug):
         raise RequestRefusedError("skillSlug must be the name of the skill's folder")
-    if not is_key_name(key):
+    if _KEY_NAME.fullmatch(key) is None:
         raise RequestRefusedError("keyName must be 1 to 64 of A-Z, 0-9 and _, the first a letter")
     return CredentialRequest(skill_slug=slug, key_name=key)
-
-
-def is_key_name(text: str) -> bool:
-    """Return whether an environment variable for a key may have this name."""
-    return _KEY_NAME.fullmatch(text) is not None
 
 
 def _looks_like_a_value(text: str) -> bool:

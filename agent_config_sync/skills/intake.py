@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 from agent_config_sync.errors import PublishError, SettingsError
@@ -17,7 +18,7 @@ from agent_config_sync.worker import in_worker
 TOO_MANY = f"{MOST_PENDING} keys are asked for already; wait until a person has entered some"
 
 FREE, EACH = 200, 5.0
-"""Requests that are looked at at once, and seconds that each costs after that."""
+"""Requests of an agent that are looked at at once, and seconds that each costs it after that."""
 
 RETRY = 15.0
 """Seconds after a failure until it is tried again."""
@@ -33,7 +34,8 @@ class Intake:
         self._refused: list[Refusal] = []
         """Those of which the database does not know yet."""
         self._not_before = 0.0
-        self._ration = Ration(FREE, EACH)
+        self._rations: defaultdict[str, Ration] = defaultdict(lambda: Ration(FREE, EACH))
+        """By agent, so that none uses up another's."""
 
     def forget(self) -> None:
         """Try again at once: this may be another database."""
@@ -45,14 +47,14 @@ class Intake:
         Raises: DatabaseError, PublishError, SettingsError, StoppedError.
         """
         now = time.monotonic()
-        if link is None or now < self._not_before or not self._ration.left:
+        if link is None or now < self._not_before:
             return False
         if "/" in self._settings.account + self._settings.gateway:
             raise SettingsError(
                 "agents cannot ask for keys while account or gateway has a / in its name: set another one"
             )
         self._not_before = now + RETRY
-        found = await in_worker(self._queue.look, agents)
+        found = await in_worker(self._queue.look, [agent for agent in agents if self._rations[agent].left])
         errors = list(found.errors)
         for refusal in found.refused:
             self._refuse(refusal)
@@ -61,7 +63,8 @@ class Intake:
                 await self._take(link, waiting)
             except OSError as error:  # one agent's folder is nobody else's trouble
                 errors.append(f"a request of agent {waiting.agent} cannot be moved: {error.strerror}")
-        self._ration.spend(len(found.waiting) + len(found.refused))
+        for agent in [waiting.agent for waiting in found.waiting] + [refusal.agent for refusal in found.refused]:
+            self._rations[agent].spend(1)
         if self._refused:
             told = [(refusal.agent, refusal.reason, refusal.files) for refusal in self._refused]
             await record_refusals(link, told, account=self._settings.account, gateway=self._settings.gateway)

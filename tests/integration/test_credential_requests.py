@@ -285,3 +285,24 @@ async def test_the_list_shows_for_what_agents_ask(running: Running, operator: Op
     assert ended.status == 0
     (member,) = orjson.loads(ended.out)
     assert (member["status"], member["decided_by"]) == ("revoked", "ada")
+
+
+@pytest.fixture
+def two_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few requests of an agent be a flood."""
+    monkeypatch.setattr("agent_config_sync.skills.intake.FREE", 2)
+    monkeypatch.setattr("agent_config_sync.skills.intake.EACH", 3600.0)
+
+
+async def test_an_agent_that_floods_us_keeps_no_other_one_waiting(
+    two_an_hour: None, running: Running, root: Path, folder: Path
+) -> None:
+    flood = root / "front" / FOLDER
+    flood.mkdir(parents=True)
+    for _ in range(3):
+        (flood / "one.json").write_text("[]")
+        await running.events.until(CredentialRefused)
+    (flood / "one.json").write_text("[]")
+    ask(folder)
+    await running.events.until(CredentialRequested, lambda event: event.agent == "coder")
+    assert (flood / "one.json").exists()
