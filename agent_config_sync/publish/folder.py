@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import FileSignature
@@ -66,6 +67,19 @@ def make_in(directory: int, name: str) -> bool:
     if os.geteuid() == 0:
         atomic.hand_over_new(name, directory, os.fstat(directory))
     return made
+
+
+@contextlib.contextmanager
+def folder_at(path: Path) -> Iterator[int]:
+    """Open a folder of the operator's, which may be a symbolic link.
+
+    Raises: OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ kill leaves old and new files, each whole, and the next pass finishes.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
+from agent_config_sync.publish.archive import ARCHIVE, move_to_archive
 from agent_config_sync.publish.building import build, remove_unfinished, unfinished, unfinished_in
 from agent_config_sync.publish.execution import Execution
-from agent_config_sync.publish.folder import below, folder_in, make_in
+from agent_config_sync.publish.folder import below, folder_at, folder_in, make_in
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifest, Manifests
 from agent_config_sync.publish.plan import Plan, Write, plan_of
@@ -27,9 +27,6 @@ from agent_config_sync.publish.workspace import Change, Demand, Outcome, Workspa
 
 THREADS = 8
 """Workspaces that are written at once: most of the time is spent in fsync."""
-
-ARCHIVE = ".archive"
-"""Folder below the root for workspaces of agents that are gone; no agent's name begins with a dot."""
 
 _SETTING = "workspace_root"
 
@@ -117,30 +114,13 @@ class WorkspaceTree:
         manifest = self.manifests.get(agent)
         folder = manifest.folder if manifest is not None and manifest.folder else folder
         try:
-            place = self._archived(folder, f"{folder}.{at}")
+            place = move_to_archive(self.root, folder, f"{folder}.{at}", self._gate)
         except OSError as error:
             place = self.root / ARCHIVE / f"{folder}.{at}"
             raise atomic.failure(self.root / folder, f"moved to {place}", error, setting=_SETTING) from None
         self._standing.pop(agent, None)
         self.manifests.drop(agent)
         return place
-
-    def _archived(self, folder: str, wanted: str) -> Path | None:
-        with contextlib.ExitStack() as stack:
-            try:
-                root = stack.enter_context(self._root())
-                os.stat(folder, dir_fd=root, follow_symlinks=False)
-            except FileNotFoundError:
-                return None
-            make_in(root, ARCHIVE)
-            archive = stack.enter_context(folder_in(root, ARCHIVE))
-            taken = set(os.listdir(archive))
-            name = next(name for name in _numbered(wanted) if name not in taken)
-            with self._gate.passing():
-                os.rename(folder, name, src_dir_fd=root, dst_dir_fd=archive)
-            os.fsync(archive)
-            os.fsync(root)
-            return self.root / ARCHIVE / name
 
     def forget(self) -> None:
         """Look at everything again: another process has written here, and may have been killed."""
@@ -158,7 +138,7 @@ class WorkspaceTree:
         """
         try:
             atomic.make_folder(self.root)
-            with self._root() as root:
+            with folder_at(self.root) as root:
                 names = frozenset(os.listdir(root))
                 if not self._swept_root:
                     left = unfinished_in(names)
@@ -183,7 +163,7 @@ class WorkspaceTree:
             before = self.manifests.get(agent)
             plan = plan_of(None, content, before, demand, {})
             files = [write.file for write in (*plan.writes, *filter(None, [plan.bootstrap]))]
-            with self._root() as root, unfinished(root, content.folder) as (name, folder):
+            with folder_at(self.root) as root, unfinished(root, content.folder) as (name, folder):
                 build(folder, files, content.folders)
                 skills = {file.path: (file.content_hash,) for file in files if file.is_skill}
                 try:
@@ -214,7 +194,7 @@ class WorkspaceTree:
         if not built:
             return outcomes
         try:
-            with self._root() as root:
+            with folder_at(self.root) as root:
                 os.fsync(root)
         except OSError as error:
             for agent in built:
@@ -235,7 +215,7 @@ class WorkspaceTree:
         agent, changes = content.agent, list[Change]()
         standing = self._standing.pop(agent, None)
         try:
-            with self._root() as root, contextlib.ExitStack() as stack:
+            with folder_at(self.root) as root, contextlib.ExitStack() as stack:
                 if agent not in self._swept:
                     make_in(root, content.folder)  # or hand it over, if root was killed before it did
                 folder = stack.enter_context(folder_in(root, content.folder))
@@ -303,7 +283,7 @@ class WorkspaceTree:
             with contextlib.ExitStack() as stack:
                 folder: int | None = None
                 with contextlib.suppress(FileNotFoundError):
-                    root = stack.enter_context(self._root())
+                    root = stack.enter_context(folder_at(self.root))
                     folder = stack.enter_context(folder_in(root, content.folder))
                 plan = plan_of(folder, content, self.manifests.get(content.agent), demand, {})
         except (OSError, PublishError) as error:
@@ -336,24 +316,9 @@ class WorkspaceTree:
             return f"{path}: a folder stands where a file must be: remove it"
         return str(atomic.failure(path, "written", error, setting=_SETTING))
 
-    @contextlib.contextmanager
-    def _root(self) -> Iterator[int]:
-        """Open the root, which an operator may have made a symbolic link."""
-        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
 
 def _folders(content: WorkspaceContent) -> Iterator[str]:
     """Return every folder of ours in a workspace."""
     yield from content.folders
     for file in content.files:
         yield from ("" if path == PurePosixPath() else str(path) for path in PurePosixPath(file.path).parents)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    for number in itertools.count(2):
-        yield f"{name}-{number}"

@@ -7,12 +7,11 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from agent_config_sync.errors import PublishError
 from agent_config_sync.model.skills import SHARED, InstalledSkill
-from agent_config_sync.publish.folder import below
+from agent_config_sync.publish.folder import below, folder_at
 from agent_config_sync.publish.manifest import Manifests
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.scan import FILE, FOLDERS, Memory, Scanned, folders_in, scan
@@ -129,18 +128,16 @@ class SkillFolders:
 
         Raises: OSError, PublishError where the workspaces themselves are not there.
         """
-        top: Path = self._settings.shared_skills if agent == SHARED else self._root
-        try:
-            descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if agent == SHARED:
-                raise
-            raise PublishError(f"{top}, the folder of the workspaces, is not there") from None
-        try:
-            with below(descriptor, "" if agent == SHARED else f"{self._settings.workspace_of(agent)}/skills") as folder:
+        if agent == SHARED:
+            with folder_at(self._settings.shared_skills) as folder:
                 yield folder
-        finally:
-            os.close(descriptor)
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                root = stack.enter_context(folder_at(self._root))
+            except FileNotFoundError:
+                raise PublishError(f"{self._root}, the folder of the workspaces, is not there") from None
+            yield stack.enter_context(below(root, f"{self._settings.workspace_of(agent)}/skills"))
 
     def _complaints(self) -> Iterator[str]:
         for agent, known in self._known.items():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from agent_config_sync.publish import atomic
-from agent_config_sync.publish.folder import below, folder_in, look_in, make_in
+from agent_config_sync.publish.folder import below, folder_at, folder_in, look_in, make_in
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.credential_request import (
@@ -162,12 +162,11 @@ class RequestQueue:
 
     @contextlib.contextmanager
     def _opened(self, agent: str) -> Iterator[int]:
-        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with below(descriptor, f"{self._settings.workspace_of(agent)}/{FOLDER}") as folder:
-                yield folder
-        finally:
-            os.close(descriptor)
+        with (
+            folder_at(self._root) as root,
+            below(root, f"{self._settings.workspace_of(agent)}/{FOLDER}") as folder,
+        ):
+            yield folder
 
     def _delete(self, folder: int, name: str) -> None:
         with self._gate.passing(), contextlib.suppress(FileNotFoundError):
