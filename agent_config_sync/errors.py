@@ -14,6 +14,10 @@ SyncError
 ├── RefusedError           the result would break the gateway's rules; the last good files stay
 ├── PublishError           a file could not be written
 │   └── LockedError        another process holds the output
+├── CredentialError        a key of a skill could not be entered or taken back
+│   ├── UnknownCredentialError   nobody has asked for it at this gateway
+│   ├── RevokedCredentialError   it was taken back, and nobody has asked anew
+│   └── KeyRefusedError          what was entered can be no key
 ├── ReloadError            the gateway could not be told, or asked
 │   └── NotAppliedError    it was asked, and has not applied what is on its disk
 ├── NoServerError          no PostgreSQL could be started for the demo or a test
@@ -82,6 +86,22 @@ class PublishError(SyncError):
 
 class LockedError(PublishError):
     """Another process holds the output and did not let go in time."""
+
+
+class CredentialError(SyncError):
+    """A key of a skill could not be entered or taken back."""
+
+
+class UnknownCredentialError(CredentialError):
+    """Nobody has asked for it at this gateway."""
+
+
+class RevokedCredentialError(CredentialError):
+    """It was taken back, and nobody has asked for it anew."""
+
+
+class KeyRefusedError(CredentialError):
+    """What was entered can be no key."""
 
 
 class ReloadError(SyncError):

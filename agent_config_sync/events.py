@@ -126,6 +126,15 @@ class CredentialRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeysGiven(Event):
+    """The file that gives the gateway the keys of skills was replaced, durably. keys: that people have entered and that
+    are given; plain: whether one stands in the file itself."""
+
+    keys: int
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SkillsUnreported(Event):
     """What agents have installed could not be told to the database; it is tried again."""
 

@@ -18,6 +18,7 @@ from agent_config_sync.postgres.link import Timing
 from agent_config_sync.postgres.server import server_of
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.manifest import Manifests
+from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
 from agent_config_sync.story import tell_story
@@ -34,6 +35,7 @@ from agent_config_sync.token_store import TokenStore
 if TYPE_CHECKING:
     from agent_config_sync.skills.service import SkillService
     from agent_config_sync.sync.furnishing import Furnishing
+    from agent_config_sync.sync.keyring import Keyring
     from agent_config_sync.sync.on_demand import OnDemand
     from agent_config_sync.sync.tokens import AgentTokens
     from agent_config_sync.web.service import HealthService
@@ -57,15 +59,20 @@ class Plugin:
         state = State(settings.state_dir, settings.output)
         furnishing: Furnishing | None = None
         tokens: AgentTokens | None = None
+        keyring: Keyring | None = None
         if settings.workspaces is not None:
             from agent_config_sync.sync.furnishing import Furnishing  # noqa: PLC0415 - what is off is not imported
+            from agent_config_sync.sync.keyring import Keyring  # noqa: PLC0415
             from agent_config_sync.sync.tokens import AgentTokens  # noqa: PLC0415
 
             furnishing = Furnishing(settings, state, self.gate)
             store = TokenStore(state.tokens_path)
             tokens = AgentTokens(store, account=settings.account, gateway=settings.gateway)
+            keyring = Keyring(settings, SecretStore(settings.secrets), state, self.gate, self.events)
         surroundings = Surroundings(settings)
-        self.pipeline = Pipeline(settings, surroundings, self.events, self.gate, state=state, furnishing=furnishing)
+        self.pipeline = Pipeline(
+            settings, surroundings, self.events, self.gate, state=state, furnishing=furnishing, keyring=keyring
+        )
         self.session = session = Session(settings, server_of(settings), state, events=self.events, timing=timing)
         standing = Standing(settings, self.events, state)
         payment = Payment(self.pipeline, standing, self.events, informant=informant, patience=patience)

@@ -226,6 +226,16 @@ class Settings(BaseModel):
         description="Workspace whose `skills` all agents share; default: they share the `skills` in `data_dir`, which "
         "every gateway loads.",
     )
+    secrets_file: Annotated[_File | None, AlsoNamed("RUNTIME_SECRETS_FILE")] = Field(
+        None,
+        description="File of this host that keeps the keys which people enter for skills; default: "
+        "`agent-config-sync/secrets.json` in `data_dir`.",
+    )
+    secrets_key_file: Annotated[_File | None, AlsoNamed("RUNTIME_SECRETS_KEY_FILE")] = Field(
+        None,
+        description="File of 32 bytes or more with which `secrets_file` is encrypted, where no gateway has to read it; "
+        "default: the systemd credential `agent-config-sync.secrets-key`, if there is one.",
+    )
     skill_sync_interval: Annotated[float, AlsoNamed("SKILL_SYNC_INTERVAL")] = Field(
         300.0,
         ge=10,
@@ -286,6 +296,16 @@ class Settings(BaseModel):
     def shared_skills(self) -> Path:
         """Folder of the skills that all agents share, absolute."""
         return ((self.shared_workspace or self.data_dir) / "skills").absolute()
+
+    @property
+    def secrets(self) -> Path:
+        """The file of the keys that people have entered, absolute."""
+        return (self.secrets_file or self.data_dir / "agent-config-sync" / "secrets.json").absolute()
+
+    @property
+    def skills_json(self) -> Path:
+        """The file that gives them to the gateway, beside its configuration; absolute."""
+        return self.config_path.with_name("skills.json").absolute()
 
     @property
     def health_address(self) -> tuple[str, int] | None:

@@ -63,6 +63,8 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"a request of agent {agent} was refused: {reason}"
         case events.CredentialRefused(agent=agent, reason=reason, requests=requests):
             return logging.WARNING, f"{requests:,} requests of agent {agent} were refused: {reason}"
+        case events.KeysGiven(keys=keys):
+            return logging.INFO, f"{keys} key{'s' if keys != 1 else ''} of skills given to the gateway"
         case events.SkillsUnreported(error=error) | events.RequestsUntaken(error=error):
             return logging.WARNING, f"{error}; it is tried again"
         case events.SkillsUnwatched():

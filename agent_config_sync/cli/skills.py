@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import asyncpg
 import orjson
@@ -20,7 +24,9 @@ from agent_config_sync.model.skills import ListedSkill
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.installed_skills import list_skills
 from agent_config_sync.postgres.skill_credentials import list_credentials
+from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.settings import Settings
+from agent_config_sync.skills.entering import LONGEST_KEY, Entering
 
 T = TypeVar("T")
 
@@ -75,17 +81,66 @@ def credentials(dsn: Dsn = None, config: Config = None, as_json: AsJson = False)
         raise typer.Exit(NOT_YET)
 
 
+Ref = Annotated[str, typer.Argument(help="The reference, as `skills credentials` shows it.", show_default=False)]
+Person = Annotated[
+    str | None, typer.Option("--person", help="Who decides; default: the user of this system.", show_default=False)
+]
+
+
+@app.command()
+def enter(credential_ref: Ref, person: Person = None, dsn: Dsn = None, config: Config = None) -> None:
+    """Enter a key for which an agent of this gateway has asked; it is read from the terminal, or from a pipe."""
+    with errors_end_the_command():
+        settings = settings_of(given(dsn=dsn), config)
+        asyncio.run(_deciding(settings).enter(credential_ref, _read_key(credential_ref), person=person or _user()))
+    print("entered; the gateway is given it now")
+
+
+@app.command()
+def revoke(credential_ref: Ref, person: Person = None, dsn: Dsn = None, config: Config = None) -> None:
+    """Take a key back, or refuse a request for one."""
+    with errors_end_the_command():
+        settings = settings_of(given(dsn=dsn), config)
+        asyncio.run(_deciding(settings).revoke(credential_ref, person=person or _user()))
+    print("revoked; an agent has to ask for it anew")
+
+
+def _read_key(ref: str) -> str:
+    """Return what a person types, unseen, or what a pipe holds."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{printable(ref)}: ")
+    return sys.stdin.read(4 * LONGEST_KEY)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _deciding(settings: Settings) -> Entering:
+    return Entering(settings, SecretStore(settings.secrets), lambda: _lent(settings))
+
+
+@contextlib.asynccontextmanager
+async def _lent(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    async with open_connection(settings) as connection:
+        try:
+            yield connection
+        except QUERY_FAILURES as error:
+            raise query_failure(error, "the database") from None
+
+
 async def _asked(
     settings: Settings, ask: Callable[[asyncpg.Connection, str], Awaitable[tuple[T, ...]]]
 ) -> tuple[T, ...]:
     """Return what is asked of the database, about the account."""
-    async with open_connection(settings) as connection:
+    async with _lent(settings) as connection:
         try:
             return await ask(connection, settings.account)
         except asyncpg.UndefinedTableError:
             raise SchemaError("the database has no tables for that yet: agent-config-sync migrate") from None
-        except QUERY_FAILURES as error:
-            raise query_failure(error, "the database") from None
 
 
 def _lines(found: Sequence[ListedSkill]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import pyjson5
 
 from agent_config_sync.errors import SettingsError
+from agent_config_sync.model.credentials import PROVIDER
 from agent_config_sync.model.merging import merged
 from agent_config_sync.model.site import Layout
 from agent_config_sync.publish.atomic import FileSignature
@@ -36,7 +37,8 @@ class ConfigLayout:
     operator's other files say of `agents`, in the order in which the gateway merges them; ours beats what is under it,
     and what is over it beats ours. sources: the files that this was read from, each as it was then, or None for one
     that was not there. values: what the included ones hold. unread: what is wrong with those that could not be read; of
-    these `values` has what they held when they could. complete: nothing else is lacking.
+    these `values` has what they held when they could. complete: nothing else is lacking. includes_keys: its `skills`
+    includes our file of keys; secret_provider: how it would find our secrets file, None where it does not say.
     """
 
     included_at: Layout | None
@@ -46,6 +48,8 @@ class ConfigLayout:
     values: Mapping[Path, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     complete: bool = True
+    includes_keys: bool = False
+    secret_provider: Mapping[str, Any] | None = None
 
     @property
     def base(self) -> Mapping[str, Any]:
@@ -74,10 +78,13 @@ def _place(error: Exception, text: str) -> str:
     return f" at line {text.count(chr(10), 0, int(found[1])) + 1}" if found else ""
 
 
-def read_layout(config: Path, output: Path, *, known: Mapping[Path, Any] | None = None) -> ConfigLayout:
+def read_layout(
+    config: Path, output: Path, *, keys: Path | None = None, known: Mapping[Path, Any] | None = None
+) -> ConfigLayout:
     """Return how `config` includes `output`.
 
-    known: what included files held when they were last read, for those that cannot be read now.
+    keys: our file of keys, which `skills` may include; known: what included files held when they were last read, for
+    those that cannot be read now.
 
     Raises: SettingsError when the file is not valid, OSError when it cannot be read.
     """
@@ -93,6 +100,7 @@ def read_layout(config: Path, output: Path, *, known: Mapping[Path, Any] | None 
             included_at, under = piece, len(layers)
     if included_at is None:
         under = len(layers)
+    includes_keys = keys is not None and reader.includes(document, config, ("skills",), real(keys))
     return ConfigLayout(
         included_at,
         tuple(layers[:under]),
@@ -101,6 +109,8 @@ def read_layout(config: Path, output: Path, *, known: Mapping[Path, Any] | None 
         reader.values,
         tuple(reader.unread),
         complete=reader.complete,
+        includes_keys=includes_keys,
+        secret_provider=reader.secret_provider(document, config) if includes_keys else None,
     )
 
 
@@ -166,6 +176,25 @@ class _Reader:
         own = {key: self.whole(value, path.parent) for key, value in section.items() if key != _INCLUDE}
         if own:
             yield Layer(path, own)
+
+    def includes(self, node: Mapping[str, Any], path: Path, below: tuple[str, ...], wanted: Path) -> bool:
+        """Return whether a section of the configuration includes a file. below: its keys from this node on."""
+        for included in _included(node, path.parent):
+            if included == wanted:
+                return not below
+            with self._inside(included) as value:
+                if self.includes(_object(value), included, below, wanted):
+                    return True
+        return bool(below) and self.includes(_object(node.get(below[0])), path, below[1:], wanted)
+
+    def secret_provider(self, document: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
+        """Return what the configuration says of our secrets file."""
+        found: Mapping[str, Any] | None = None
+        for included in _included(document, path.parent):
+            with self._inside(included) as value:
+                found = self.secret_provider(_object(value), included) or found
+        secrets = _object(self.whole(document.get("secrets"), path.parent))
+        return _object(_object(secrets.get("providers")).get(PROVIDER)) or found
 
     def whole(self, value: Any, folder: Path) -> Any:
         """Return a value with the files that it includes, at every level; a file alone may stand for any value."""

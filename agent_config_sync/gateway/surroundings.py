@@ -148,7 +148,7 @@ class Surroundings:
         self._warnings = ()
         try:
             known = self._layout.values if self._layout is not None else {}
-            self._layout = read_layout(config, self.settings.output, known=known)
+            self._layout = read_layout(config, self.settings.output, keys=self.settings.skills_json, known=known)
         except FileNotFoundError:
             return
         except SettingsError as error:

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 
 CredentialStatus: TypeAlias = Literal["pending", "active", "revoked"]
 
+PROVIDER = "agent_config_sync"
+"""Our name in the gateway's `secrets.providers`."""
+
 Answer: TypeAlias = Literal["asked", "known", "too_many"]
 """What becomes of a request: a person is asked now, was asked before, or the agent waits for too many."""
 
@@ -26,3 +29,33 @@ class Credential:
     decided_by: str | None
     requested_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCredential:
+    """Of a row what one must know to change it. ours: whether this login may; reported_by: the login that may."""
+
+    id: str
+    status: CredentialStatus
+    reported_by: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SkillEntry:
+    """Where the gateway looks for what a skill needs. name: the key in `skills.entries`; primary_env: the variable that
+    its `apiKey` fills, None where it has none."""
+
+    name: str
+    primary_env: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredKey:
+    """A key that a person has entered at this gateway. id: under which the host keeps it; entries: of the skills in
+    folders of that name, empty while none is installed."""
+
+    id: str
+    skill: str
+    key_name: str
+    entries: tuple[SkillEntry, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from agent_config_sync.model.credentials import EnteredKey
 from agent_config_sync.model.rows import Row
 
 Role: TypeAlias = Literal["main", "lead", "worker"]
@@ -104,7 +105,8 @@ class WorkspaceRows:
     """All that workspaces are made of, at one instant; unchanged rows are the same objects as before.
 
     profiles: in the order of the agents; boards, people: by id; skills: the enabled ones by slug; assigned: slugs by
-    agent, in their order; gateway: None where operators say nothing of it; skills_enabled: agents may install skills.
+    agent, in their order; gateway: None where operators say nothing of it; skills_enabled: agents may install skills;
+    entered: the keys that people have entered for skills, None where that may not be read.
     """
 
     profiles: tuple[ProfileRow, ...] = ()
@@ -115,6 +117,7 @@ class WorkspaceRows:
     gateway: GatewayRow | None = None
     tokens: tuple[TokenRow, ...] = ()
     skills_enabled: bool = False
+    entered: tuple[EnteredKey, ...] | None = None
 
 
 def role_of(profile: ProfileRow, *, on_board: bool, is_default: bool) -> Role:

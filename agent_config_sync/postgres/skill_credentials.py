@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from agent_config_sync.errors import RightsError
-from agent_config_sync.model.credentials import Answer, Credential
+from agent_config_sync.model.credentials import Answer, Credential, CredentialStatus, FoundCredential
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 
@@ -45,6 +45,30 @@ async def record_refusals(link: Link, refusals: Sequence[tuple[str, str, int]], 
             await connection.execute(query("skill_credentials_refused"), account, gateway, *columns)
         except _NO_RIGHT as error:
             raise _no_right(gateway, error) from None
+
+
+async def find_credential(
+    connection: asyncpg.Connection, *, account: str, gateway: str, ref: str
+) -> FoundCredential | None:
+    """Return the key of this reference that a gateway asks for, else the last one that was taken back.
+
+    Raises: what the driver raises.
+    """
+    record = await connection.fetchrow(query("credential_found"), account, gateway, ref)
+    return FoundCredential(**dict(record)) if record is not None else None
+
+
+async def renew_credential(connection: asyncpg.Connection, key: str) -> str:
+    """Ask anew for a key that was taken back; return the id of the new one. Raises: what the driver raises."""
+    return str(await connection.fetchval(query("credential_renewed"), key))
+
+
+async def decide(connection: asyncpg.Connection, key: str, status: CredentialStatus, *, person: str) -> bool:
+    """Say that a key was entered or taken back; return whether that is news, and anybody's right to say.
+
+    Raises: what the driver raises.
+    """
+    return await connection.fetchval(query("credential_decided"), key, status, person) is not None
 
 
 async def list_credentials(connection: asyncpg.Connection, account: str) -> tuple[Credential, ...]:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import asyncpg
 
+from agent_config_sync.model.credentials import EnteredKey, SkillEntry
 from agent_config_sync.model.workspace import (
     AssignmentRow,
     BoardRow,
@@ -79,7 +80,7 @@ class WorkspaceReader:
         assignments = await self._assignments.take(connection, found["agent_skills"])
         gateways = await self._gateways.take(connection, found["gateways"])
         tokens = await self._tokens.take(connection, found["agent_tokens"])
-        enabled = with_skills and await connection.fetchval(query("skills_enabled"), self._account)
+        skills_enabled, entered = await self._skill_state(connection) if with_skills else (False, None)
         return WorkspaceRows(
             profiles=profiles,
             boards=self._boards_by_id.of(boards),
@@ -88,8 +89,19 @@ class WorkspaceReader:
             assigned=self._assigned.of(assignments),
             gateway=gateways[0] if gateways else None,
             tokens=tokens,
-            skills_enabled=bool(enabled),
+            skills_enabled=skills_enabled,
+            entered=entered,
         )
+
+    async def _skill_state(self, connection: asyncpg.Connection) -> tuple[bool, tuple[EnteredKey, ...] | None]:
+        """Return whether agents may install skills, and the keys that people have entered, None where this login may
+        not read them."""
+        said = await connection.fetchrow(query("skills_enabled"), self._account)
+        assert said is not None  # a row of constants
+        if not said["reads_keys"]:
+            return said["enabled"], None
+        records = await connection.fetch(query("entered_keys"), self._account, self._gateway)
+        return said["enabled"], tuple([_entered(record) for record in records])
 
 
 class _Made(Generic[R, V]):
@@ -112,6 +124,11 @@ def _in_order(rows: tuple[AssignmentRow, ...]) -> Mapping[str, tuple[str, ...]]:
     for row in sorted(rows, key=lambda row: (row.position, row.skill)):
         ordered[row.agent].append(row.skill)
     return {agent: tuple(slugs) for agent, slugs in ordered.items()}
+
+
+def _entered(record: asyncpg.Record) -> EnteredKey:
+    entries = [SkillEntry(name, primary_env) for name, primary_env in record["entries"]]
+    return EnteredKey(record["id"], record["skill"], record["key_name"], tuple(entries))
 
 
 def _members(record: asyncpg.Record) -> dict[str, object]:

@@ -112,18 +112,22 @@ class Passes:
         began = time.monotonic()
         woken = self._wake.clear()
         woken_at = woken.since if woken is not None else None
+        keys_changed = False
         try:
             snapshot = await reader.read(DEFAULTS)
             self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
             tokens = await self._issued(link, snapshot)
             try:
+                keys_changed = await in_worker(self._pipeline.give_keys, snapshot)
+                if keys_changed:
+                    self._payment.forget_told()
                 prepared, latency = await in_worker(
                     self._publish, snapshot, tokens, reader.seen_tables, look=ask, since=woken_at or began
                 )
             finally:
                 self._tell_housed(snapshot)  # the rows hold, whatever becomes of the files
         except RefusedError as error:
-            return await self._refused(link, snapshot, str(error))
+            return await self._refused(link, snapshot, str(error), fresh=keys_changed)
         except BaseException:
             self._wake.put_back(woken)
             await in_worker(self._pipeline.output.let_go)  # a stop may have come after the rename
@@ -136,7 +140,8 @@ class Passes:
                 prepared = replace(prepared, warnings=(self._tokens.untold, *prepared.warnings))
         self._announce(prepared, latency)
         try:
-            return await self._payment.pay(link, prepared, fresh=latency is not None, ask=ask, woken_at=woken_at)
+            fresh = latency is not None or keys_changed
+            return await self._payment.pay(link, prepared, fresh=fresh, ask=ask, woken_at=woken_at)
         finally:
             # Nobody waits any more.
             await in_worker(self._tidy_up, prepared, woken.reason if woken is not None else why)
@@ -167,8 +172,8 @@ class Passes:
         self._pipeline.publish(prepared)
         return prepared, time.monotonic() - began
 
-    async def _refused(self, link: Link, snapshot: Snapshot, reason: str) -> Prepared | None:
-        """Say why, and pay for what stands on disk: it may still be owed."""
+    async def _refused(self, link: Link, snapshot: Snapshot, reason: str, *, fresh: bool) -> Prepared | None:
+        """Say why, and pay for what stands on disk: it may still be owed. fresh: there are other keys."""
         self._events.emit(Refused(reason))
         self._standing.refusal = reason
         try:
@@ -178,7 +183,7 @@ class Passes:
         if standing is None:
             await self._standing.say(link)
             return None
-        return await self._payment.pay(link, standing, fresh=False, ask=False, woken_at=None)
+        return await self._payment.pay(link, standing, fresh=fresh, ask=False, woken_at=None)
 
     def _publish(
         self, snapshot: Snapshot, tokens: Mapping[str, str], seen_tables: frozenset[str], *, look: bool, since: float

@@ -58,8 +58,8 @@ class Payment:
     ) -> Prepared | None:
         """Tell the gateway of `prepared` if it is owed, and report; return it if it is still to be confirmed.
 
-        fresh: it was published by this pass; ask: tell again what is still owed, and make sure that what is in force
-        still is.
+        fresh: it, or what else the gateway reads, was published by this pass; ask: tell again what is still owed, and
+        make sure that what is in force still is.
 
         Raises: PublishError, StoppedError.
         """
@@ -108,6 +108,10 @@ class Payment:
         """Begin to ask the gateway whether it runs with it; what it says is reported beside the loop."""
         assert self._informant is not None  # `pay` has looked
         self._confirming = asyncio.create_task(self._confirm(link, prepared, self._informant), name="confirm")
+
+    def forget_told(self) -> None:
+        """Tell the gateway once more: it has something else to read than the file that it was told of."""
+        self._told = None
 
     async def pause(self) -> None:
         """End the asking that is under way; the next `pay` takes it up again."""

@@ -31,6 +31,7 @@ from agent_config_sync.state import State
 
 if TYPE_CHECKING:
     from agent_config_sync.sync.furnishing import Furnished, Furnishing
+    from agent_config_sync.sync.keyring import Keyring
 
 NOT_MIGRATED = "workspaces: the database has no tables for them yet: agent-config-sync migrate"
 
@@ -71,11 +72,14 @@ class Pipeline:
         *,
         state: State,
         furnishing: Furnishing | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
-        """furnishing: None where no workspaces are made."""
+        """furnishing, keyring: None where no workspaces are made."""
         self.output = Output(settings.output, sibling=settings.config_path, gate=gate)
         self.state = state
         self.furnishing = furnishing
+        self._keyring = keyring
+        self._keys_warnings: tuple[str, ...] = ()
         self.history = History(self.state.history_folder)
         self._settings = settings
         self._surroundings = surroundings
@@ -89,6 +93,20 @@ class Pipeline:
         self.output.sweep()
         self.state.sweep()
         self.history.sweep()
+        if self._keyring is not None:
+            self._keyring.sweep()
+
+    def give_keys(self, snapshot: Snapshot) -> bool:
+        """Bring the keys of skills to what the snapshot says, whatever becomes of its agents; return whether the
+        gateway has to read its configuration again for them.
+
+        Raises: RefusedError when nobody can tell how that is laid out, StoppedError.
+        """
+        if self._keyring is None:
+            return False
+        given = self._keyring.give(snapshot.workspaces, self._look_around())
+        self._keys_warnings = given.warnings
+        return given.changed
 
     def prepare(
         self,
@@ -262,8 +280,9 @@ class Pipeline:
     def _around(self, neighbour: Neighbour, content: bytes) -> tuple[tuple[str, ...], str | None]:
         """Return what is odd about the gateway, with what keeps `content` away from it, and the first of these that
         keeps all of it away."""
+        warnings = (*neighbour.warnings, *self._keys_warnings)
         if neighbour.layout is None:
-            return neighbour.warnings, None
+            return warnings, None
         found = look_at_layout(
             self._settings.config_path,
             self.output.path,
@@ -273,10 +292,11 @@ class Pipeline:
             version=neighbour.site.version,
         )
         unseen = next((str(finding) for finding in found if finding.kind in KEEP_ALL_AWAY), None)
-        return (*neighbour.warnings, *map(str, found)), unseen
+        return (*warnings, *map(str, found)), unseen
 
     def _look_around(self) -> Neighbour:
-        return self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
+        neighbour = self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
+        return neighbour if self._keyring is None else self._keyring.at(neighbour)
 
     def _older(
         self, snapshot: Snapshot, neighbour: Neighbour, before: OnDisk | None, content: bytes, hashed: str

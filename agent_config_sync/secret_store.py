@@ -1,0 +1,125 @@
+"""The keys that people have entered, in one file of this host (`RUNTIME_SECRETS_FILE`): 0600 in a 0700 folder.
+
+A gateway that takes references reads a key from this very file, so its form is a contract: `values`, and in it each key
+by the id of its row in skill_credentials. A key never changes under its id: one that is entered anew has a new row.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent_config_sync.errors import PublishError
+from agent_config_sync.publish import atomic
+from agent_config_sync.publish.gate import Gate
+
+_FOR_OTHERS = 0o077
+
+
+class Seal(Protocol):
+    """Keeps bytes so that nobody else reads them."""
+
+    def close(self, content: bytes) -> str: ...
+
+    def open(self, sealed: str) -> bytes | None:
+        """Return the bytes, None where they were sealed with another key."""
+        ...
+
+
+class _Document(BaseModel):
+    """values: the keys; sealed: a document like this one instead, where it is encrypted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    version: Literal[1]
+    values: dict[str, str] | None = None
+    sealed: str | None = None
+
+
+def pointer(key: str) -> str:
+    """Return where a key stands in the file (RFC 6901). key: the id of its row."""
+    return f"/values/{key}"
+
+
+class SecretStore:
+    """Keys by the id of their row. The pass lock must be held to change them."""
+
+    def __init__(self, path: Path, *, seal: Seal | None = None) -> None:
+        """seal: encrypts the file, None to leave it as gateways read it."""
+        self.path = path
+        self.seal = seal
+        self._values: Mapping[str, str] = {}
+        self._seen: object = ()
+        self._sealed = False
+
+    def look(self) -> Mapping[str, str]:
+        """Return the keys, the same object while nobody changed them.
+
+        Raises: PublishError when the file is there and is not to be read: what it holds is never thrown away.
+        """
+        seen = atomic.signature(self.path)
+        if seen != self._seen:
+            self._values, self._sealed = self._read() if seen is not None else ({}, False)
+            self._seen = seen
+        return self._values
+
+    def put(self, key: str, value: str) -> None:
+        """Keep a key, durably. Raises: PublishError."""
+        self._write({**self.look(), key: value})
+
+    def keep(self, wanted: Collection[str]) -> None:
+        """Let go of all other keys, durably, and of an encryption that is no more wanted, or is wanted now.
+
+        Raises: PublishError.
+        """
+        known = self.look()
+        kept = {key: value for key, value in known.items() if key in wanted}
+        if kept != known or (known and self._sealed != (self.seal is not None)):
+            self._write(kept)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left; the pass lock must be held."""
+        atomic.sweep(self.path)
+
+    def _read(self) -> tuple[Mapping[str, str], bool]:
+        """Return the keys, and whether they were encrypted."""
+        content = atomic.read(self.path)
+        if content is None:
+            raise PublishError(f"{self.path} cannot be read: let this user read it, or set secrets_file")
+        status = self.path.stat()
+        if status.st_mode & _FOR_OTHERS:
+            raise PublishError(
+                f"{self.path} is open to others (mode {stat.S_IMODE(status.st_mode):o}): chmod 600 it, and enter new "
+                "keys if somebody may have read it"
+            )
+        if status.st_nlink > 1:
+            raise PublishError(f"{self.path} has a second name, which gateways refuse: remove the other hard link")
+        try:
+            document = _Document.model_validate(orjson.loads(content))
+            if document.sealed is None:
+                return document.values or {}, False
+            opened = self.seal.open(document.sealed) if self.seal is not None else None
+            if opened is None:
+                raise PublishError(f"{self.path} is encrypted with another key: put its secrets_key_file back")
+            return _Document.model_validate(orjson.loads(opened)).values or {}, True
+        except (orjson.JSONDecodeError, ValidationError):
+            raise PublishError(
+                f"{self.path} is broken: put a copy of it back, or remove it and enter its keys anew"
+            ) from None
+
+    def _write(self, values: Mapping[str, str]) -> None:
+        content = _dumped({"version": 1, "values": values})
+        if self.seal is not None:
+            content = _dumped({"version": 1, "sealed": self.seal.close(content)})
+        # The gate may have closed: what a person has entered is kept, and this touches nobody's file.
+        self._seen = atomic.replace(self.path, content, gate=Gate(), like=None)
+        self._values, self._sealed = values, self.seal is not None
+
+
+def _dumped(document: Mapping[str, object]) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
