@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
 import socket
 import time
@@ -22,7 +23,10 @@ PROVIDER = "fake"
 """Its name among the gateway's providers."""
 
 ANSWER = "Done."
-"""All that it ever says."""
+"""All that it ever says, but for what it is told to call."""
+
+CALL = re.compile(r"CALL (\w+) (\{.*\})$", re.MULTILINE)
+"""How it is told to call a tool: with its name and arguments as JSON, at the end of a line."""
 
 TOOL_SEARCH_SINCE = GatewayVersion(2026, 5, 12)
 """The first version that takes `tools.toolSearch`."""
@@ -129,20 +133,37 @@ class ModelServer:
             case "/v1/chat/completions":
                 request = ModelRequest(orjson.loads(body))
                 self._requests.put_nowait(request)
-                return _stream(request.model) if request.body.get("stream") else _response(_completion(request.model))
+                said = _said(request)
+                return _stream(request.model, said) if request.body.get("stream") else _response(_completion(request))
             case _:
                 return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-def _completion(model: str) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
-    return {**_frame(model), "object": "chat.completion", "choices": [choice], "usage": _USAGE}
+def _said(request: ModelRequest) -> dict[str, Any]:
+    """Return what the model says: the call that it is told to make by who spoke last, else that it is done."""
+    last = itertools.takewhile(lambda message: message["role"] == "user", reversed(request.body["messages"]))
+    told = CALL.search("\n".join(_text(message.get("content")) for message in last))  # newer gateways add one of theirs
+    if told is None:
+        return {"role": "assistant", "content": ANSWER}
+    call = {"index": 0, "id": f"call_{uuid.uuid4().hex}", "type": "function"}
+    function = {"name": told[1], "arguments": told[2]}
+    return {"role": "assistant", "content": None, "tool_calls": [{**call, "function": function}]}
 
 
-def _stream(model: str) -> bytes:
+def _reason(said: dict[str, Any]) -> str:
+    return "tool_calls" if "tool_calls" in said else "stop"
+
+
+def _completion(request: ModelRequest) -> dict[str, Any]:
+    said = _said(request)
+    choice = {"index": 0, "message": said, "finish_reason": _reason(said)}
+    return {**_frame(request.model), "object": "chat.completion", "choices": [choice], "usage": _USAGE}
+
+
+def _stream(model: str, said: dict[str, Any]) -> bytes:
     """Return the answer as server-sent events, as one piece and an end."""
-    piece = {"index": 0, "delta": {"role": "assistant", "content": ANSWER}, "finish_reason": None}
-    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    piece = {"index": 0, "delta": said, "finish_reason": None}
+    end = {"index": 0, "delta": {}, "finish_reason": _reason(said)}
     chunks = [
         {**_frame(model), "object": "chat.completion.chunk", "choices": [piece]},
         {**_frame(model), "object": "chat.completion.chunk", "choices": [end], "usage": _USAGE},
