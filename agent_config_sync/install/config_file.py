@@ -14,6 +14,7 @@ from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.keys import give_keys, take_keys
 from agent_config_sync.install.login import login_problem
 from agent_config_sync.install.openclaw_json import (
     Registration,
@@ -42,7 +43,7 @@ def sweep(job: Job) -> None:
     """Remove what a killed run has left."""
     places = job.places
     places.candidate.unlink(missing_ok=True)
-    for path in (places.config, places.target, places.base, places.candidate, places.record):
+    for path in (places.config, places.target, places.base, places.keys, places.candidate, places.record):
         atomic.sweep(path)
     for path in (places.config, places.output, places.base):
         sweep_copies(path)
@@ -82,7 +83,7 @@ def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     if found.included_at is None:
         document, base = move_section(document, held, output=places.output_name())
     config = _config(job, found, _bare(job, found))
-    document = _with_plugin(job, found, document, config)
+    document = give_keys(job, found, _with_plugin(job, found, document, config))
     content = document.text.encode()
     if content == found.content:
         look_at_config(job, found)
@@ -159,7 +160,9 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
         before = found.content
         if before is not None and known is not None and known.wrote_config():
             # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and not his.
-            before = unregister(found.document, document_before(known), str(places.door)).text.encode()
+            earlier = document_before(known)
+            before_keys = take_keys(found.document, earlier, places.keys.name)
+            before = unregister(before_keys, earlier, str(places.door)).text.encode()
         record = Record(
             config=str(places.config),
             output=str(places.output),

@@ -81,7 +81,7 @@ def find(places: Places, *, mend: bool) -> Found:
         if not config.exists():
             return Found(None, Json5Text("{}\n"), {}, None)
         read_json5(config)  # says at which line it is not valid
-        layout = read_layout(config, places.output)
+        layout = read_layout(config, places.output, keys=places.keys)
         if mend and layout.included_at is not None and not places.output.exists():
             atomic.replace(places.output, b"{}\n", gate=Gate(), like=Ownership.of(places.target))
         effective, _ = read_effective(config, may_lack=places.output)

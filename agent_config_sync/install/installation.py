@@ -19,6 +19,7 @@ from agent_config_sync.install.database import prepare_database
 from agent_config_sync.install.door import door_problem, write_door
 from agent_config_sync.install.found import Found, find
 from agent_config_sync.install.job import Job, Options, Outcome
+from agent_config_sync.install.keys import write_keys_file
 from agent_config_sync.install.neighbour import roster_with
 from agent_config_sync.install.record import hash_of
 from agent_config_sync.install.roster import included_section, is_in_use, take_in_roster
@@ -39,6 +40,8 @@ async def join_gateway(job: Job, connection: asyncpg.Connection, found: Found) -
     taken = await take_in_roster(job, connection, found)
     await _write_agents(job, found, taken.default)
     _write_door(job)
+    if not job.options.look:
+        write_keys_file(job)
     changed = write_config(job, found, taken.names)
     if not job.options.look:
         restart_gateway(job, found, changed=changed)

@@ -41,6 +41,11 @@ class Places:
         return self.config.with_name(BASE)
 
     @property
+    def keys(self) -> Path:
+        """The file that gives skills their keys."""
+        return self.config.with_name("skills.json")
+
+    @property
     def candidate(self) -> Path:
         """Where a new openclaw.json is shown to the gateway's validator: includes are confined to this folder."""
         return self.config.with_name(f".{self.config.name}.candidate")

@@ -20,6 +20,7 @@ from agent_config_sync.install.copies import keep_copy
 from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.keys import take_keys
 from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record
@@ -29,6 +30,7 @@ from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import lifetime_lock, pass_lock
+from agent_config_sync.render.skills_json import is_ours
 from agent_config_sync.state import State
 
 PATIENCE = 30.0
@@ -60,6 +62,8 @@ async def withdraw(job: Job) -> None:
         await _remove_output(job)
     if places.base not in included and record.moved:
         _remove_base(job, record)
+    if places.keys not in included:
+        _remove_keys(job)
     _remove_state(places)
     places.record.unlink(missing_ok=True)
     job.say("done", "files", "removed ours; the database stays as it is")
@@ -119,7 +123,11 @@ def _restore(job: Job, record: Record) -> list[Path]:
 
 
 def _included(job: Job, sources: tuple[Path, ...]) -> list[Path]:
-    return [path for path in (job.places.output, job.places.base) if Path(os.path.realpath(path)) in sources]
+    return [
+        path
+        for path in (job.places.output, job.places.base, job.places.keys)
+        if Path(os.path.realpath(path)) in sources
+    ]
 
 
 def _cut_out(job: Job, record: Record, now: Json5Text, base: bytes | None) -> bytes:
@@ -128,6 +136,7 @@ def _cut_out(job: Job, record: Record, now: Json5Text, base: bytes | None) -> by
     if record.moved:
         own = base.decode() if base is not None else None
         now = move_back(now, earlier, own, record.held, output=job.places.output_name())
+    now = take_keys(now, earlier, job.places.keys.name)
     return unregister(now, earlier, str(job.places.door)).text.encode()
 
 
@@ -157,6 +166,16 @@ async def _alone_with(output: Path) -> AsyncIterator[None]:
         yield
     for path in (lock.path, pass_lock(output).path):
         path.unlink(missing_ok=True)
+
+
+def _remove_keys(job: Job) -> None:
+    """Remove the keys that people have entered from this host, as far as they are ours to remove."""
+    keys, secrets = job.places.keys, job.settings.secrets
+    content = atomic.read(keys)
+    if content is not None and is_ours(content):
+        keys.unlink()
+    if secrets.exists() and secrets.parent != job.places.state:
+        job.say("note", secrets.name, f"it stays: {secrets} holds keys that people have entered")
 
 
 def _remove_state(places: Places) -> None:

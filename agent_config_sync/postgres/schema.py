@@ -166,6 +166,7 @@ RUNTIME_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
         ("skill_credentials", column, "INSERT")
         for column in ("account_id", "gateway", "skill", "key_name", "credential_ref", "requested_by")
     ),
+    *(("skill_credentials", column, "UPDATE") for column in ("status", "decided_by")),
 )
 """What it needs beside them where agents may install skills."""
 

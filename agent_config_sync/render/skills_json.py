@@ -20,6 +20,9 @@ from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.render.json_text import dumps
 from agent_config_sync.secret_store import pointer
 
+EMPTY = b'{\n  "entries": {}\n}\n'
+"""The file while there is no key."""
+
 REFERENCES_SINCE = GatewayVersion(2026, 8, 1)
 """Since then a reference that cannot be resolved costs its skill, and not the start of the gateway."""
 

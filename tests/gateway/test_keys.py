@@ -118,13 +118,14 @@ async def test_a_key_reaches_the_skill_and_is_gone_when_it_is_taken_back(
     await decide(shared, secrets, "enter", REF, said=KEY)
     await until(eligible, "the gateway has the key that the skill needs", gateway=gateway)
     assert await seen_by_the_skill(gateway, model) == key
-    holding = [
+    holding = {
         path
         for folder in (gateway.home, root, secrets.parent)
         for path in folder.rglob("*")
         if path.is_file() and not path.is_symlink() and KEY.encode() in path.read_bytes()
-    ]
-    assert holding == [secrets if gateway.installation.version >= REFERENCES_SINCE else gateway.folder / "skills.json"]
+    }
+    plain = set() if gateway.installation.version >= REFERENCES_SINCE else {gateway.folder / "skills.json"}
+    assert holding == {secrets, *plain}
     await decide(shared, secrets, "revoke", REF)
     await until(not_eligible, "the gateway has the key no more", gateway=gateway)
     assert await seen_by_the_skill(gateway, model) == nothing

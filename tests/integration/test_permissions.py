@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from harness import Operator, Start, connected
 
-from agent_config_sync.errors import DatabaseError
+from agent_config_sync.errors import DatabaseError, RightsError
 from agent_config_sync.events import (
     CredentialRequested,
     Event,
@@ -24,6 +24,9 @@ from agent_config_sync.events import (
     Warned,
 )
 from agent_config_sync.postgres.migrate import pending
+from agent_config_sync.secret_store import SecretStore
+from agent_config_sync.settings import Settings
+from agent_config_sync.skills.entering import Entering
 from agent_config_sync.skills.request_queue import FOLDER
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
@@ -144,7 +147,19 @@ async def failure_to_report_skills(start: Start, dsn: str, root: Path) -> object
         running.events.rewind()
         told = await running.events.until(Event, lambda event: isinstance(event, (SkillsReported, *UNTOLD)))
     await running.plugin.stop()
-    return told.error if isinstance(told, UNTOLD) else None
+    return told.error if isinstance(told, UNTOLD) else await failure_to_enter_a_key(running.plugin.settings)
+
+
+async def failure_to_enter_a_key(settings: Settings) -> object:
+    """Return why a person cannot enter the key that is asked for, None if he can."""
+    assert settings.dsn is not None
+    dsn = settings.dsn.get_secret_value()
+    entering = Entering(settings, SecretStore(settings.secrets), lambda: connected(dsn))
+    try:
+        await entering.enter("default/here/git/GIT_TOKEN", "a-key", person="ada")
+    except RightsError as error:
+        return error
+    return None
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ REASONS = {
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
     "postgres/link.py: asyncio.wait([probing])": "cancelled just before, over terminated connections",
     "postgres/link.py: self._reading": "who holds it has a deadline for every statement",
+    "skills/entering.py: self._lend()": "a connection, which is made within a deadline or lent by its one other user",
     "skills/service.py: asyncio.wait([self._running])": "cancelled just before; a look ends with its files",
     "skills/service.py: self._wake.wait()": "until an account lets its agents install skills",
     "sync/loop.py: asyncio.wait([self._running])": "cancelled just before; a pass that writes ends with its file",

@@ -96,9 +96,13 @@ def test_a_broken_file_is_neither_used_nor_replaced(path: Path, content: bytes) 
     path.parent.mkdir()
     path.write_bytes(content)
     path.chmod(0o600)
-    for use in (lambda store: store.look(), lambda store: store.put("one", "abc"), lambda store: store.keep([])):
-        with pytest.raises(PublishError, match=r"secrets\.json is broken: put a copy of it back"):
-            use(SecretStore(path))
+    broken = r"secrets\.json is broken: put a copy of it back"
+    with pytest.raises(PublishError, match=broken):
+        SecretStore(path).look()
+    with pytest.raises(PublishError, match=broken):
+        SecretStore(path).put("one", "abc")
+    with pytest.raises(PublishError, match=broken):
+        SecretStore(path).keep([])
     assert path.read_bytes() == content
 
 
