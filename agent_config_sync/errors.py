@@ -20,11 +20,16 @@ SyncError
 │   └── KeyRefusedError          what was entered can be no key
 ├── ReloadError            the gateway could not be told, or asked
 │   └── NotAppliedError    it was asked, and has not applied what is on its disk
+├── WebError               a request over HTTP is turned away
+│   ├── UnauthorizedError  its token does not prove who asks
+│   └── KeysUnavailableError  the keys that tokens are checked with cannot be fetched, and none is known
 ├── NoServerError          no PostgreSQL could be started for the demo or a test
 └── StoppedError           stop() was called; nothing is written or signalled any more
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 
 class SyncError(Exception):
@@ -110,6 +115,24 @@ class ReloadError(SyncError):
 
 class NotAppliedError(ReloadError):
     """The gateway was asked, and has not applied what is on its disk."""
+
+
+class WebError(SyncError):
+    """A request over HTTP is turned away; status is the answer's."""
+
+    status: ClassVar[int]
+
+
+class UnauthorizedError(WebError):
+    """The token of a request does not prove who asks; the text holds nothing of the token."""
+
+    status = 401
+
+
+class KeysUnavailableError(WebError):
+    """The keys that tokens are checked with cannot be fetched, and none is known."""
+
+    status = 503
 
 
 class NoServerError(SyncError):

@@ -19,7 +19,7 @@ IN_A_THREAD = ("asyncio.to_thread", "in_worker")
 STATEMENTS = ("execute", "fetch", "fetchrow", "fetchval", "add_listener", "reload_schema_state", "transaction")
 """What asyncpg's connections do; each connection is opened with a deadline for every statement (see the last test)."""
 
-LIBRARIES = ("asyncio", "asyncpg", "starlette", "tenacity", "uvicorn", "websockets")
+LIBRARIES = ("asyncio", "asyncpg", "httpx2", "starlette", "tenacity", "uvicorn", "websockets")
 
 OURS_ALL_THE_SAME = (
     *("Door.open", "_read", "apply_pending", "attempts", "connect", "do", "gateway.process.send", "link.listen"),
@@ -30,6 +30,7 @@ OURS_ALL_THE_SAME = (
         "contact.reader.read",
         "plugin.wait",
         "reader.read",
+        "self._keys.close",
         "self._passes.restore",
     ),
     *("self._plugin.start", "self._report.write", "self._session.close", "self._session.connect", "self.close"),
@@ -82,6 +83,8 @@ REASONS = {
     "web/app.py: self._app(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
     "web/app.py: refusal(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
     "web/app.py: send(message)": "an answer, within the server's own deadline",
+    "web/jwks.py: asyncio.wait([fetching])": "a fetch, which has a deadline of its own",
+    "web/jwks.py: asyncio.wait([self._fetching])": "cancelled just before",
     "web/server.py: _Server(app).serve([listener])": "until it is told to stop",
     "web/server.py: asyncio.Event().wait()": "until it is told to stop",
     "web/service.py: asyncio.wait([self._serving])": "cancelled just before",
