@@ -68,7 +68,7 @@ class Plugin:
             furnishing = Furnishing(settings, state, self.gate)
             store = TokenStore(state.tokens_path)
             tokens = AgentTokens(store, account=settings.account, gateway=settings.gateway)
-            keyring = Keyring(settings, SecretStore(settings.secrets), state, self.gate, self.events)
+            keyring = Keyring(settings, SecretStore.of(settings), state, self.gate, self.events)
         surroundings = Surroundings(settings)
         self.pipeline = Pipeline(
             settings, surroundings, self.events, self.gate, state=state, furnishing=furnishing, keyring=keyring

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent_config_sync.errors import PublishError
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
+from agent_config_sync.settings import Settings
 
 _FOR_OTHERS = 0o077
 
@@ -52,10 +53,24 @@ class SecretStore:
     def __init__(self, path: Path, *, seal: Seal | None = None) -> None:
         """seal: encrypts the file, None to leave it as gateways read it."""
         self.path = path
-        self.seal = seal
+        self._seal = seal
         self._values: Mapping[str, str] = {}
         self._seen: object = ()
-        self._sealed = False
+        self._sealed = seal is not None
+        """Whether the file is encrypted, or would be if there was one."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> SecretStore:
+        """Return the keys of this host, encrypted if there is a key for that.
+
+        Raises: SettingsError when that is none.
+        """
+        path = settings.secrets_key
+        if path is None:
+            return cls(settings.secrets)
+        from agent_config_sync.secret_seal import AesSeal  # noqa: PLC0415 - what is off is not imported
+
+        return cls(settings.secrets, seal=AesSeal.of_file(path))
 
     def look(self) -> Mapping[str, str]:
         """Return the keys, the same object while nobody changed them.
@@ -64,23 +79,32 @@ class SecretStore:
         """
         seen = atomic.signature(self.path)
         if seen != self._seen:
-            self._values, self._sealed = self._read() if seen is not None else ({}, False)
+            self._values, self._sealed = self._read() if seen is not None else ({}, self._seal is not None)
             self._seen = seen
         return self._values
 
     def put(self, key: str, value: str) -> None:
         """Keep a key, durably. Raises: PublishError."""
-        self._write({**self.look(), key: value})
+        self._write({**self.look(), key: value}, sealed=self._sealed)
+
+    def open_to_gateway(self, *, wanted: bool) -> None:
+        """Let the file be one that the gateway reads itself, or encrypted again, if there is a key for that.
+
+        Raises: PublishError.
+        """
+        known, sealed = self.look(), self._seal is not None and not wanted
+        if known and self._sealed != sealed:
+            self._write(known, sealed=sealed)
 
     def keep(self, wanted: Collection[str]) -> None:
-        """Let go of all other keys, durably, and of an encryption that is no more wanted, or is wanted now.
+        """Let go of all other keys, durably.
 
         Raises: PublishError.
         """
         known = self.look()
         kept = {key: value for key, value in known.items() if key in wanted}
-        if kept != known or (known and self._sealed != (self.seal is not None)):
-            self._write(kept)
+        if kept != known:
+            self._write(kept, sealed=self._sealed)
 
     def sweep(self) -> None:
         """Remove what a killed process left; the pass lock must be held."""
@@ -103,7 +127,7 @@ class SecretStore:
             document = _Document.model_validate(orjson.loads(content))
             if document.sealed is None:
                 return document.values or {}, False
-            opened = self.seal.open(document.sealed) if self.seal is not None else None
+            opened = self._seal.open(document.sealed) if self._seal is not None else None
             if opened is None:
                 raise PublishError(f"{self.path} is encrypted with another key: put its secrets_key_file back")
             return _Document.model_validate(orjson.loads(opened)).values or {}, True
@@ -112,13 +136,13 @@ class SecretStore:
                 f"{self.path} is broken: put a copy of it back, or remove it and enter its keys anew"
             ) from None
 
-    def _write(self, values: Mapping[str, str]) -> None:
+    def _write(self, values: Mapping[str, str], *, sealed: bool) -> None:
         content = _dumped({"version": 1, "values": values})
-        if self.seal is not None:
-            content = _dumped({"version": 1, "sealed": self.seal.close(content)})
+        if sealed and self._seal is not None:
+            content = _dumped({"version": 1, "sealed": self._seal.close(content)})
         # The gate may have closed: what a person has entered is kept, and this touches nobody's file.
         self._seen = atomic.replace(self.path, content, gate=Gate(), like=None)
-        self._values, self._sealed = values, self.seal is not None
+        self._values, self._sealed = values, sealed
 
 
 def _dumped(document: Mapping[str, object]) -> bytes:

@@ -303,6 +303,13 @@ class Settings(BaseModel):
         return (self.secrets_file or self.data_dir / "agent-config-sync" / "secrets.json").absolute()
 
     @property
+    def secrets_key(self) -> Path | None:
+        """The file of the key that encrypts them, None if nothing does."""
+        given = os.environ.get("CREDENTIALS_DIRECTORY")
+        credential = Path(given) / "agent-config-sync.secrets-key" if given else None
+        return self.secrets_key_file or (credential if credential is not None and credential.exists() else None)
+
+    @property
     def skills_json(self) -> Path:
         """The file that gives them to the gateway, beside its configuration; absolute."""
         return self.config_path.with_name("skills.json").absolute()

@@ -120,7 +120,7 @@ def _user() -> str:
 
 
 def _deciding(settings: Settings) -> Entering:
-    return Entering(settings, SecretStore(settings.secrets), lambda: _lent(settings))
+    return Entering(settings, SecretStore.of(settings), lambda: _lent(settings))
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,6 @@ class Keyring:
     def __init__(self, settings: Settings, store: SecretStore, state: State, gate: Gate, events: Events) -> None:
         self._settings = settings
         self._store = store
-        self._seal = store.seal
         self._state = state
         self._gate = gate
         self._events = events
@@ -89,7 +88,7 @@ class Keyring:
     def _give(self, entered: Sequence[EnteredKey], neighbour: Neighbour) -> Given:
         """Raises: PublishError, StoppedError."""
         by_reference = self._by_reference(neighbour)
-        self._store.seal = None if by_reference else self._seal
+        self._store.open_to_gateway(wanted=by_reference)
         values = self._store.look()
         obstacle = self._obstacle(neighbour)
         rendered = render_skills_json(
