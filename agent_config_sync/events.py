@@ -127,11 +127,23 @@ class CredentialRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class KeysGiven(Event):
-    """The file that gives the gateway the keys of skills was replaced, durably. keys: that people have entered and that
-    are given; plain: whether one stands in the file itself."""
+    """Other keys of skills are given to the gateway, or others are withheld.
+
+    keys: that people have entered and that are given; plain: whether one stands in `skills.json` itself; withheld: what
+    keeps keys from skills.
+    """
 
     keys: int
     plain: bool
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRefused(Event):
+    """Somebody who wanted to decide about a key was turned away. person: who they say they are, if they may say so."""
+
+    person: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

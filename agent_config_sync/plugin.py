@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent_config_sync.sync.keyring import Keyring
     from agent_config_sync.sync.on_demand import OnDemand
     from agent_config_sync.sync.tokens import AgentTokens
+    from agent_config_sync.web.backstage import Backstage
     from agent_config_sync.web.service import HealthService
 
 
@@ -76,7 +77,7 @@ class Plugin:
         self.session = session = Session(settings, server_of(settings), state, events=self.events, timing=timing)
         standing = Standing(settings, self.events, state)
         payment = Payment(self.pipeline, standing, self.events, informant=informant, patience=patience)
-        passes = Passes(
+        self._passes = passes = Passes(
             settings,
             self.pipeline,
             session.wake,
@@ -114,11 +115,29 @@ class Plugin:
             from agent_config_sync.web.service import HealthService  # noqa: PLC0415 - what is off is not imported
 
             settings = self.settings
-            self._health = HealthService(address, self.events, gateway=settings.gateway, account=settings.account)
+            self._health = HealthService(
+                address,
+                self.events,
+                gateway=settings.gateway,
+                account=settings.account,
+                backstage=self._backstage() if settings.workspaces is not None else None,
+            )
             self._health.start()
         if self._skills is not None:
             self._skills.start()
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
+
+    def _backstage(self) -> Backstage:
+        from agent_config_sync.web.backstage import Backstage  # noqa: PLC0415
+
+        state = self.pipeline.state
+        return Backstage(
+            self.settings,
+            link=lambda: self.session.link,
+            reload=self._passes.reload,
+            logins=state.logins_folder,
+            tokens=state.tokens_path,
+        )
 
     async def wait(self) -> None:
         """Return when the sync has ended.

@@ -1,7 +1,7 @@
 """Encrypts the file of keys with a key of the operator's own: AES-256-GCM, from a library that is audited for it.
 
-Its use is narrow: a copy of the file alone (a backup, a disk) gives nothing away. Where the gateway reads the file itself
-it cannot be encrypted, and who can read the key of the operator as well reads everything.
+Its use is narrow: a copy of the file alone (a backup, a disk) gives nothing away. Where the gateway reads the file
+itself it cannot be encrypted, and who can read the operator's key as well reads everything.
 """
 
 from __future__ import annotations

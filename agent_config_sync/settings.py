@@ -30,6 +30,10 @@ from agent_config_sync.gateway_paths import (
 from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
 def _home_expanded(value: object) -> object:
     if "\0" in str(value):
         raise ValueError("a path has no NUL")
@@ -250,6 +254,17 @@ class Settings(BaseModel):
     )
     health_port: Annotated[int | None, AlsoNamed("HEALTH_PORT")] = Field(
         None, ge=1, le=65535, description="Port on which health is served; default: `3000`."
+    )
+    jwks_url: Annotated[str | None, AlsoNamed("CLERK_JWKS_URL")] = Field(
+        None, description="Where an OpenID provider publishes the keys with which it signs people's tokens."
+    )
+    token_issuer: Annotated[str | None, AlsoNamed("CLERK_ISSUER")] = Field(
+        None, description="`iss` of these tokens; without one no token is taken."
+    )
+    token_parties: Annotated[Annotated[tuple[str, ...], BeforeValidator(_words)], AlsoNamed("CLERK_PARTIES")] = Field(
+        (),
+        description="To whom the provider gives them, as `azp`, else `aud`, has it, with commas between: origins of "
+        "pages, which may then ask from a browser, or ids of clients.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe level that is logged."

@@ -79,6 +79,11 @@ class State:
         """The file of the agents' own tokens."""
         return self.path.with_suffix(".tokens")
 
+    @property
+    def logins_folder(self) -> Path:
+        """Where links are kept with which a person logs in."""
+        return self.path.with_suffix(".logins")
+
     def refresh(self) -> None:
         """Read what another process (`sync` beside `run`) may have saved; call it with the pass lock held.
 

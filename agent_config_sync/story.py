@@ -65,6 +65,8 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"{requests:,} requests of agent {agent} were refused: {reason}"
         case events.KeysGiven(keys=keys):
             return logging.INFO, f"{keys} key{'s' if keys != 1 else ''} of skills given to the gateway"
+        case events.PersonRefused(person=person, reason=reason):
+            return logging.WARNING, f"{person} was turned away: {reason}"
         case events.SkillsUnreported(error=error) | events.RequestsUntaken(error=error):
             return logging.WARNING, f"{error}; it is tried again"
         case events.SkillsUnwatched():

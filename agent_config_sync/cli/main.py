@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from agent_config_sync import __version__
+from agent_config_sync.cli.admin import admin
 from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.doctor import doctor
@@ -53,7 +54,7 @@ def common(
             take_greeting(sys.stdin.buffer.readline())
 
 
-for command in (run, sync, diff, status, wait, doctor, history, restore, resume, migrate, demo, door):
+for command in (run, sync, diff, status, wait, doctor, history, restore, resume, migrate, admin, demo, door):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(templates, name="templates")

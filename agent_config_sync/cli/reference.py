@@ -30,6 +30,7 @@ SEED_NAMES = {
     "OPENCLAW_HEARTBEAT_MD_PATH": "setting `heartbeat_md_path`",
     "SKILL_SYNC_INTERVAL": "setting `skill_sync_interval`, in seconds",
     "OPENCLAW_DATA_DIR": "setting `data_dir`",
+    "CLERK_JWKS_URL": "setting `jwks_url`",
     "RUNTIME_SECRETS_FILE": "setting `secrets_file`",
     "OPENCLAW_WORKSPACE_DIR": "setting `shared_workspace`",
     "max_spawn_depth": "row of `agent_system_config`, see below",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
@@ -17,9 +16,11 @@ import typer
 
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
-from agent_config_sync.cli.table import ago, table
+from agent_config_sync.cli.person import Person, person_or_user
+from agent_config_sync.cli.table import table
 from agent_config_sync.errors import SchemaError
 from agent_config_sync.logs import printable
+from agent_config_sync.model.moments import ago
 from agent_config_sync.model.skills import ListedSkill
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.installed_skills import list_skills
@@ -82,9 +83,6 @@ def credentials(dsn: Dsn = None, config: Config = None, as_json: AsJson = False)
 
 
 Ref = Annotated[str, typer.Argument(help="The reference, as `skills credentials` shows it.", show_default=False)]
-Person = Annotated[
-    str | None, typer.Option("--person", help="Who decides; default: the user of this system.", show_default=False)
-]
 
 
 @app.command()
@@ -92,7 +90,7 @@ def enter(credential_ref: Ref, person: Person = None, dsn: Dsn = None, config: C
     """Enter a key for which an agent of this gateway has asked; it is read from the terminal, or from a pipe."""
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
-        asyncio.run(_deciding(settings).enter(credential_ref, _read_key(credential_ref), person=person or _user()))
+        asyncio.run(_deciding(settings).enter(credential_ref, _read_key(credential_ref), person=person_or_user(person)))
     print("entered; the gateway is given it now")
 
 
@@ -101,7 +99,7 @@ def revoke(credential_ref: Ref, person: Person = None, dsn: Dsn = None, config: 
     """Take a key back, or refuse a request for one."""
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
-        asyncio.run(_deciding(settings).revoke(credential_ref, person=person or _user()))
+        asyncio.run(_deciding(settings).revoke(credential_ref, person=person_or_user(person)))
     print("revoked; an agent has to ask for it anew")
 
 
@@ -110,13 +108,6 @@ def _read_key(ref: str) -> str:
     if sys.stdin.isatty():
         return getpass.getpass(f"{printable(ref)}: ")
     return sys.stdin.read(4 * LONGEST_KEY)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _deciding(settings: Settings) -> Entering:

@@ -11,9 +11,10 @@ import typer
 
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
-from agent_config_sync.cli.table import ago, table
+from agent_config_sync.cli.table import table
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.logs import printable
+from agent_config_sync.model.moments import ago
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.status import FleetRow, forget, read_fleet
 from agent_config_sync.settings import Settings

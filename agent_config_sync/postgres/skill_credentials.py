@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import asyncpg
 
@@ -34,15 +35,23 @@ async def request_credential(
     return answer
 
 
-async def record_refusals(link: Link, refusals: Sequence[tuple[str, str, int]], *, account: str, gateway: str) -> None:
-    """Keep it that requests were not taken. refusals: of each, the agent, the reason and how many.
+async def record_refusals(
+    link: Link,
+    refusals: Sequence[tuple[str, str, int]],
+    *,
+    account: str,
+    gateway: str,
+    of: Literal["agent", "system"] = "agent",
+) -> None:
+    """Keep it that requests were not taken. refusals: of each, who asked, the reason and how many; of: whether these
+    are agents, or whoever this gateway met.
 
     Raises: RightsError when this login may not, DatabaseError.
     """
     columns = [list(column) for column in zip(*refusals, strict=True)]
     async with link.reading() as connection:
         try:
-            await connection.execute(query("skill_credentials_refused"), account, gateway, *columns)
+            await connection.execute(query("skill_credentials_refused"), account, gateway, *columns, of)
         except _NO_RIGHT as error:
             raise _no_right(gateway, error) from None
 

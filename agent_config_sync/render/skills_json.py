@@ -26,6 +26,12 @@ EMPTY = b'{\n  "entries": {}\n}\n'
 REFERENCES_SINCE = GatewayVersion(2026, 8, 1)
 """Since then a reference that cannot be resolved costs its skill, and not the start of the gateway."""
 
+HASHES_SINCE = REFERENCES_SINCE
+"""Since then a gateway says whether all that is on its disk is in force."""
+
+_AT_START_ONLY = (GatewayVersion(2026, 5, 12), GatewayVersion(2026, 7, 1))
+"""From the first of these until before the second, keys are taken when the gateway starts (measured on 2026.5.12)."""
+
 NEVER_GIVEN_SINCE = GatewayVersion(2026, 5, 12)
 
 NEVER_GIVEN = frozenset(
@@ -75,6 +81,11 @@ def render_skills_json(
                 members.setdefault("env", {})[key.key_name] = value
                 plain = True
     return RenderedSkills(dumps({"entries": entries}) + b"\n", tuple(warnings), plain)
+
+
+def needs_restart(version: GatewayVersion | None) -> bool:
+    """Return whether a gateway takes keys only when it starts."""
+    return version is not None and _AT_START_ONLY[0] <= version < _AT_START_ONLY[1]
 
 
 def provider(secrets_file: str) -> dict[str, object]:

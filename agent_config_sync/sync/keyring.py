@@ -56,6 +56,7 @@ class Keyring:
         self._events = events
         self._path = settings.skills_json
         self._entries: dict[str, tuple[SkillRow, tuple[SkillEntry, ...]]] = {}
+        self._said = KeysGiven(0, plain=False)
 
     def give(self, rows: WorkspaceRows | None, neighbour: Neighbour) -> Given:
         """Bring the files to what the rows say; the pass lock must be held. What fails is a warning: it must not keep
@@ -69,7 +70,9 @@ class Keyring:
         try:
             return self._give([self._with_entries(key, rows) for key in entered], neighbour)
         except PublishError as error:
-            return Given(warnings=(f"keys of skills: {error}",))
+            withheld = (f"keys of skills: {error}",)
+            self._tell(replace(self._said, withheld=withheld))
+            return Given(warnings=withheld)
 
     def at(self, neighbour: Neighbour) -> Neighbour:
         """Return the gateway with a configuration that includes the file of keys, where the whole of it is ours."""
@@ -98,10 +101,15 @@ class Keyring:
         if obstacle is not None and entered:
             warnings.append(f"keys of skills: {obstacle}; until then {len(entered)} of them reach nobody")
         changed = self._write(rendered.content, needed=bool(entered) and obstacle is None)
-        if changed:
-            self._events.emit(KeysGiven(len(entered) if obstacle is None else 0, rendered.plain))
+        self._tell(KeysGiven(len(entered) if obstacle is None else 0, rendered.plain, tuple(warnings)), anew=changed)
         self._store.keep({key.id for key in entered})
         return Given(changed, tuple(warnings))
+
+    def _tell(self, given: KeysGiven, *, anew: bool = False) -> None:
+        """Say what is given now, if that is news. anew: it is."""
+        if anew or given != self._said:
+            self._said = given
+            self._events.emit(given)
 
     def _write(self, content: bytes, *, needed: bool) -> bool:
         """Return whether the file had to be written. needed: also where there is none.

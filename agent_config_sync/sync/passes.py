@@ -15,15 +15,18 @@ from agent_config_sync.events import (
     Housed,
     Published,
     Refused,
+    ReloadMethod,
     SnapshotTaken,
     Unchanged,
     Warned,
 )
+from agent_config_sync.gateway.reload import Deferred, Told
 from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.snapshot import NOTHING, Snapshot
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.render.defaults import DEFAULTS
+from agent_config_sync.render.skills_json import needs_restart
 from agent_config_sync.settings import Settings
 from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
@@ -97,6 +100,20 @@ class Passes:
                 standing = await in_worker(self._standing_alone)
                 if standing is not None:
                     await self._payment.pay_alone(standing)
+
+    async def reload(self) -> Told | Deferred:
+        """Let the gateway read its configuration anew although nothing is owed, by a restart where it takes keys of
+        skills only then.
+
+        Raises: PublishError, StoppedError.
+        """
+        async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
+            standing = await in_worker(self._standing_alone)
+            if standing is None:
+                return Deferred("nothing was published yet")
+            neighbour = standing.neighbour
+            method: ReloadMethod = "signal" if needs_restart(neighbour.site.version) else "touch"
+            return await self._payment.tell(replace(standing, neighbour=replace(neighbour, method=method)))
 
     def _standing_alone(self) -> Prepared | None:
         self._pipeline.state.refresh()

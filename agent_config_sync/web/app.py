@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -14,11 +15,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent_config_sync.errors import SyncError, UnauthorizedError
+from agent_config_sync.web.answers import Problem, status_of
 from agent_config_sync.web.health import Health, Ready, Versions, health, ready, versions
 from agent_config_sync.web.metrics import CONTENT_TYPE, Metrics
 from agent_config_sync.web.view import View
 
+if TYPE_CHECKING:
+    from agent_config_sync.web.admin import Admin
+
 READ = ["GET", "HEAD"]
+
+OF_SKILLS = ("/admin", "/agent/", "/openapi.json")
+"""Beginnings of the paths that are there for agents who may install skills."""
 
 ALWAYS = {
     "cache-control": "no-store",
@@ -35,14 +44,11 @@ class Live(BaseModel):
     live: bool = True
 
 
-class Problem(BaseModel):
-    """The body of every error."""
-
-    error: str
-
-
-def make_app(view: Callable[[], View], *, gateway: str, account: str, local: bool) -> ASGIApp:
-    """Return the application. view: where the sync stands now; local: whether only this machine can reach it."""
+def make_app(
+    view: Callable[[], View], *, gateway: str, account: str, local: bool, admin: Admin | None = None
+) -> ASGIApp:
+    """Return the application. view: where the sync stands now; local: whether only this machine can reach it; admin:
+    pages and endpoints for people and agents, hidden while agents may not install skills."""
     app = FastAPI(title="agent-config-sync", openapi_url=None, redirect_slashes=False)
     metrics = Metrics(view, gateway=gateway, account=account)
 
@@ -68,9 +74,13 @@ def make_app(view: Callable[[], View], *, gateway: str, account: str, local: boo
     async def exposition() -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
+    if admin is not None:
+        admin.join(app)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(SyncError, _failed)
     app.add_exception_handler(Exception, _broken)
-    return Manners(app, local=local)  # outside everything, so that a 500 has its headers too
+    # Outside everything, so that a 500 has its headers too.
+    return Manners(app, local=local, hides=lambda path: view().skills is None and path.startswith(OF_SKILLS))
 
 
 class Manners:
@@ -80,20 +90,27 @@ class Manners:
     lets point here (DNS rebinding). An address cannot be made to point elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, *, local: bool) -> None:
+    def __init__(self, app: ASGIApp, *, local: bool, hides: Callable[[str], bool] = lambda _: False) -> None:
+        """hides: whether a path is as if it was not there."""
         self._app = app
         self._local = local
+        self._hides = hides
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(ALWAYS)
+                for name, value in ALWAYS.items():
+                    headers.setdefault(name, value)
                 headers["date"] = formatdate(usegmt=True)
             await send(message)
 
         if self._local and not _is_own(Headers(scope=scope).get("host", "")):
             refusal = JSONResponse(Problem(error="this name is not served here: use the address").model_dump(), 421)
+            await refusal(scope, receive, send_with_headers)
+            return
+        if scope["type"] == "http" and self._hides(scope["path"]):
+            refusal = JSONResponse(Problem(error="Not Found").model_dump(), 404)
             await refusal(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
@@ -115,6 +132,13 @@ async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # the only ones that come here
     problem = Problem(error=error.detail)
     return JSONResponse(problem.model_dump(), error.status_code, headers=error.headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """What our own errors say is for people to read."""
+    assert isinstance(error, SyncError)  # the only ones that come here
+    headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
+    return JSONResponse(Problem(error=str(error)).model_dump(), status_of(error), headers=headers)
 
 
 async def _broken(_: Request, __: Exception) -> Response:

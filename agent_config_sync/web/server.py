@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import ipaddress
 import logging
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,7 +22,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent_config_sync.events import Events, HealthServed, HealthUnserved
 from agent_config_sync.web.app import make_app
+from agent_config_sync.web.backstage import Backstage
 from agent_config_sync.web.view import Watcher
+
+if TYPE_CHECKING:
+    from agent_config_sync.web.admin import Admin
 
 RETRY = 5.0
 """Seconds until an address that could not be had is tried again: the process that holds it may be our predecessor."""
@@ -40,12 +45,27 @@ _log = logging.getLogger(__name__)
 _log.setLevel(logging.ERROR)  # a request that is no HTTP is the client's business
 
 
-async def serve(address: tuple[str, int], watcher: Watcher, events: Events, *, gateway: str, account: str) -> None:
-    """Serve health until cancelled."""
+async def serve(
+    address: tuple[str, int],
+    watcher: Watcher,
+    events: Events,
+    *,
+    gateway: str,
+    account: str,
+    backstage: Backstage | None = None,
+) -> None:
+    """Serve until cancelled: health, and where agents may install skills, the admin pages."""
     host, port = address
     local = ipaddress.ip_address(host).is_loopback
-    app = make_app(lambda: watcher.view, gateway=gateway, account=account, local=local)
-    with contextlib.closing(await _bound(host, port, events)) as listener:
+    async with contextlib.AsyncExitStack() as stack:
+        admin: Admin | None = None
+        if backstage is not None:
+            await asyncio.to_thread(importlib.import_module, "agent_config_sync.web.admin")
+            from agent_config_sync.web.admin import open_admin  # noqa: PLC0415 - imported above, off the event loop
+
+            admin = await stack.enter_async_context(open_admin(backstage, watcher, events))
+        app = make_app(lambda: watcher.view, gateway=gateway, account=account, local=local, admin=admin)
+        listener = stack.enter_context(contextlib.closing(await _bound(host, port, events)))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         events.emit(HealthServed(url, exposed=not local))
         await _Server(app).serve([listener])

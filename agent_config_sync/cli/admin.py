@@ -1,0 +1,28 @@
+"""`agent-config-sync admin`: a link with which one person logs in to the admin pages of this gateway."""
+
+from __future__ import annotations
+
+import typer
+
+from agent_config_sync.cli.options import Config, errors_end_the_command, given, settings_of
+from agent_config_sync.cli.person import Person, person_or_user
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.state import State
+from agent_config_sync.web.logins import LIFETIME, Logins
+
+
+def admin(person: Person = None, config: Config = None) -> None:
+    """Print a link to the admin pages. It is good once, and for ten minutes; it needs this machine's files."""
+    with errors_end_the_command():
+        settings = settings_of(given(), config)
+        address = settings.health_address
+        if address is None or settings.workspaces is None:
+            raise SettingsError(
+                "there are no admin pages: the process of this gateway serves them where health_port is set, and it "
+                "makes workspaces (docs/skills.md)"
+            )
+        host, port = address
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104 - of all
+        code = Logins(State(settings.state_dir, settings.output).logins_folder).issue(person_or_user(person))
+        print(f"http://{shown}:{port}/admin/login?code={code}")
+        typer.echo(f"good once, within {LIFETIME / 60:.0f} minutes", err=True)

@@ -1,0 +1,94 @@
+"""All that is served beside health where agents may install skills: pages, and endpoints for people and agents."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.middleware.cors import CORSMiddleware
+
+from agent_config_sync.events import Events
+from agent_config_sync.secret_store import SecretStore
+from agent_config_sync.skills.entering import Entering
+from agent_config_sync.token_store import TokenStore
+from agent_config_sync.web.admin_api import admin_router
+from agent_config_sync.web.admin_pages import STREAM_PATH, pages_router
+from agent_config_sync.web.admission import Admission
+from agent_config_sync.web.agent_api import AgentDesk, agent_router
+from agent_config_sync.web.backstage import Backstage
+from agent_config_sync.web.desk import Desk
+from agent_config_sync.web.fleet_watch import FleetWatch
+from agent_config_sync.web.forms import Forms, SessionOverError
+from agent_config_sync.web.lending import lent
+from agent_config_sync.web.login_pages import login_router
+from agent_config_sync.web.logins import Logins
+from agent_config_sync.web.page_answers import page, to
+from agent_config_sync.web.page_maker import LOGIN, Message, PageMaker
+from agent_config_sync.web.sessions import Sessions
+from agent_config_sync.web.view import Watcher
+
+
+class Admin:
+    """The parts, and how they join the application."""
+
+    def __init__(self, routers: tuple[APIRouter, ...], pages: PageMaker, *, origins: list[str]) -> None:
+        """origins: pages of others that may ask from a browser, with a token."""
+        self._routers = routers
+        self._pages = pages
+        self._origins = origins
+
+    def join(self, app: FastAPI) -> None:
+        for router in self._routers:
+            app.include_router(router)
+        if self._origins:
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=self._origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type"],
+                max_age=600,
+            )
+
+        async def log_in_again(request: Request, _: Exception) -> Response:
+            if request.method == "GET" and request.url.path != STREAM_PATH:
+                return to(LOGIN)
+            return page(self._pages.login(None, message=Message("error", "Your session is over.")), 401)
+
+        app.add_exception_handler(SessionOverError, log_in_again)
+
+        @app.get("/openapi.json", include_in_schema=False)
+        async def openapi() -> JSONResponse:
+            return JSONResponse(app.openapi())
+
+
+@contextlib.asynccontextmanager
+async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> AsyncIterator[Admin]:
+    """Lend the admin while it is served."""
+    settings = backstage.settings
+    entering = Entering(settings, SecretStore.of(settings), lambda: lent(backstage.link))
+    desk = Desk(settings, events, link=backstage.link, entering=entering, reload=backstage.reload)
+    sessions = Sessions()
+    admission = Admission(settings, sessions, desk.role_of)
+    agents = AgentDesk(settings, events, link=backstage.link, tokens=TokenStore(backstage.tokens))
+    forms = Forms(admission, desk)
+    watch = FleetWatch(desk.fleet, wanted=lambda: watcher.view.skills is not None)
+    pages = PageMaker(desk, watch)
+    looking = asyncio.create_task(watch.run(), name="fleet")
+    try:
+        yield Admin(
+            (
+                admin_router(desk, admission),
+                agent_router(agents),
+                login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
+                pages_router(pages, desk, forms, watch),
+            ),
+            pages,
+            origins=admission.origins,
+        )
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+        await admission.close()

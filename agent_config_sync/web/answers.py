@@ -1,0 +1,42 @@
+"""What an answer says when something was not done, and with which status."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from agent_config_sync.errors import (
+    DatabaseError,
+    KeyRefusedError,
+    LockedError,
+    RevokedCredentialError,
+    StoppedError,
+    SyncError,
+    UnknownCredentialError,
+    WebError,
+)
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    success: Literal[False] = False
+    error: str
+
+
+def status_of(error: SyncError) -> int:
+    """Return the HTTP status for an error of ours."""
+    match error:
+        case WebError():
+            return error.status
+        case UnknownCredentialError():
+            return 404
+        case RevokedCredentialError():
+            return 409
+        case KeyRefusedError():
+            return 422
+        case DatabaseError() | LockedError() | StoppedError():
+            return 503
+        case _:
+            return 500

@@ -1,0 +1,23 @@
+"""What the admin pages need of the sync beside which they are served; light, so that anybody may import it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_config_sync.gateway.reload import Deferred, Told
+from agent_config_sync.postgres.link import Link
+from agent_config_sync.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew; logins: folder
+    of the links that were printed; tokens: file of the agents' own."""
+
+    settings: Settings
+    link: Callable[[], Link | None]
+    reload: Callable[[], Awaitable[Told | Deferred]]
+    logins: Path
+    tokens: Path
