@@ -35,7 +35,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "agent_system_config": ("key", "value", "value_type"),
     "agent_config_migrations": ("name", "checksum"),
     "gateways": ("id", "account_id", "name", "workspace_root", "base_url", "person_id"),
-    "people": ("id", "account_id", "name", "preferred_name", "pronouns", "timezone", "notes", "context"),
+    "people": ("id", "account_id", "name", "preferred_name", "pronouns", "timezone", "notes", "context", "user_id"),
     "boards": (
         "id",
         "account_id",
@@ -52,6 +52,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "model_aliases": ("alias", "model"),
     "agent_tokens": ("account_id", "agent", "gateway", "token_hash", "issued_by", "revoked_at"),
     "accounts": ("id", "skills_poc_enabled"),
+    "memberships": ("account_id", "user_id", "role", "name", "email", "joined_at"),
+    "account_logins": ("login", "account_id", "gateway"),
     "installed_skills": (
         "account_id",
         "gateway",
@@ -146,6 +148,7 @@ RIGHTS: tuple[tuple[str, str | None, str], ...] = (
         (table, column, "SELECT")
         for table in ("people", "boards", "skills", "agent_skills", "gateways", "agent_tokens")
         for column in (*_SYSTEM_COLUMNS, *COLUMNS[table])
+        if (table, column) != ("people", "user_id")
     ),
     *(("model_aliases", column, "SELECT") for column in COLUMNS["model_aliases"]),
     *(("agent_tokens", column, "INSERT") for column in ("account_id", "agent", "gateway", "token_hash")),

@@ -737,6 +737,8 @@ async def test_workspaces_are_made_of_such_tables(
         ("CREATE VIEW people AS SELECT 1 AS id", "people is no table that takes columns and triggers of ours"),
         ("CREATE TABLE agent_skills (agent_id int, skill_id int)", "it has no column agent, skill"),
         ("CREATE TABLE activities (id serial, title text)", "activities is not the one we know: it has no column"),
+        ("CREATE TABLE memberships (id serial, person int)", "memberships is not the one we know: it has no column"),
+        ("CREATE TABLE account_logins (id serial)", "it has no column login, account_id, gateway"),
         ("CREATE VIEW accounts AS SELECT 1 AS id", "accounts is no table that takes columns and triggers of ours"),
     ],
 )

@@ -34,7 +34,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 TABLES = (
     *("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status", "people", "boards"),
     *("skills", "agent_skills", "model_aliases", "agent_tokens", "accounts", "installed_skills", "activities"),
-    "skill_credentials",
+    *("skill_credentials", "memberships", "account_logins"),
 )
 
 GRANTED = """
@@ -177,7 +177,11 @@ async def test_the_runtime_can_do_all_that_a_gateway_does(start: Start, runtime:
     assert await failure_to_report_skills(start, runtime, tmp_path / "workspaces") is None
 
 
-@pytest.mark.parametrize("right", rights_of("agent_config_runtime"))
+OF_PEOPLE = "ON memberships"
+"""Who may enter keys is asked by what people log in to, and not by what a gateway does by itself."""
+
+
+@pytest.mark.parametrize("right", [right for right in rights_of("agent_config_runtime") if OF_PEOPLE not in right])
 async def test_the_runtime_needs_each_of_its_rights(
     start: Start, operator: Operator, runtime: str, right: str, tmp_path: Path
 ) -> None:
@@ -204,6 +208,11 @@ WRITES = [
     "UPDATE activities SET type = 'x'",
     "INSERT INTO activities (type, actor_type, actor_id, target_type, target_id) VALUES ('x', 'user', 'x', 'x', 'x')",
     "UPDATE agent_tokens SET agent = 'x'",
+    "SELECT FROM memberships",
+    "SELECT FROM account_logins",
+    "UPDATE memberships SET role = 'owner'",
+    "INSERT INTO memberships (user_id, role) VALUES ('x', 'owner')",
+    "INSERT INTO account_logins (login, account_id) VALUES (session_user, 'x')",
     "INSERT INTO skills (slug) VALUES ('mine')",
     "INSERT INTO agent_skills (agent, skill) VALUES ('lead', 'labels')",
     "INSERT INTO model_aliases (alias, model) VALUES ('mine', 'x/y')",
