@@ -24,7 +24,10 @@ async def open_connection(
     connection = await connect(server_of(settings), application_name="agent-config-sync", timing=timing or Timing())
     if notices:
         connection.add_log_listener(
-            lambda _, message: print(f"{message.severity.lower()}: {message.message}", file=sys.stderr)
+            lambda _, message: print(
+                f"{message.severity.lower()}: {'; '.join(filter(None, (message.message, message.hint)))}",
+                file=sys.stderr,
+            )
         )
     try:
         yield connection

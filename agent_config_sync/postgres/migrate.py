@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,19 +52,35 @@ def migrations() -> list[Migration]:
     return [*numbered, Migration("seed", resource("sql") / "seed.sql")]
 
 
-async def pending(connection: asyncpg.Connection) -> list[Migration]:
+def tenancy_step() -> Migration:
+    """Return the step that keeps accounts apart: nobody takes it who does not ask for it."""
+    return Migration("tenancy", resource("migrations") / "tenancy.sql")
+
+
+async def pending(connection: asyncpg.Connection, *, tenancy: bool = False) -> list[Migration]:
     """Return what `migrate` would apply: what is not recorded, or was changed since (never the starting values), and
     every later migration with it, because an earlier one puts its own functions in their place.
 
+    tenancy: keep accounts apart too. Where they are, that step comes again after every other: it closes what those have
+    made.
+
     Raises: DatabaseError.
     """
+    return _wanted(await _recorded(connection), repair=False, tenancy=tenancy)
+
+
+async def keeps_accounts_apart(connection: asyncpg.Connection) -> bool:
+    """Return whether that step was taken. Raises: DatabaseError."""
+    return tenancy_step().name in await _recorded(connection)
+
+
+async def _recorded(connection: asyncpg.Connection) -> dict[str, str | None]:
+    """Return the checksums of what was applied, by name. Raises: DatabaseError."""
     try:
         tables = await connection.fetchrow(query("installed_tables"))
-        recorded: dict[str, str | None] = {}
-        if tables is not None and tables["agent_config_migrations"] is not None:
-            recorded = {
-                record["name"]: record["checksum"] for record in await connection.fetch(query("recorded_migrations"))
-            }
+        if tables is None or tables["agent_config_migrations"] is None:
+            return {}
+        return {record["name"]: record["checksum"] for record in await connection.fetch(query("recorded_migrations"))}
     except asyncpg.UndefinedColumnError:
         raise DatabaseError(
             "table agent_config_migrations of this database is not ours: rename it, "
@@ -71,29 +88,35 @@ async def pending(connection: asyncpg.Connection) -> list[Migration]:
         ) from None
     except QUERY_FAILURES as error:
         raise query_failure(error, "the database") from None
+
+
+def _wanted(recorded: Mapping[str, str | None], *, repair: bool, tenancy: bool) -> list[Migration]:
+    """Return what is to be applied, in its order."""
     *numbered, seed = migrations()
     first = next((place for place, migration in enumerate(numbered) if _is_pending(migration, recorded)), len(numbered))
-    return [*numbered[first:], *([seed] if _is_pending(seed, recorded) else [])]
+    wanted = [*numbered[0 if repair else first :], *([seed] if _is_pending(seed, recorded) else [])]
+    step = tenancy_step()
+    if (tenancy or step.name in recorded) and (wanted or _is_pending(step, recorded)):
+        wanted.append(step)
+    return wanted
 
 
-def _is_pending(migration: Migration, recorded: dict[str, str | None]) -> bool:
+def _is_pending(migration: Migration, recorded: Mapping[str, str | None]) -> bool:
     """A migration that psql applied has no checksum and is taken as it is; starting values are given once."""
     if migration.name not in recorded:
         return True
     return migration.name != "seed" and recorded[migration.name] not in (None, migration.checksum)
 
 
-async def migrate(connection: asyncpg.Connection, *, repair: bool = False) -> list[Migration]:
-    """Apply what is pending, one process at a time; repair: apply every migration again.
+async def migrate(connection: asyncpg.Connection, *, repair: bool = False, tenancy: bool = False) -> list[Migration]:
+    """Apply what is pending, one process at a time; repair: apply every migration again; tenancy: keep accounts apart.
 
     Returns: what was applied. Raises: DatabaseError.
     """
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         try:
-            wanted = await pending(connection)
-            if repair:
-                wanted = [migration for migration in migrations() if migration in wanted or migration.name != "seed"]
+            wanted = _wanted(await _recorded(connection), repair=repair, tenancy=tenancy)
             if wanted:
                 await _look_for_room(connection)
             for migration in wanted:
