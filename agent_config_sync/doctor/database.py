@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import asyncpg
 
@@ -10,6 +10,7 @@ from agent_config_sync.doctor.finding import (
     PROGRAM,
     Cure,
     Finding,
+    bind_login,
     edit,
     forget_status,
     identifier,
@@ -30,7 +31,14 @@ from agent_config_sync.errors import (
 from agent_config_sync.postgres.link import Link, Timing, open_link
 from agent_config_sync.postgres.migrate import pending
 from agent_config_sync.postgres.queries import query
-from agent_config_sync.postgres.schema import TRIGGERS, Elsewhere, Login, SchemaState, read_schema_state
+from agent_config_sync.postgres.schema import (
+    TRIGGERS,
+    Elsewhere,
+    Login,
+    SchemaState,
+    read_bindings,
+    read_schema_state,
+)
 from agent_config_sync.postgres.server import Server
 
 _READER = "agent_config_reader"
@@ -69,6 +77,8 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
     async with link.reading() as connection:
         state = await read_schema_state(connection)
         reporter = await _reporter(connection, state, account, gateway)
+        unreadable = state.elsewhere or state.missing_rights
+        unbound = () if unreadable else await _binding(connection, state.login.login, account, gateway)
     if state.elsewhere:
         return tuple(_unseen(state.login, elsewhere) for elsewhere in state.elsewhere)
     findings = [*_lacking(state), *_triggers(state), *_rights(state)]
@@ -77,7 +87,7 @@ async def _examine_tables(link: Link, account: str, gateway: str) -> tuple[Findi
     if reporter not in (None, state.login.login):
         what = f"the status of {gateway} is written by login {reporter}, and {state.login.login} may not write it"
         findings.append(Finding("status_of_another_login", what, forget_status(account, gateway)))
-    return tuple(findings)
+    return (*findings, *unbound)
 
 
 def _unseen(login: Login, elsewhere: Elsewhere) -> Finding:
@@ -155,6 +165,21 @@ async def _pending(link: Link, state: SchemaState) -> list[Finding]:
         return []
     cure = run("migrate", login=state.login.owner)
     return [Finding("migration_pending", f"not applied yet: {', '.join(names)}", cure)]
+
+
+async def _binding(connection: asyncpg.Connection, login: str, account: str, gateway: str) -> Iterable[Finding]:
+    """Tell of a login that works for another account or gateway, where accounts are kept apart."""
+    bound = await read_bindings(connection)
+    if bound is None:
+        return ()
+    if account not in bound:
+        others = f"to {', '.join(bound)} and not to {account}" if bound else "to no account"
+        what = f"accounts are kept apart and login {login} is bound {others}: it sees no row of {account}"
+        return (Finding("login_not_bound", what, bind_login(login, account, gateway)),)
+    if bound[account] not in (None, gateway):
+        what = f"login {login} is bound to gateway {bound[account]} of {account}: it may not report for {gateway}"
+        return (Finding("login_of_another_gateway", what, bind_login(login, account, gateway)),)
+    return ()
 
 
 async def _reporter(connection: asyncpg.Connection, state: SchemaState, account: str, gateway: str) -> str | None:

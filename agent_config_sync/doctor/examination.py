@@ -29,6 +29,7 @@ _UNREADABLE = frozenset(
     {
         "column_missing",
         "database_unreachable",
+        "login_not_bound",
         "login_refused",
         "notifications_lost",
         "pooler",

@@ -50,6 +50,15 @@ def forget_status(account: str, gateway: str) -> Cure:
     return sql(f"DELETE FROM gateway_status WHERE account_id = {literal(account)} AND gateway = {literal(gateway)};")
 
 
+def bind_login(login: str, account: str, gateway: str) -> Cure:
+    """Return the statement that lets a login work for an account, as this gateway and no other."""
+    values = ", ".join(literal(value) for value in (login, account, gateway))
+    return sql(
+        f"INSERT INTO account_logins (login, account_id, gateway) VALUES ({values})"
+        " ON CONFLICT (login, account_id) DO UPDATE SET gateway = excluded.gateway;"
+    )
+
+
 def edit(text: str) -> Cure:
     return Cure("edit", text)
 

@@ -273,6 +273,14 @@ async def missing_runtime_right(connection: asyncpg.Connection) -> LackingRight 
     return LackingRight(login, f"{missing['privilege']} on {missing['table']}{column}")
 
 
+async def read_bindings(connection: asyncpg.Connection) -> dict[str, str | None] | None:
+    """Return the accounts to which this login is bound, each with its one gateway or None for any; None where that does
+    not matter: accounts are not kept apart, or not from this login."""
+    if not await connection.fetchval(query("tenancy_holds")):
+        return None
+    return {record["account_id"]: record["gateway"] for record in await connection.fetch(query("login_bindings"))}
+
+
 async def active_agents(connection: asyncpg.Connection, account: str, names: Iterable[str]) -> frozenset[str]:
     """Return those of these names that are active agents of some gateway."""
     records = await connection.fetch(query("agents_active"), account, list(names))

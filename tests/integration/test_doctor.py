@@ -156,6 +156,45 @@ async def test_a_login_without_rights_is_found_and_cured(settings: Settings, ope
     assert await examine(mine) == ()
 
 
+@pytest.fixture
+async def apart(settings: Settings, operator: Operator, login: str) -> Settings:
+    """Settings with a login of a database in which accounts are kept apart."""
+    await operator.execute(
+        f"GRANT agent_config_reader TO {LOGIN}; INSERT INTO account_logins VALUES ('{LOGIN}', 'other')"
+    )
+    await operator.execute("""
+        DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$
+    """)
+    await operator.execute(f"""
+        DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {LOGIN}', current_database()); END $$
+    """)
+    await migrate(operator, tenancy=True)
+    return changed(settings, dsn=login)
+
+
+@pytest.mark.parametrize(
+    ("binding", "name", "said"),
+    [
+        (f"DELETE FROM account_logins WHERE login = '{LOGIN}'", "login_not_bound", "bound to no account"),
+        ("SELECT", "login_not_bound", "bound to other and not to default"),
+        (
+            f"INSERT INTO account_logins VALUES ('{LOGIN}', 'default', 'there')",
+            "login_of_another_gateway",
+            "gateway there of default",
+        ),
+    ],
+)
+async def test_a_login_of_another_account_or_gateway_is_found_and_cured(
+    apart: Settings, settings: Settings, operator: Operator, binding: str, name: str, said: str
+) -> None:
+    await operator.execute(binding)
+    finding = await only(apart)
+    assert (finding.name, said in finding.what) == (name, True)
+    await cure(finding, operator)
+    assert await examine(apart) == ()
+    assert await examine(settings) == ()  # a superuser is bound by nothing
+
+
 async def test_a_right_that_the_role_lost_is_found_and_cured(
     settings: Settings, operator: Operator, login: str
 ) -> None:
