@@ -6,6 +6,7 @@
 // gateway leaves an orphan.
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -102,6 +103,21 @@ function registerCommands(api) {
   );
 }
 
+// What tells one key of a skill from another: its hash, or where it is read from. The key itself stays in the gateway.
+function digests(config) {
+  const entries = Object.entries(config?.skills?.entries ?? {});
+  const digest = (value) => {
+    if (typeof value === "string") return createHash("sha256").update(value).digest("hex");
+    return typeof value?.id === "string" ? `ref:${value.id}` : undefined;
+  };
+  return Object.fromEntries(
+    entries.map(([name, entry]) => {
+      const members = { ...entry?.env, ...(entry?.apiKey === undefined ? {} : { apiKey: entry.apiKey }) };
+      return [name, Object.fromEntries(Object.entries(members).map(([member, value]) => [member, digest(value)]))];
+    }),
+  );
+}
+
 function register(api) {
   registerCommands(api);
   if (WITHOUT_RUNTIME.has(api.registrationMode)) return;
@@ -131,9 +147,14 @@ function register(api) {
     if (child?.stdin?.writable) child.stdin.write(line(message));
   };
 
+  const told = () => {
+    const config = running();
+    return { agents: config?.agents, keys: digests(config) };
+  };
+
   const answer = ({ id }) => {
-    const agents = running()?.agents;
-    send(agents ? { id, agents } : { id, error: "this version of the gateway does not tell plugins what it runs with" });
+    const what = told();
+    send(what.agents ? { id, ...what } : { id, error: "this version of the gateway does not tell plugins what it runs with" });
   };
 
   const hear = (mine, text) => {
@@ -253,14 +274,14 @@ function register(api) {
 
   // 2026.5.12 does not take all changes below agents into what runs, unless somebody declares that they are to be taken.
   const version = String(api.runtime?.version ?? "");
-  if (/^\d/.test(version) && isOlder(version, ENTRIES_SINCE)) api.registerReload?.({ hotPrefixes: ["agents"] });
+  if (/^\d/.test(version) && isOlder(version, ENTRIES_SINCE)) api.registerReload?.({ hotPrefixes: ["agents", "skills"] });
 
   // Newer gateways start this service anew after every change below `agents`: the sign that something is in force. It
   // says at once what, because the gateway is busy then and a question would wait.
   api.registerService({
     id: `${NAME}-applied`,
-    reload: { configPrefixes: ["agents"] },
-    start: () => send({ changed: true, agents: running()?.agents }),
+    reload: { configPrefixes: ["agents", "skills"] },
+    start: () => send({ changed: true, ...told() }),
     stop() {},
   });
 

@@ -30,10 +30,6 @@ from agent_config_sync.gateway_paths import (
 from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
-def _words(value: object) -> object:
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-
-
 def _home_expanded(value: object) -> object:
     if "\0" in str(value):
         raise ValueError("a path has no NUL")
@@ -261,8 +257,8 @@ class Settings(BaseModel):
     token_issuer: Annotated[str | None, AlsoNamed("CLERK_ISSUER")] = Field(
         None, description="`iss` of these tokens; without one no token is taken."
     )
-    token_parties: Annotated[Annotated[tuple[str, ...], BeforeValidator(_words)], AlsoNamed("CLERK_PARTIES")] = Field(
-        (),
+    token_parties: Annotated[str | None, AlsoNamed("CLERK_PARTIES")] = Field(
+        None,
         description="To whom the provider gives them, as `azp`, else `aud`, has it, with commas between: origins of "
         "pages, which may then ask from a browser, or ids of clients.",
     )
@@ -311,6 +307,11 @@ class Settings(BaseModel):
     def shared_skills(self) -> Path:
         """Folder of the skills that all agents share, absolute."""
         return ((self.shared_workspace or self.data_dir) / "skills").absolute()
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """To whom tokens of people are given."""
+        return tuple(filter(None, (word.strip() for word in (self.token_parties or "").split(","))))
 
     @property
     def secrets(self) -> Path:

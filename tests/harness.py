@@ -62,6 +62,17 @@ def psql(dsn: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+async def dump(dsn: str) -> str:
+    """Return all rows of all tables of a database, as text."""
+    async with connected(dsn) as connection:
+        tables = await connection.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        rows = [await connection.fetch(f"SELECT t::text FROM {table['name']} AS t") for table in tables]
+    return str(rows)
+
+
 @dataclass
 class Recorder:
     """All events in their order; `until` waits for the next one of a kind, and forgets what came before it."""

@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 
 from agent_config_sync import __version__
 from agent_config_sync.errors import ReloadError, SettingsError
+from agent_config_sync.gateway.running import Running
 from agent_config_sync.gateway.version import version_of
 from agent_config_sync.logs import json_line, log_line
 from agent_config_sync.model.site import GatewayVersion
@@ -92,8 +93,8 @@ class Door:
         self._writing = False
         self._dropped = 0
         self._ended = False
-        self._pushed: Mapping[str, Any] | None = None
-        self._questions: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._pushed: Running | None = None
+        self._questions: dict[int, asyncio.Future[Running]] = {}
         self._last_question = 0
 
     @classmethod
@@ -135,8 +136,8 @@ class Door:
             if not question.done():
                 question.set_exception(ReloadError("the gateway has gone"))
 
-    async def running_agents(self) -> Mapping[str, Any]:
-        """Return the `agents` section that the gateway runs with: as it said with its last change, else it is asked.
+    async def running(self) -> Running:
+        """Return what the gateway runs with: as it said with its last change, else it is asked.
 
         Raises: ReloadError when it does not say.
         """
@@ -147,7 +148,7 @@ class Door:
             return pushed
         self._last_question += 1
         number = self._last_question
-        answer: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
+        answer: asyncio.Future[Running] = self._loop.create_future()
         self._questions[number] = answer
         self._put(orjson.dumps({"ask": "agents", "id": number}))
         try:
@@ -171,16 +172,16 @@ class Door:
             return
         if not isinstance(message, dict):
             return
-        agents = message.get("agents")
+        running = _running(message)
         if message.get("changed"):
-            self._pushed = agents if isinstance(agents, dict) else None
+            self._pushed = running
             self.changed.set()
         number = message.get("id")
         question = self._questions.get(number) if isinstance(number, int) else None
         if question is None or question.done():
             return
-        if isinstance(agents, dict):
-            question.set_result(agents)
+        if running is not None:
+            question.set_result(running)
         else:
             reason = str(message.get("error", "the plugin gave no reason"))[:200]
             question.set_exception(ReloadError(f"the gateway cannot be asked what it runs with: {reason}"))
@@ -224,6 +225,15 @@ class Door:
         if self._writing:
             self._loop.remove_writer(self._output)
             self._writing = False
+
+
+def _running(message: Mapping[str, Any]) -> Running | None:
+    """Return what the plugin says that the gateway runs with, None where it does not."""
+    agents, keys = message.get("agents"), message.get("keys")
+    if not isinstance(agents, dict):
+        return None
+    told = isinstance(keys, dict) and all(isinstance(members, dict) for members in keys.values())
+    return Running(agents, keys if told else None)
 
 
 class DoorHandler(logging.Handler):

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from agent_config_sync import __version__
 from agent_config_sync.errors import NotAppliedError, ReloadError, SettingsError
 from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.gateway.running import Running
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -71,8 +72,8 @@ class RpcInformant:
         """Never set: whoever waits for a change looks again after a while."""
         self._address = address
 
-    async def running_agents(self) -> Mapping[str, Any]:
-        """Return the `agents` section that the gateway runs with.
+    async def running(self) -> Running:
+        """Return what the gateway runs with; of keys it shows nothing, but its hashes are of all that is on its disk.
 
         Raises: NotAppliedError while it has not applied what is on its disk, ReloadError when it cannot be asked.
         """
@@ -84,7 +85,7 @@ class RpcInformant:
             raise ReloadError("this version of the gateway does not tell what it runs with")
         if applied != on_disk:
             raise NotAppliedError("it has not applied what is on its disk")
-        return agents
+        return Running(agents)
 
 
 async def reset_sessions(address: Address, keys: Iterable[str]) -> frozenset[str]:

@@ -8,6 +8,7 @@ we manage below `defaults` must be what ours and the operator's together make.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agent_config_sync.gateway.section import as_object, by_id, section_of, shown
@@ -15,11 +16,49 @@ from agent_config_sync.model.site import Layout
 
 _Comparison: TypeAlias = Callable[[Any, Any, str], str | None]
 
+Digests: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Of the keys that skills have: by entry and variable (or `apiKey`), SHA-256 in hex, or `ref:` and a pointer."""
+
+ExpectedKeys: TypeAlias = Mapping[str, Mapping[str, frozenset[str]]]
+"""What may stand there, likewise."""
+
 _REDACTED = "__OPENCLAW_REDACTED__"
 """What the gateway's RPC says in the place of a secret."""
 
 _IMPLICIT = frozenset({"main"})
 """The agent that the gateway makes up where none is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a gateway says that it runs with. agents: the section; keys: of skills, None where it does not tell."""
+
+    agents: Mapping[str, Any]
+    keys: Digests | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeysInFiles:
+    """wanted: the keys that we have given; gone: those that we have taken away since."""
+
+    wanted: ExpectedKeys = field(default_factory=dict)
+    gone: ExpectedKeys = field(default_factory=dict)
+
+
+def keys_difference(given: KeysInFiles, running: Digests | None) -> str | None:
+    """Return the first key that the gateway has not, or has still; None when it runs with what we have given, or does
+    not tell. A name is all that the text shows of a key."""
+    if running is None:
+        return None
+    for entry, members in given.wanted.items():
+        for member, accepted in members.items():
+            if running.get(entry, {}).get(member) not in accepted:
+                return f"skills.entries.{entry}.{member} is not there yet"
+    for entry, members in given.gone.items():
+        for member, refused in members.items():
+            if running.get(entry, {}).get(member) in refused:
+                return f"skills.entries.{entry}.{member} is still there"
+    return None
 
 
 def difference(

@@ -7,6 +7,7 @@ or is for an earlier gateway, stands here as it is: the file is 0600 (OpenClaw d
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +27,6 @@ EMPTY = b'{\n  "entries": {}\n}\n'
 REFERENCES_SINCE = GatewayVersion(2026, 8, 1)
 """Since then a reference that cannot be resolved costs its skill, and not the start of the gateway."""
 
-HASHES_SINCE = REFERENCES_SINCE
-"""Since then a gateway says whether all that is on its disk is in force."""
-
 _AT_START_ONLY = (GatewayVersion(2026, 5, 12), GatewayVersion(2026, 7, 1))
 """From the first of these until before the second, keys are taken when the gateway starts (measured on 2026.5.12)."""
 
@@ -47,11 +45,13 @@ environment of programs)."""
 
 @dataclass(frozen=True, slots=True)
 class RenderedSkills:
-    """The file. warnings: keys that reach no skill, and why; plain: whether a key stands in it."""
+    """The file. warnings: keys that reach no skill, and why; plain: whether a key stands in it; digests: what a gateway
+    may say of each key that it runs with, by entry and variable (or `apiKey`)."""
 
     content: bytes
     warnings: tuple[str, ...]
     plain: bool
+    digests: Mapping[str, Mapping[str, frozenset[str]]]
 
 
 def render_skills_json(
@@ -59,6 +59,7 @@ def render_skills_json(
 ) -> RenderedSkills:
     """Return the section. values: the keys by their id; by_reference: the gateway can read our secrets file."""
     entries: dict[str, dict[str, Any]] = {}
+    digests: dict[str, dict[str, frozenset[str]]] = {}
     warnings: list[str] = []
     plain = False
     for key in sorted(entered, key=lambda key: (key.skill, key.key_name, key.id)):
@@ -74,13 +75,16 @@ def render_skills_json(
         for entry in key.entries or (SkillEntry(key.skill, None),):
             if entry.name in RESERVED_KEYS:
                 continue
-            members = entries.setdefault(entry.name, {})
+            members, said = entries.setdefault(entry.name, {}), digests.setdefault(entry.name, {})
+            digest = hashlib.sha256(value.encode()).hexdigest()
             if by_reference and entry.primary_env == key.key_name:
                 members["apiKey"] = {"source": "file", "provider": PROVIDER, "id": pointer(key.id)}
+                said["apiKey"] = frozenset({digest, f"ref:{pointer(key.id)}"})
             else:
                 members.setdefault("env", {})[key.key_name] = value
+                said[key.key_name] = frozenset({digest})
                 plain = True
-    return RenderedSkills(dumps({"entries": entries}) + b"\n", tuple(warnings), plain)
+    return RenderedSkills(dumps({"entries": entries}) + b"\n", tuple(warnings), plain, digests)
 
 
 def needs_restart(version: GatewayVersion | None) -> bool:

@@ -84,8 +84,9 @@ class Entering:
         async with pass_lock(self._settings.output).held(LOCK_DEADLINE), self._lend() as connection:
             try:
                 async with connection.transaction():
-                    found = await find_credential(connection, account=account, gateway=gateway, ref=ref)
-                    if found is None:
+                    known = "\0" not in ref  # which PostgreSQL would not take
+                    found = known and await find_credential(connection, account=account, gateway=gateway, ref=ref)
+                    if not found:
                         raise UnknownCredentialError(f"no agent of gateway {gateway} has asked for this key")
                     if found.status == "revoked":
                         raise RevokedCredentialError("this key was taken back: an agent has to ask for it anew")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent_config_sync.errors import NotAppliedError, ReloadError
-from agent_config_sync.gateway.running import difference
+from agent_config_sync.gateway.running import Running, difference, keys_difference
 from agent_config_sync.render.agents_json import MANAGED
 from agent_config_sync.sync.pipeline import Prepared
 
@@ -24,8 +23,8 @@ class Informant(Protocol):
     changed: asyncio.Event
     """Set whenever the gateway may run with something new."""
 
-    async def running_agents(self) -> Mapping[str, Any]:
-        """Return the `agents` section that the gateway runs with.
+    async def running(self) -> Running:
+        """Return what the gateway runs with.
 
         Raises: NotAppliedError while it has not applied what is on its disk, ReloadError when it cannot be asked.
         """
@@ -39,12 +38,13 @@ async def in_force(informant: Informant, prepared: Prepared) -> str | None:
     """
     site = prepared.neighbour.site
     try:
-        running = await informant.running_agents()
+        running = await informant.running()
     except NotAppliedError as error:
         return str(error)
-    return await asyncio.to_thread(
-        difference, prepared.content, running, layout=site.layout, base=site.base, managed=MANAGED
+    problem = await asyncio.to_thread(
+        difference, prepared.content, running.agents, layout=site.layout, base=site.base, managed=MANAGED
     )
+    return problem or keys_difference(prepared.keys, running.keys)
 
 
 async def until_in_force(informant: Informant, prepared: Prepared, patience: float) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent_config_sync.errors import PublishError, RenderError
 from agent_config_sync.events import Events, KeysGiven
+from agent_config_sync.gateway.running import ExpectedKeys, KeysInFiles
 from agent_config_sync.gateway.surroundings import Neighbour
 from agent_config_sync.model.credentials import EnteredKey, SkillEntry
 from agent_config_sync.model.workspace import SkillRow, WorkspaceRows
@@ -57,6 +58,8 @@ class Keyring:
         self._path = settings.skills_json
         self._entries: dict[str, tuple[SkillRow, tuple[SkillEntry, ...]]] = {}
         self._said = KeysGiven(0, plain=False)
+        self.in_files = KeysInFiles()
+        """What the gateway should run with."""
 
     def give(self, rows: WorkspaceRows | None, neighbour: Neighbour) -> Given:
         """Bring the files to what the rows say; the pass lock must be held. What fails is a warning: it must not keep
@@ -101,9 +104,20 @@ class Keyring:
         if obstacle is not None and entered:
             warnings.append(f"keys of skills: {obstacle}; until then {len(entered)} of them reach nobody")
         changed = self._write(rendered.content, needed=bool(entered) and obstacle is None)
+        self._note(rendered.digests)
         self._tell(KeysGiven(len(entered) if obstacle is None else 0, rendered.plain, tuple(warnings)), anew=changed)
         self._store.keep({key.id for key in entered})
         return Given(changed, tuple(warnings))
+
+    def _note(self, digests: ExpectedKeys) -> None:
+        """Keep what the gateway should have, and what it should have no more since the last change."""
+        before = self.in_files.wanted
+        if digests != before:
+            gone = {
+                entry: {member: kept for member, kept in members.items() if digests.get(entry, {}).get(member) != kept}
+                for entry, members in before.items()
+            }
+            self.in_files = KeysInFiles(digests, gone)
 
     def _tell(self, given: KeysGiven, *, anew: bool = False) -> None:
         """Say what is given now, if that is news. anew: it is."""

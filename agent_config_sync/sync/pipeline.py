@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -14,6 +14,7 @@ from agent_config_sync.events import Events, NotKept, Renaming
 from agent_config_sync.gateway.layout_watch import KEEP_ALL_AWAY, look_at_layout
 from agent_config_sync.gateway.reload import Deferred, Told, ready, tell
 from agent_config_sync.gateway.rules import check_size
+from agent_config_sync.gateway.running import KeysInFiles
 from agent_config_sync.gateway.section import agents_in
 from agent_config_sync.gateway.surroundings import Neighbour, Surroundings
 from agent_config_sync.history import History
@@ -41,7 +42,8 @@ class Prepared:
     """What a snapshot becomes, beside what is there.
 
     warnings: all of them; of_rows: those that the rows themselves cause; unseen: why the gateway does not take the file
-    at all; before: None where there is no readable file; workspaces: what became, or would become, of those of agents.
+    at all; before: None where there is no readable file; workspaces: what became, or would become, of those of agents;
+    keys: of skills, beside the file.
     """
 
     snapshot: Snapshot
@@ -54,6 +56,7 @@ class Prepared:
     default: str | None
     before: OnDisk | None
     workspaces: tuple[Outcome, ...] = ()
+    keys: KeysInFiles = field(default_factory=KeysInFiles)
 
     @property
     def changed(self) -> bool:
@@ -166,6 +169,7 @@ class Pipeline:
             default=rendered.default,
             before=before,
             workspaces=furnished.outcomes if furnished is not None else (),
+            keys=self._keys,
         )
 
     def site(self) -> Site:
@@ -313,7 +317,12 @@ class Pipeline:
             unseen=unseen,
             default=self.state.remembered.default,
             before=before,
+            keys=self._keys,
         )
+
+    @property
+    def _keys(self) -> KeysInFiles:
+        return self._keyring.in_files if self._keyring is not None else KeysInFiles()
 
     def _may_be_empty(self, snapshot: Snapshot) -> bool:
         return self._settings.allow_empty or snapshot.excluded

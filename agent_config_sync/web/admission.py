@@ -1,8 +1,8 @@
 """Who asks, and whether they may: in an order that tells a stranger nothing.
 
 A token of the OpenID provider proves a person, whose membership says what they may. A session was begun with a link
-that this machine printed. Of the two only the session comes with a browser's every request, so only it has to be guarded
-against pages of others.
+that this machine printed. Of the two only the session comes with a browser's every request, so only it has to be
+guarded against pages of others.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class Admission:
     def takes_tokens(self) -> bool:
         """Whether a provider is configured whole; without an issuer a token could be anybody's."""
         settings = self._settings
-        return bool(settings.jwks_url and settings.token_issuer and settings.token_parties)
+        return bool(settings.jwks_url and settings.token_issuer and settings.parties)
 
     @property
     def origins(self) -> list[str]:
         """Pages of others that may ask from a browser, with a token."""
-        return [party for party in self._settings.token_parties if party.startswith(("https://", "http://"))]
+        return [party for party in self._settings.parties if party.startswith(("https://", "http://"))]
 
     def session_of(self, cookies: Mapping[str, str]) -> Session | None:
         """Return the session that a request belongs to, None if there is none any more."""
@@ -97,7 +97,7 @@ class Admission:
 
                 settings = self._settings
                 try:
-                    provider = Provider(settings.jwks_url or "", settings.token_issuer or "", settings.token_parties)
+                    provider = Provider(settings.jwks_url or "", settings.token_issuer or "", settings.parties)
                 except SettingsError as error:
                     raise UnauthorizedError(f"no tokens are taken here: {error}") from None
                 self._verifier = Verifier(provider)
@@ -107,7 +107,9 @@ class Admission:
 def is_of_own_page(headers: Mapping[str, str]) -> bool:
     """Return whether a browser sent a form from a page of ours: it says so itself, and no page can make it lie
     (Fetch Metadata, Sec-Fetch-Site; RFC 6454, Origin)."""
-    origin, host = headers.get("origin"), headers.get("host", "")
-    if origin is not None:
-        return urlsplit(origin).netloc == host != ""
-    return headers.get("sec-fetch-site") == "same-origin"
+    origin, site, host = headers.get("origin"), headers.get("sec-fetch-site"), headers.get("host", "")
+    if site not in (None, "same-origin"):
+        return False
+    if origin is None:  # a browser without it has the other
+        return site is not None
+    return urlsplit(origin).netloc == host != ""

@@ -21,7 +21,7 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.postgres.skill_credentials import list_credentials, record_refusals
 from agent_config_sync.postgres.status import FleetRow, read_fleet
-from agent_config_sync.render.skills_json import HASHES_SINCE, needs_restart
+from agent_config_sync.render.skills_json import needs_restart
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
 from agent_config_sync.skills.ration import Ration
@@ -159,16 +159,18 @@ class Desk:
                             return effect
                     await self._news.wait()
         except TimeoutError:
-            return Effect("pending", "the gateway has not said yet that it runs with it")
+            return self._untold()
 
     def _settled(self, assessed: Assessed) -> Effect | None:
-        if assessed.state not in ("applied", "offered"):
-            return None
+        if assessed.state == "applied":
+            return Effect("applied")
+        return self._untold() if assessed.state == "offered" else None
+
+    def _untold(self) -> Effect:
+        """Return what a person should know while the gateway does not say that it runs with it."""
         if needs_restart(self.version):
             return Effect("restart_required", f"OpenClaw {self.version} takes keys of skills only when it starts")
-        if assessed.state == "applied" and self.version is not None and self.version >= HASHES_SINCE:
-            return Effect("applied")
-        return Effect("pending", "the gateway was told, and this version does not say what it runs with")
+        return Effect("pending", "the gateway has not said yet that it runs with it")
 
     def _heard(self, event: Event) -> None:
         match event:

@@ -54,7 +54,7 @@ class Forms:
         """
         fields = await self.read_of_stranger(request)
         session = self.session(request)
-        if not is_form_of(session, fields.get("form")):
+        if not is_form_of(session, fields.get("csrf")):
             await self._desk.refuse(session.person, "the form is of another session")
             raise HTTPException(403, "this form is of another session: load the page again")
         return Form(session, fields)

@@ -13,7 +13,8 @@ POLICY = (
 
 def page(text: str, status: int = 200) -> HTMLResponse:
     """Return a page."""
-    return HTMLResponse(text, status, headers={"content-security-policy": POLICY})
+    # Without a referrer to its own host a browser would not say of a form where it comes from either.
+    return HTMLResponse(text, status, headers={"content-security-policy": POLICY, "referrer-policy": "same-origin"})
 
 
 def to(path: str) -> RedirectResponse:

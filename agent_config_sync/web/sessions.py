@@ -25,10 +25,10 @@ _BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """person: as in the history of keys; form: what each form of its pages carries; began, used: monotonic seconds."""
+    """person: as in the history of keys; csrf: what each form of its pages carries; began, used: monotonic seconds."""
 
     person: str
-    form: str
+    csrf: str
     began: float
     used: float
 
@@ -68,7 +68,7 @@ class Sessions:
 
 def is_form_of(session: Session, sent: str | None) -> bool:
     """Return whether a form comes from a page of this session."""
-    return sent is not None and hmac.compare_digest(session.form.encode(), sent.encode())
+    return sent is not None and hmac.compare_digest(session.csrf.encode(), sent.encode())
 
 
 def _hash(cookie: str) -> str:

@@ -246,9 +246,17 @@ async def test_to_take_a_key_back_wakes_the_gateways_and_nothing_else_does(opera
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE skill_credentials SET status = 'active'", "DELETE FROM skill_credentials"]
+    "statement",
+    [
+        "UPDATE skill_credentials SET gateway = 'far', credential_ref = 'default/far/git/K'",
+        "UPDATE skill_credentials SET key_name = 'X'",
+        "UPDATE skill_credentials SET requested_by = 'coder'",
+        "DELETE FROM skill_credentials",
+    ],
 )
-async def test_a_gateways_login_asks_and_decides_nothing(operator: Operator, database: str, statement: str) -> None:
+async def test_a_gateways_login_says_what_people_decide_and_changes_nothing_else(
+    operator: Operator, database: str, statement: str
+) -> None:
     name = f"one_{os.getpid()}"
     await operator.execute(f"CREATE ROLE {name} LOGIN IN ROLE agent_config_runtime")
     try:

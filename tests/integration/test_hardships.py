@@ -27,6 +27,7 @@ from agent_config_sync.events import (
     StatusUnwritable,
     Unchanged,
 )
+from agent_config_sync.gateway.running import Running as Said
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
 
@@ -221,10 +222,10 @@ class Gateway:
         self.runs = orjson.loads(running.output.read_bytes())["agents"]
         self.changed.set()
 
-    async def running_agents(self) -> Mapping[str, Any]:
+    async def running(self) -> Said:
         if self.runs is None:
             raise ReloadError("it does not say")
-        return self.runs
+        return Said(self.runs)
 
 
 async def test_applied_is_said_when_the_gateway_runs_with_it_and_not_before(start: Start, operator: Operator) -> None:

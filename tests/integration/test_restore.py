@@ -31,6 +31,7 @@ from agent_config_sync.events import (
     StatusUnwritable,
     Unchanged,
 )
+from agent_config_sync.gateway.running import Running as Said
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
 
@@ -266,8 +267,8 @@ class Gateway:
         self.changed = asyncio.Event()
         self.runs: Mapping[str, Any] = {}
 
-    async def running_agents(self) -> Mapping[str, Any]:
-        return self.runs
+    async def running(self) -> Said:
+        return Said(self.runs)
 
 
 async def test_a_held_set_that_the_gateway_does_not_run_with_is_told_with_the_hold(

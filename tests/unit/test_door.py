@@ -228,11 +228,25 @@ async def test_the_first_line_from_us_is_our_version(plugin: Plugin) -> None:
 
 
 async def test_an_answer_reaches_the_one_who_asked(plugin: Plugin, serving: asyncio.Task[None]) -> None:
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     question = await plugin.hears()
     assert question["ask"] == "agents"
     plugin.says({"id": question["id"], "agents": {"list": []}})
-    assert await asking == {"list": []}
+    assert (await asking).agents == {"list": []}
+
+
+async def test_what_the_gateway_tells_of_keys_comes_with_the_agents(
+    plugin: Plugin, serving: asyncio.Task[None]
+) -> None:
+    for keys, told in (
+        ({"git": {"GIT_PAT": "ab"}}, {"git": {"GIT_PAT": "ab"}}),
+        (None, None),
+        ([], None),
+        ({"a": 7}, None),
+    ):
+        asking = asyncio.create_task(plugin.door.running())
+        plugin.says({"id": (await plugin.hears())["id"], "agents": {}, "keys": keys})
+        assert (await asking).keys == told
 
 
 async def test_what_the_gateway_says_with_a_change_is_the_next_answer_and_is_used_once(
@@ -240,23 +254,23 @@ async def test_what_the_gateway_says_with_a_change_is_the_next_answer_and_is_use
 ) -> None:
     plugin.says({"changed": True, "agents": {"list": []}})
     await plugin.door.changed.wait()
-    assert await plugin.door.running_agents() == {"list": []}
-    asking = asyncio.create_task(plugin.door.running_agents())
+    assert (await plugin.door.running()).agents == {"list": []}
+    asking = asyncio.create_task(plugin.door.running())
     question = await plugin.hears()
     plugin.says({"id": question["id"], "agents": {"entries": {}}})
-    assert await asking == {"entries": {}}
+    assert (await asking).agents == {"entries": {}}
 
 
 async def test_two_questions_get_each_its_own_answer(plugin: Plugin, serving: asyncio.Task[None]) -> None:
-    asking = [asyncio.create_task(plugin.door.running_agents()) for _ in range(2)]
+    asking = [asyncio.create_task(plugin.door.running()) for _ in range(2)]
     first, second = await plugin.hears(), await plugin.hears()
     plugin.says({"id": second["id"], "agents": {"n": 2}})
     plugin.says({"id": first["id"], "agents": {"n": 1}})
-    assert await asyncio.gather(*asking) == [{"n": 1}, {"n": 2}]
+    assert [said.agents for said in await asyncio.gather(*asking)] == [{"n": 1}, {"n": 2}]
 
 
 async def test_a_refusal_is_an_error_with_its_reason(plugin: Plugin, serving: asyncio.Task[None]) -> None:
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     plugin.says({"id": (await plugin.hears())["id"], "error": "too old"})
     with pytest.raises(ReloadError, match="cannot be asked what it runs with: too old"):
         await asking
@@ -266,7 +280,7 @@ async def test_a_refusal_is_an_error_with_its_reason(plugin: Plugin, serving: as
 async def test_an_answer_without_agents_is_an_error(
     answer: dict[str, object], plugin: Plugin, serving: asyncio.Task[None]
 ) -> None:
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     plugin.says({"id": (await plugin.hears())["id"], **answer})
     with pytest.raises(ReloadError, match="the plugin gave no reason"):
         await asking
@@ -277,7 +291,7 @@ async def test_a_gateway_that_does_not_answer_is_an_error_after_the_deadline(
 ) -> None:
     monkeypatch.setattr(door_module, "ANSWER_DEADLINE", 0.01)
     with pytest.raises(ReloadError, match=r"did not say within 0\.01 s"):
-        await plugin.door.running_agents()
+        await plugin.door.running()
 
 
 async def test_a_late_answer_is_nobodys_and_the_next_question_gets_its_own(
@@ -286,21 +300,21 @@ async def test_a_late_answer_is_nobodys_and_the_next_question_gets_its_own(
     with monkeypatch.context() as patched:
         patched.setattr(door_module, "ANSWER_DEADLINE", 0.01)
         with pytest.raises(ReloadError):
-            await plugin.door.running_agents()
+            await plugin.door.running()
     late = await plugin.hears()
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     question = await plugin.hears()
     plugin.says({"id": late["id"], "agents": {"late": True}})
     plugin.says({"id": question["id"], "agents": {"late": False}})
-    assert await asking == {"late": False}
+    assert (await asking).agents == {"late": False}
 
 
 async def test_a_second_answer_to_one_question_does_no_harm(plugin: Plugin, serving: asyncio.Task[None]) -> None:
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     question = await plugin.hears()
     plugin.says({"id": question["id"], "agents": {"n": 1}})
     plugin.says({"id": question["id"], "agents": {"n": 2}})
-    assert await asking == {"n": 1}
+    assert (await asking).agents == {"n": 1}
     plugin.says({"changed": True})
     async with asyncio.timeout(DEADLINE):
         await plugin.door.changed.wait()
@@ -348,7 +362,7 @@ async def test_serving_ends_with_standard_input(plugin: Plugin, serving: asyncio
 async def test_the_end_of_standard_input_keeps_nobody_waiting_for_an_answer(
     plugin: Plugin, serving: asyncio.Task[None]
 ) -> None:
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     await plugin.hears()
     plugin.ends()
     with pytest.raises(ReloadError, match="the gateway has gone"):
@@ -359,14 +373,14 @@ async def test_one_who_asks_after_the_end_is_told_at_once(plugin: Plugin) -> Non
     plugin.ends()
     await plugin.door.serve()
     with pytest.raises(ReloadError, match="the gateway has gone"):
-        await plugin.door.running_agents()
+        await plugin.door.running()
 
 
 async def test_a_line_beyond_the_limit_ends_the_talk() -> None:
     door = told(b"x" * 1000)
     await door.serve()
     with pytest.raises(ReloadError, match="the gateway has gone"):
-        await door.running_agents()
+        await door.running()
 
 
 async def test_a_first_line_beyond_the_limit_is_an_error_with_a_way_out() -> None:
@@ -454,11 +468,11 @@ async def test_a_question_is_asked_though_log_lines_are_dropped(plugin: Plugin, 
     for number in range(PIPE_LINES + 500):
         plugin.door.log(record(str(number)))
     await asyncio.sleep(0)
-    asking = asyncio.create_task(plugin.door.running_agents())
+    asking = asyncio.create_task(plugin.door.running())
     while "ask" not in (line := await plugin.hears()):
         pass
     plugin.says({"id": line["id"], "agents": {}})
-    assert await asking == {}
+    assert (await asking).agents == {}
 
 
 async def test_a_gateway_that_is_gone_does_no_harm_to_one_who_logs(plugin: Plugin) -> None:

@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from agent_config_sync.errors import NotAppliedError, ReloadError
 from agent_config_sync.gateway.rpc import Address, RpcInformant, find_address
+from agent_config_sync.gateway.running import Running
 
 SECRET = "t0psecret"
 
@@ -51,14 +52,14 @@ HASHES = {"appliedConfigHash": "a", "configRevisionHash": "a"}
 async def test_the_running_agents_are_those_of_the_runtime_config() -> None:
     said = {"config": {"agents": {}}, "runtimeConfig": {"agents": {"list": []}}, **HASHES}
     async with gateway(saying(said)) as informant:
-        assert await informant.running_agents() == {"list": []}
+        assert await informant.running() == Running({"list": []})
 
 
 async def test_a_gateway_that_has_not_applied_what_is_on_its_disk_says_so() -> None:
     said = {"runtimeConfig": {"agents": {"list": []}}, **HASHES, "appliedConfigHash": "b"}
     async with gateway(saying(said)) as informant:
         with pytest.raises(NotAppliedError):
-            await informant.running_agents()
+            await informant.running()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ async def test_a_gateway_that_has_not_applied_what_is_on_its_disk_says_so() -> N
 async def test_a_version_that_does_not_tell_is_not_believed(config: object) -> None:
     async with gateway(saying(config)) as informant:
         with pytest.raises(ReloadError, match="does not tell what it runs with"):
-            await informant.running_agents()
+            await informant.running()
 
 
 async def test_a_gateway_that_refuses_us_is_an_error_that_names_the_setting() -> None:
@@ -76,7 +77,7 @@ async def test_a_gateway_that_refuses_us_is_an_error_that_names_the_setting() ->
         with pytest.raises(
             ReloadError, match=r"refused connect \(unauthorized\): is gateway_token its token\?"
         ) as found:
-            await informant.running_agents()
+            await informant.running()
     assert SECRET not in str(found.value)
 
 
@@ -84,7 +85,7 @@ async def test_nobody_there_is_an_error_that_says_so() -> None:
     async with gateway(saying({})) as informant:
         pass
     with pytest.raises(ReloadError, match=r"cannot be asked \(ConnectionRefusedError\): does it run\?"):
-        await informant.running_agents()
+        await informant.running()
 
 
 async def test_a_server_that_speaks_something_else_is_an_error() -> None:
@@ -96,7 +97,7 @@ async def test_a_server_that_speaks_something_else_is_an_error() -> None:
 
     async with gateway(answer) as informant:
         with pytest.raises(ReloadError, match="cannot be asked"):
-            await informant.running_agents()
+            await informant.running()
 
 
 async def test_a_server_that_hangs_up_is_an_error() -> None:
@@ -105,7 +106,7 @@ async def test_a_server_that_hangs_up_is_an_error() -> None:
 
     async with gateway(answer) as informant:
         with pytest.raises(ReloadError, match="cannot be asked"):
-            await informant.running_agents()
+            await informant.running()
 
 
 async def test_a_server_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ async def test_a_server_that_never_answers_is_an_error(monkeypatch: pytest.Monke
     monkeypatch.setattr("agent_config_sync.gateway.rpc.DEADLINE", 0.1)
     async with gateway(answer) as informant:
         with pytest.raises(ReloadError, match="TimeoutError"):
-            await informant.running_agents()
+            await informant.running()
 
 
 # --- where it listens
