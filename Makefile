@@ -17,8 +17,8 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 	AGENT_CONFIG_SYNC_TEST_GATEWAY=$(CURDIR)/.gateway/$(1) $(BIN)/pytest $(2) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint test-gateway test-gateway-all test-faults test-deploy test-install mutants chaos soak \
-	bench bench-applied bench-idle docs format clean
+.PHONY: help demo test coverage lint test-gateway test-gateway-all test-browser test-http test-faults test-deploy \
+	test-install screenshots mutants chaos soak bench bench-applied bench-idle docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -54,6 +54,17 @@ test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gate
 test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that is known, about an hour
 	@for version in $(EVERY_GATEWAY); do VERSION=$$version tests/gateway/install_gateway.sh || exit; done
 	@for version in $(EVERY_GATEWAY); do $(call on-gateway,$$version,tests/gateway) || exit; done
+
+test-browser: $(VENV)/wheel $(VENV)/test  ## Use the pages as people do, in Chromium, with a real OpenClaw behind them
+	@tests/browser/install_axe.sh
+	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
+	@$(call on-gateway,$(GATEWAY_VERSION),tests/browser)
+
+test-http: $(VENV)/wheel $(VENV)/test  ## Ask the endpoints whatever their OpenAPI document allows, and what it does not
+	@$(BIN)/pytest tests/http $(ARGS)
+
+screenshots: $(VENV)/wheel $(VENV)/test  ## Take the pictures of the pages for README.md
+	@$(BIN)/pytest --quiet tests/browser/screenshots.py $(ARGS)
 
 test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers, disks and processes; needs root, pgbouncer and strace
 	@$(BIN)/pytest tests/faults $(ARGS)

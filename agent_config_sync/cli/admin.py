@@ -8,11 +8,12 @@ from agent_config_sync.cli.options import Config, errors_end_the_command, given,
 from agent_config_sync.cli.person import Person, person_or_user
 from agent_config_sync.errors import SettingsError
 from agent_config_sync.state import State
-from agent_config_sync.web.logins import LIFETIME, Logins
 
 
 def admin(person: Person = None, config: Config = None) -> None:
     """Print a link to the admin pages. It is good once, and for ten minutes; it needs this machine's files."""
+    from agent_config_sync.web.logins import LIFETIME, Logins  # noqa: PLC0415 - a daemon without pages has no use for it
+
     with errors_end_the_command():
         settings = settings_of(given(), config)
         address = settings.health_address

@@ -10,7 +10,7 @@ from agent_config_sync.doctor.finding import Finding, of_error, run
 from agent_config_sync.doctor.gateway import examine_gateway, examine_layout
 from agent_config_sync.doctor.output import examine_output
 from agent_config_sync.doctor.roster import examine_roster
-from agent_config_sync.doctor.skills import examine_skills
+from agent_config_sync.doctor.skills import examine_skills, of_key
 from agent_config_sync.errors import DatabaseError, PublishError, RefusedError
 from agent_config_sync.gateway.catalog import known_models
 from agent_config_sync.model.site import Site
@@ -75,7 +75,9 @@ def _standing(settings: Settings) -> bytes:
 async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
     """Return what is wrong with what the rows make: with them, and with where it would go."""
     try:
-        prepared = await Plugin(settings).visit.preview()
+        plugin = Plugin(settings)
+        prepared = await plugin.visit.preview()
+        withheld = await asyncio.to_thread(plugin.pipeline.keys_withheld, prepared.snapshot)
         site = prepared.neighbour.site
         elsewhere, odd, skills = await _about_rows(settings, prepared.snapshot, site)
     except RefusedError as error:
@@ -96,7 +98,7 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         odd=odd,
         warnings=prepared.of_rows,
     )
-    return (*layout, *roster, *skills)
+    return (*layout, *roster, *skills, *(of_key(problem) for problem in withheld))
 
 
 async def _about_rows(

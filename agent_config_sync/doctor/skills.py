@@ -83,3 +83,10 @@ def _assigned(snapshot: Snapshot, agent: str, folder: str) -> Iterator[PromptLin
         if made is not None:
             said = describe(made.content, slug)
             yield PromptLine(made.name, said.description or "", f"{folder}/{slug}/SKILL.md")
+
+
+def of_key(problem: str) -> Finding:
+    """Return a finding for what keeps a key from its skill; the problem names its way out."""
+    return Finding(
+        "keys_withheld", problem, edit("docs/skills.md, Where a key is, says what a gateway gives to a skill")
+    )

@@ -26,6 +26,7 @@ from agent_config_sync.render.skill import render_skill
 from agent_config_sync.render.skill_metadata import metadata_of
 from agent_config_sync.render.skills_json import (
     REFERENCES_SINCE,
+    RenderedSkills,
     beside_with_keys,
     is_ours,
     provider,
@@ -91,23 +92,39 @@ class Keyring:
         atomic.sweep(self._path)
         self._store.sweep()
 
+    def withheld(self, rows: WorkspaceRows | None, neighbour: Neighbour) -> tuple[str, ...]:
+        """Return what keeps keys from skills, without giving any."""
+        if rows is None or not rows.entered:
+            return ()
+        try:
+            return self._rendered([self._with_entries(key, rows) for key in rows.entered], neighbour).warnings
+        except PublishError as error:
+            return (f"keys of skills: {error}",)
+
     def _give(self, entered: Sequence[EnteredKey], neighbour: Neighbour) -> Given:
         """Raises: PublishError, StoppedError."""
-        by_reference = self._by_reference(neighbour)
-        self._store.open_to_gateway(wanted=by_reference)
-        values = self._store.look()
-        obstacle = self._obstacle(neighbour)
-        rendered = render_skills_json(
-            entered if obstacle is None else (), values, version=neighbour.site.version, by_reference=by_reference
-        )
-        warnings = list(rendered.warnings)
-        if obstacle is not None and entered:
-            warnings.append(f"keys of skills: {obstacle}; until then {len(entered)} of them reach nobody")
-        changed = self._write(rendered.content, needed=bool(entered) and obstacle is None)
+        self._store.open_to_gateway(wanted=self._by_reference(neighbour))
+        rendered = self._rendered(entered, neighbour)
+        reachable = self._obstacle(neighbour) is None
+        changed = self._write(rendered.content, needed=bool(entered) and reachable)
         self._note(rendered.digests)
-        self._tell(KeysGiven(len(entered) if obstacle is None else 0, rendered.plain, tuple(warnings)), anew=changed)
+        self._tell(KeysGiven(len(entered) if reachable else 0, rendered.plain, rendered.warnings), anew=changed)
         self._store.keep({key.id for key in entered})
-        return Given(changed, tuple(warnings))
+        return Given(changed, rendered.warnings)
+
+    def _rendered(self, entered: Sequence[EnteredKey], neighbour: Neighbour) -> RenderedSkills:
+        """Return the file, which holds no key that would reach nobody. Raises: PublishError."""
+        values, obstacle = self._store.look(), self._obstacle(neighbour)
+        rendered = render_skills_json(
+            entered if obstacle is None else (),
+            values,
+            version=neighbour.site.version,
+            by_reference=self._by_reference(neighbour),
+        )
+        if obstacle is None or not entered:
+            return rendered
+        why = f"keys of skills: {obstacle}; until then {len(entered)} of them reach nobody"
+        return replace(rendered, warnings=(*rendered.warnings, why))
 
     def _note(self, digests: ExpectedKeys) -> None:
         """Keep what the gateway should have, and what it should have no more since the last change."""

@@ -111,6 +111,13 @@ class Pipeline:
         self._keys_warnings = given.warnings
         return given.changed
 
+    def keys_withheld(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return what keeps keys from skills.
+
+        Raises: RefusedError when nobody can tell.
+        """
+        return self._keyring.withheld(snapshot.workspaces, self._look_around()) if self._keyring is not None else ()
+
     def prepare(
         self,
         snapshot: Snapshot,

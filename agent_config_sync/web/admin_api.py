@@ -9,14 +9,14 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field, SecretStr
 
 from agent_config_sync.web.admission import Actor, Admission, ForbiddenError, is_of_own_page
-from agent_config_sync.web.answers import Problem
+from agent_config_sync.web.answers import Failure
 from agent_config_sync.web.bodies import Body, documented, expect, read_json
 from agent_config_sync.web.desk import Desk, Reload
 
 JSON = "application/json"
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description}
+    status: {"model": Failure, "description": description}
     for status, description in {
         400: "the body is not as it should be",
         401: "no token, or one that proves nothing here",

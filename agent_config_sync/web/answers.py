@@ -21,8 +21,13 @@ from agent_config_sync.errors import (
 class Problem(BaseModel):
     """The body of every error."""
 
-    success: Literal[False] = False
     error: str
+
+
+class Failure(Problem):
+    """The body of those that people's and agents' programs get."""
+
+    success: Literal[False] = False
 
 
 def status_of(error: SyncError) -> int:

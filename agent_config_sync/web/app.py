@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_config_sync.errors import SyncError, UnauthorizedError
-from agent_config_sync.web.answers import Problem, status_of
+from agent_config_sync.web.answers import Failure, Problem, status_of
 from agent_config_sync.web.health import Health, Ready, Versions, health, ready, versions
 from agent_config_sync.web.metrics import CONTENT_TYPE, Metrics
 from agent_config_sync.web.view import View
@@ -52,25 +52,30 @@ def make_app(
     app = FastAPI(title="agent-config-sync", openapi_url=None, redirect_slashes=False)
     metrics = Metrics(view, gateway=gateway, account=account)
 
-    @app.api_route("/live", methods=READ)
+    @app.get("/live")
+    @app.api_route("/live", methods=READ, include_in_schema=False)
     async def live() -> Live:
         return Live()
 
-    @app.api_route("/ready", methods=READ)
+    @app.get("/ready")
+    @app.api_route("/ready", methods=READ, include_in_schema=False)
     async def is_ready(response: Response) -> Ready:
         answer = ready(view())
         response.status_code = 200 if answer.ready else 503
         return answer
 
-    @app.api_route("/health", methods=READ)
+    @app.get("/health")
+    @app.api_route("/health", methods=READ, include_in_schema=False)
     async def whole_health() -> Health:
         return health(view(), gateway=gateway, account=account, now=time.time())
 
-    @app.api_route("/version", methods=READ)
+    @app.get("/version")
+    @app.api_route("/version", methods=READ, include_in_schema=False)
     async def version() -> Versions:
         return versions(view())
 
-    @app.api_route("/metrics", methods=READ)
+    @app.get("/metrics")
+    @app.api_route("/metrics", methods=READ, include_in_schema=False)
     async def exposition() -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
@@ -128,17 +133,22 @@ def _is_own(host: str) -> bool:
     return True
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+def _body(request: Request, error: str) -> dict[str, object]:
+    """Return the body of an error; people's and agents' programs look for `success`."""
+    of_skills = request.url.path.startswith(OF_SKILLS)
+    return (Failure if of_skills else Problem)(error=error).model_dump()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # the only ones that come here
-    problem = Problem(error=error.detail)
-    return JSONResponse(problem.model_dump(), error.status_code, headers=error.headers)
+    return JSONResponse(_body(request, error.detail), error.status_code, headers=error.headers)
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
     """What our own errors say is for people to read."""
     assert isinstance(error, SyncError)  # the only ones that come here
     headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
-    return JSONResponse(Problem(error=str(error)).model_dump(), status_of(error), headers=headers)
+    return JSONResponse(_body(request, str(error)), status_of(error), headers=headers)
 
 
 async def _broken(_: Request, __: Exception) -> Response:

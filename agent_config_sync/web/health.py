@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from agent_config_sync import __version__
-from agent_config_sync.web.view import IN_FORCE, LinkState, Moment, Skills, View
+from agent_config_sync.web.view import IN_FORCE, Keys, LinkState, Moment, Skills, View
 
 
 class _Answer(BaseModel):
@@ -65,7 +65,8 @@ class ErrorSeen(_Answer):
 class SkillSync(_Answer):
     """What agents have installed, as it was told to the database last, and why requests of theirs are not taken.
 
-    broken: skills that no gateway loads; left_out: folders that were seen and not taken, see the log.
+    broken: skills that no gateway loads; left_out: folders that were seen and not taken, see the log; keys: that people
+    have entered and the gateway is given; keys_withheld: what keeps others from skills.
     """
 
     last_sync_at: datetime | None
@@ -74,6 +75,8 @@ class SkillSync(_Answer):
     installed: int
     broken: int
     left_out: int
+    keys: int
+    keys_withheld: tuple[str, ...]
 
 
 class Health(_Answer):
@@ -129,7 +132,7 @@ def health(view: View, *, gateway: str, account: str, now: float) -> Health:
         else ErrorSeen(at=_moment(view.last_error.at), message=view.last_error.what),
         warnings=view.warnings,
         latency_ms=_milliseconds(view.apply_latencies.last),
-        skill_sync=_skill_sync(view.skills),
+        skill_sync=_skill_sync(view.skills, view.keys),
         uptime_seconds=round(max(0.0, now - view.started_at), 3),
     )
 
@@ -157,7 +160,7 @@ def _reasons(view: View) -> list[str]:
     return reasons
 
 
-def _skill_sync(seen: Skills | None) -> SkillSync | None:
+def _skill_sync(seen: Skills | None, keys: Keys) -> SkillSync | None:
     if seen is None:
         return None
     return SkillSync(
@@ -167,6 +170,8 @@ def _skill_sync(seen: Skills | None) -> SkillSync | None:
         installed=seen.installed,
         broken=seen.broken,
         left_out=len(seen.left_out),
+        keys=keys.given,
+        keys_withheld=keys.withheld,
     )
 
 

@@ -87,6 +87,11 @@ class Metrics(Collector):
         skills = view.skills or Skills()
         yield _gauge("installed_skills", "Skills that agents have installed, where they may.", skills.installed)
         yield _gauge("broken_skills", "Those of them that the gateway does not load.", skills.broken)
+        keys = view.keys
+        yield _gauge("skill_keys", "Keys of skills that people have entered and the gateway is given.", keys.given)
+        yield _gauge(
+            "withheld_skill_keys", "Reasons for which keys are not given, or reach no skill.", len(keys.withheld)
+        )
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -69,6 +69,14 @@ class Skills:
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of skills that people have entered. given: to the gateway; withheld: what keeps others from skills."""
+
+    given: int = 0
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Where a sync stands.
 
@@ -96,6 +104,7 @@ class View:
     settled: float | None = None
     last_error: Moment | None = None
     skills: Skills | None = None
+    keys: Keys = field(default_factory=Keys)
     publish_latencies: Latencies = field(default_factory=Latencies)
     apply_latencies: Latencies = field(default_factory=Latencies)
 
@@ -132,6 +141,8 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, warnings=len(warnings))
         case events.Housed(skills_enabled=enabled):
             return replace(view, skills=(view.skills or Skills()) if enabled else None)
+        case events.KeysGiven(keys=given, withheld=withheld):
+            return replace(view, keys=Keys(given, withheld))
         case events.SkillsUnwatched():
             return replace(view, skills=None)
         case events.SkillsReported() | events.SkillsUnreported() | events.RequestsUntaken() | events.RequestsTaken():

@@ -128,6 +128,9 @@ class Person:
         try:
             yield person
         finally:
+            for body in person.bodies:
+                body.cancel()
+            await asyncio.gather(*person.bodies, return_exceptions=True)
             await context.close()
 
     async def log_in(self, stage: Stage) -> None:
@@ -160,6 +163,8 @@ class Person:
 
 
 async def _body(response: Response) -> bytes:
-    """Return all that an answer says; a redirect has no body."""
-    headers = str(await response.all_headers()).encode()
-    return headers if response.status in REDIRECTS else headers + await response.body()
+    """Return all that an answer says; a redirect has no body, and a stream no end."""
+    headers = await response.all_headers()
+    said = str(headers).encode()
+    endless = headers.get("content-type", "").startswith("text/event-stream")
+    return said if endless or response.status in REDIRECTS else said + await response.body()

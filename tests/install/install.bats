@@ -283,6 +283,30 @@ END
     [ ! -e "$HOME/.openclaw/agents.json" ]
 }
 
+@test "where workspaces are made it sets up what skills need to get their keys, and --uninstall takes it back" {
+    with_gateway
+    write_config
+    install_sh --dsn "$DSN"
+    sed -i 's|"config": {|"config": { "profileSync": true,|' "$CONFIG"
+    run install_sh --dsn "$DSN"
+    [ "$status" -eq 0 ]
+    assert_valid
+    [ "$(stat -c %a "$HOME/.openclaw/skills.json")" = 600 ]
+    [ "$(effective skills)" = '{"entries": {}}' ]
+    [[ "$(effective secrets.providers.agent_config_sync)" == *"$HOME/.openclaw/agent-config-sync/secrets.json"* ]]
+    run install_sh --verify-only
+    [ "$status" -eq 0 ]
+    cp "$CONFIG" "$BATS_TEST_TMPDIR/before"
+    install_sh --dsn "$DSN"
+    cmp "$CONFIG" "$BATS_TEST_TMPDIR/before"
+    run install_sh --uninstall
+    [ "$status" -eq 0 ]
+    assert_valid
+    refute grep -q skills "$CONFIG"
+    refute grep -q agent_config_sync "$CONFIG"
+    [ ! -e "$HOME/.openclaw/skills.json" ]
+}
+
 @test "a link stays a link" {
     with_gateway
     write_config

@@ -11,7 +11,8 @@ import pytest
 from harness import Operator, Running, Start
 
 from agent_config_sync.errors import SettingsError
-from agent_config_sync.events import Event, Published, Refused, Reported, Unchanged, Warned
+from agent_config_sync.events import Event, KeysGiven, Published, Refused, Reported, Unchanged, Warned
+from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.setting_sources import load_settings
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
@@ -162,3 +163,31 @@ def test_the_gateways_own_variable_names_the_place_too(monkeypatch: pytest.Monke
 def test_a_second_output_has_no_meaning_there() -> None:
     with pytest.raises(SettingsError, match="output_path has no meaning where config_file is managed"):
         load_settings(command_line={"config_file": "managed", "output_path": "/x/agents.json"})
+
+
+async def test_keys_of_skills_are_included_from_the_first_one_on(
+    start: Start, operator: Operator, folder: Path, tmp_path: Path
+) -> None:
+    """The file stands before the configuration names it: a gateway does not start over an include that is missing."""
+    await operator.execute("INSERT INTO agents (name, is_default) VALUES ('front', true)")
+    secrets = tmp_path / "data" / "secrets.json"
+    running = await start(wait=Reported, **places(folder, secrets_file=secrets))
+    assert "$include" not in written(running)["skills"]
+    credential = await operator.fetchval("""
+        INSERT INTO skill_credentials (gateway, skill, key_name, credential_ref)
+        VALUES ('here', 'git', 'GIT_PAT', 'default/here/git/GIT_PAT') RETURNING id::text
+    """)
+    SecretStore(secrets).put(credential, "the-key")
+    await operator.execute("UPDATE skill_credentials SET status = 'active'; NOTIFY agent_config_changed")
+    await running.events.until(KeysGiven)
+    await running.events.until(Published)
+    document = written(running)
+    assert document["skills"] == {"install": {"nodeManager": "npm"}, "$include": ["./skills.json"]}
+    provider = {"source": "file", "path": str(secrets), "mode": "json"}
+    assert document["secrets"] == {"providers": {"agent_config_sync": provider}}
+    given = orjson.loads((folder / "skills.json").read_bytes())
+    assert given == {"entries": {"git": {"env": {"GIT_PAT": "the-key"}}}}
+    await operator.execute("UPDATE skill_credentials SET status = 'revoked'")
+    await running.events.until(KeysGiven)
+    assert orjson.loads((folder / "skills.json").read_bytes()) == {"entries": {}}
+    assert written(running)["skills"]["$include"] == ["./skills.json"]

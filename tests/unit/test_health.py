@@ -8,7 +8,7 @@ import pytest
 
 from agent_config_sync import __version__
 from agent_config_sync.web.health import health, ready, versions
-from agent_config_sync.web.view import Latencies, Moment, Skills, View
+from agent_config_sync.web.view import Keys, Latencies, Moment, Skills, View
 
 SOUND = View(started_at=0.0, link="listening", server="PostgreSQL on db", connections=1, state="applied")
 
@@ -68,6 +68,7 @@ def test_health_tells_everything_at_a_glance() -> None:
         skills=Skills(
             reported=13.0, error="cut again", request_error="no right", installed=3, broken=1, left_out=("a", "b")
         ),
+        keys=Keys(2, ("not included",)),
     )
     answer = health(view, gateway="box", account="default", now=60.5).model_dump(mode="json")
     del answer["versions"]["python_version"]
@@ -92,6 +93,8 @@ def test_health_tells_everything_at_a_glance() -> None:
             "installed": 3,
             "broken": 1,
             "left_out": 2,
+            "keys": 2,
+            "keys_withheld": ["not included"],
         },
         "uptime_seconds": 60.5,
     }

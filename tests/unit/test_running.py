@@ -8,7 +8,7 @@ import orjson
 import pytest
 from unit.builders import NEWEST, OLD, agent, rendered, section, site, system
 
-from agent_config_sync.gateway.running import difference
+from agent_config_sync.gateway.running import KeysInFiles, difference, keys_difference
 from agent_config_sync.model.site import Layout, Roster
 from agent_config_sync.render.agents_json import MANAGED
 
@@ -317,3 +317,29 @@ def test_another_allow_list_is_a_difference(has: list[object]) -> None:
 def test_no_allow_list_is_a_difference() -> None:
     problem = compared(defaults(modelPolicy=ABSENT))
     assert problem == 'defaults.modelPolicy.allow is null and should be ["p/m"]'
+
+
+# --- keys of skills
+
+WANTED = {"git": {"apiKey": frozenset({"ab", "ref:/values/1"}), "GIT_HOST": frozenset({"cd"})}}
+
+
+@pytest.mark.parametrize("key", ["ab", "ref:/values/1"])
+def test_a_gateway_that_has_each_key_runs_with_them(key: str) -> None:
+    running = {"git": {"apiKey": key, "GIT_HOST": "cd", "MINE": "x"}, "other": {}}
+    assert keys_difference(KeysInFiles(WANTED), running) is None
+
+
+@pytest.mark.parametrize("running", [{}, {"git": {}}, {"git": {"apiKey": "old", "GIT_HOST": "cd"}}])
+def test_a_key_that_it_has_not_is_named(running: dict[str, dict[str, str]]) -> None:
+    assert keys_difference(KeysInFiles(WANTED), running) == "skills.entries.git.apiKey is not there yet"
+
+
+def test_a_key_that_was_taken_away_and_is_there_is_named() -> None:
+    gone = KeysInFiles({}, WANTED)
+    assert keys_difference(gone, {"git": {"GIT_HOST": "cd"}}) == "skills.entries.git.GIT_HOST is still there"
+    assert keys_difference(gone, {"git": {"GIT_HOST": "of the operator"}}) is None
+
+
+def test_a_gateway_that_does_not_tell_is_believed() -> None:
+    assert keys_difference(KeysInFiles(WANTED), None) is None
