@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agent_config_sync.errors import PublishError
+from agent_config_sync.errors import PublishError, SettingsError
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.settings import Settings
@@ -33,11 +33,13 @@ class Seal(Protocol):
 
 
 class _Document(BaseModel):
-    """values: the keys; sealed: a document like this one instead, where it is encrypted."""
+    """values: the keys; owner: the gateway whose they are; sealed: a document like this one instead, where it is
+    encrypted."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
     version: Literal[1]
+    owner: str | None = None
     values: dict[str, str] | None = None
     sealed: str | None = None
 
@@ -50,10 +52,13 @@ def pointer(key: str) -> str:
 class SecretStore:
     """Keys by the id of their row. The pass lock must be held to change them."""
 
-    def __init__(self, path: Path, *, seal: Seal | None = None) -> None:
-        """seal: encrypts the file, None to leave it as gateways read it."""
+    def __init__(self, path: Path, *, owner: str = "", seal: Seal | None = None, trouble: str | None = None) -> None:
+        """owner: the gateway whose keys these are; seal: encrypts the file, None to leave it as gateways read it;
+        trouble: why it cannot be used at all."""
         self.path = path
+        self._owner = owner
         self._seal = seal
+        self._trouble = trouble
         self._values: Mapping[str, str] = {}
         self._seen: object = ()
         self._sealed = seal is not None
@@ -61,22 +66,26 @@ class SecretStore:
 
     @classmethod
     def of(cls, settings: Settings) -> SecretStore:
-        """Return the keys of this host, encrypted if there is a key for that.
-
-        Raises: SettingsError when that is none.
-        """
+        """Return the keys of this host, encrypted if there is a key for that. What is wrong with that one, whoever uses
+        the store is told."""
+        owner = f"{settings.account}/{settings.gateway}"
         path = settings.secrets_key
         if path is None:
-            return cls(settings.secrets)
+            return cls(settings.secrets, owner=owner)
         from agent_config_sync.secret_seal import AesSeal  # noqa: PLC0415 - what is off is not imported
 
-        return cls(settings.secrets, seal=AesSeal.of_file(path))
+        try:
+            return cls(settings.secrets, owner=owner, seal=AesSeal.of_file(path))
+        except SettingsError as error:
+            return cls(settings.secrets, owner=owner, trouble=str(error))
 
     def look(self) -> Mapping[str, str]:
         """Return the keys, the same object while nobody changed them.
 
         Raises: PublishError when the file is there and is not to be read: what it holds is never thrown away.
         """
+        if self._trouble is not None:
+            raise PublishError(self._trouble)
         seen = atomic.signature(self.path)
         if seen != self._seen:
             self._values, self._sealed = self._read() if seen is not None else ({}, self._seal is not None)
@@ -126,18 +135,27 @@ class SecretStore:
         try:
             document = _Document.model_validate(orjson.loads(content))
             if document.sealed is None:
-                return document.values or {}, False
+                return self._own(document), False
             opened = self._seal.open(document.sealed) if self._seal is not None else None
             if opened is None:
                 raise PublishError(f"{self.path} is encrypted with another key: put its secrets_key_file back")
-            return _Document.model_validate(orjson.loads(opened)).values or {}, True
+            return self._own(_Document.model_validate(orjson.loads(opened))), True
         except (orjson.JSONDecodeError, ValidationError):
             raise PublishError(
                 f"{self.path} is broken: put a copy of it back, or remove it and enter its keys anew"
             ) from None
 
+    def _own(self, document: _Document) -> Mapping[str, str]:
+        """Return the keys, unless they are another gateway's: it would be for that one to let go of them."""
+        if self._owner and document.owner not in (None, "", self._owner):
+            raise PublishError(
+                f"{self.path} holds the keys of gateway {document.owner}, and this one is {self._owner}: give it a "
+                "secrets_file of its own, or its name back (gateway)"
+            )
+        return document.values or {}
+
     def _write(self, values: Mapping[str, str], *, sealed: bool) -> None:
-        content = _dumped({"version": 1, "values": values})
+        content = _dumped({"version": 1, "owner": self._owner, "values": values})
         if sealed and self._seal is not None:
             content = _dumped({"version": 1, "sealed": self._seal.close(content)})
         # The gate may have closed: what a person has entered is kept, and this touches nobody's file.

@@ -37,7 +37,8 @@ class Remembered(BaseModel):
 
     confirmed: SHA-256 in hex; signalled_at: seconds since the epoch; default: an agent's id; layout: how openclaw.json
     included the output; tables: those that a pass saw; held: the set that stays in place until `resume`; furnished: the
-    process that wrote into a workspace last, by a name that it gave itself.
+    process that wrote into a workspace last, by a name that it gave itself; skills_json: SHA-256 in hex of the last two
+    files of keys that were written, or about to be.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -50,6 +51,7 @@ class Remembered(BaseModel):
     tables: frozenset[str] = frozenset()
     held: PublishedSet | None = None
     furnished: str | None = None
+    skills_json: tuple[str, ...] = ()
 
 
 class State:

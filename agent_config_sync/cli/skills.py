@@ -91,7 +91,7 @@ def enter(credential_ref: Ref, person: Person = None, dsn: Dsn = None, config: C
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
         asyncio.run(_deciding(settings).enter(credential_ref, _read_key(credential_ref), person=person_or_user(person)))
-    print("entered; the gateway is given it now")
+    _told(settings, "entered; the gateway is given it by the pass that follows")
 
 
 @app.command()
@@ -100,7 +100,16 @@ def revoke(credential_ref: Ref, person: Person = None, dsn: Dsn = None, config: 
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
         asyncio.run(_deciding(settings).revoke(credential_ref, person=person_or_user(person)))
-    print("revoked; an agent has to ask for it anew")
+    _told(settings, "revoked; the pass that follows takes it away, and an agent has to ask for it anew")
+
+
+def _told(settings: Settings, what: str) -> None:
+    print(what)
+    if settings.workspaces is None:
+        print(
+            "warning: by these settings no workspaces are made, and a process with them makes no such pass",
+            file=sys.stderr,
+        )
 
 
 def _read_key(ref: str) -> str:

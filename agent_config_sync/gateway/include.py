@@ -38,7 +38,8 @@ class ConfigLayout:
     and what is over it beats ours. sources: the files that this was read from, each as it was then, or None for one
     that was not there. values: what the included ones hold. unread: what is wrong with those that could not be read; of
     these `values` has what they held when they could. complete: nothing else is lacking. includes_keys: its `skills`
-    includes our file of keys; secret_provider: how it would find our secrets file, None where it does not say.
+    includes our file of keys; secret_provider: how it would find our secrets file, None where it does not say;
+    own_skills: what the operator's own files say of skills, by their entries.
     """
 
     included_at: Layout | None
@@ -50,6 +51,7 @@ class ConfigLayout:
     complete: bool = True
     includes_keys: bool = False
     secret_provider: Mapping[str, Any] | None = None
+    own_skills: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def base(self) -> Mapping[str, Any]:
@@ -101,6 +103,10 @@ def read_layout(
     if included_at is None:
         under = len(layers)
     includes_keys = keys is not None and reader.includes(document, config, ("skills",), real(keys))
+    providers = _object(reader.section(document, config, "secrets").get("providers")) if includes_keys else {}
+    skills = (
+        reader.section(document, config, "skills", without=real(keys)) if includes_keys and keys is not None else {}
+    )
     return ConfigLayout(
         included_at,
         tuple(layers[:under]),
@@ -110,7 +116,8 @@ def read_layout(
         tuple(reader.unread),
         complete=reader.complete,
         includes_keys=includes_keys,
-        secret_provider=reader.secret_provider(document, config) if includes_keys else None,
+        secret_provider=_object(providers.get(PROVIDER)) or None,
+        own_skills=_object(skills.get("entries")),
     )
 
 
@@ -187,14 +194,22 @@ class _Reader:
                     return True
         return bool(below) and self.includes(_object(node.get(below[0])), path, below[1:], wanted)
 
-    def secret_provider(self, document: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
-        """Return what the configuration says of our secrets file."""
-        found: Mapping[str, Any] | None = None
-        for included in _included(document, path.parent):
+    def section(
+        self, node: Mapping[str, Any], path: Path, key: str, *, without: Path | None = None
+    ) -> Mapping[str, Any]:
+        """Return a section of the configuration as the gateway merges it. without: a file that counts as empty."""
+        parts: list[Mapping[str, Any]] = []
+        for included in _included(node, path.parent):
             with self._inside(included) as value:
-                found = self.secret_provider(_object(value), included) or found
-        secrets = _object(self.whole(document.get("secrets"), path.parent))
-        return _object(_object(secrets.get("providers")).get(PROVIDER)) or found
+                parts.append(self.section(_object(value), included, key, without=without))
+        own = node.get(key)
+        if isinstance(own, Mapping):
+            for included in _included(own, path.parent):
+                if included != without:
+                    with self._inside(included) as value:
+                        parts.append(_object(self.whole(value, included.parent)))
+            parts.append({name: self.whole(value, path.parent) for name, value in own.items() if name != _INCLUDE})
+        return merged(parts)
 
     def whole(self, value: Any, folder: Path) -> Any:
         """Return a value with the files that it includes, at every level; a file alone may stand for any value."""

@@ -16,7 +16,9 @@ from agent_config_sync.install.json5_text import Json5Text
 from agent_config_sync.model.credentials import PROVIDER
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
-from agent_config_sync.render.skills_json import EMPTY, REFERENCES_SINCE, is_ours, provider
+from agent_config_sync.publish.output import content_hash
+from agent_config_sync.render.skills_json import EMPTY, REFERENCES_SINCE, provider
+from agent_config_sync.state import State
 
 _PROVIDERS = ("secrets", "providers")
 
@@ -82,9 +84,15 @@ def take_keys(document: Json5Text, before: Json5Text, name: str) -> Json5Text:
     return document
 
 
+def is_ours(job: Job, content: bytes) -> bool:
+    """Return whether a file of keys is empty, or the process of this gateway remembers that it wrote it."""
+    remembered = State(job.places.state, job.places.output).remembered
+    return content == EMPTY or content_hash(content) in remembered.skills_json
+
+
 def _is_somebody_elses(job: Job) -> bool:
     content = atomic.read(job.places.keys)
-    if content is None or is_ours(content):
+    if content is None or is_ours(job, content):
         return False
     job.say("note", job.places.keys.name, "it is yours: no key that people enter reaches a skill, until you rename it")
     return True

@@ -20,7 +20,7 @@ from agent_config_sync.install.copies import keep_copy
 from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
-from agent_config_sync.install.keys import take_keys
+from agent_config_sync.install.keys import is_ours, take_keys
 from agent_config_sync.install.openclaw_json import is_named, move_back, unregister
 from agent_config_sync.install.places import Places
 from agent_config_sync.install.record import Record, document_before, hash_of, read_record
@@ -30,7 +30,6 @@ from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.lock import lifetime_lock, pass_lock
-from agent_config_sync.render.skills_json import is_ours
 from agent_config_sync.state import State
 
 PATIENCE = 30.0
@@ -172,7 +171,7 @@ def _remove_keys(job: Job) -> None:
     """Remove the keys that people have entered from this host, as far as they are ours to remove."""
     keys, secrets = job.places.keys, job.settings.secrets
     content = atomic.read(keys)
-    if content is not None and is_ours(content):
+    if content is not None and is_ours(job, content):
         keys.unlink()
     if secrets.exists() and secrets.parent != job.places.state:
         job.say("note", secrets.name, f"it stays: {secrets} holds keys that people have entered")

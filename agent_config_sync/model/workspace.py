@@ -106,7 +106,8 @@ class WorkspaceRows:
 
     profiles: in the order of the agents; boards, people: by id; skills: the enabled ones by slug; assigned: slugs by
     agent, in their order; gateway: None where operators say nothing of it; skills_enabled: agents may install skills;
-    entered: the keys that people have entered for skills, None where that may not be read.
+    entered: the keys that people have entered for skills, None where that may not be read; keys_known: the database
+    knows some key of this gateway, whatever became of it.
     """
 
     profiles: tuple[ProfileRow, ...] = ()
@@ -118,6 +119,7 @@ class WorkspaceRows:
     tokens: tuple[TokenRow, ...] = ()
     skills_enabled: bool = False
     entered: tuple[EnteredKey, ...] | None = None
+    keys_known: bool = False
 
 
 def role_of(profile: ProfileRow, *, on_board: bool, is_default: bool) -> Role:

@@ -81,6 +81,9 @@ class WorkspaceReader:
         gateways = await self._gateways.take(connection, found["gateways"])
         tokens = await self._tokens.take(connection, found["agent_tokens"])
         skills_enabled, entered = await self._skill_state(connection) if with_skills else (False, None)
+        keys_known = bool(entered) or (
+            entered is not None and await connection.fetchval(query("keys_known"), self._account, self._gateway)
+        )
         return WorkspaceRows(
             profiles=profiles,
             boards=self._boards_by_id.of(boards),
@@ -91,6 +94,7 @@ class WorkspaceReader:
             tokens=tokens,
             skills_enabled=skills_enabled,
             entered=entered,
+            keys_known=keys_known,
         )
 
     async def _skill_state(self, connection: asyncpg.Connection) -> tuple[bool, tuple[EnteredKey, ...] | None]:

@@ -30,7 +30,7 @@ LONGEST_KEY = 8192
 """Characters; a token of an OpenID provider may have some thousands."""
 
 LOCK_DEADLINE = 30.0
-"""Seconds to wait for the pass under way."""
+"""Seconds to wait for the pass under way, at a command line."""
 
 
 class Entering:
@@ -41,8 +41,12 @@ class Entering:
         settings: Settings,
         store: SecretStore,
         lend: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+        *,
+        deadline: float = LOCK_DEADLINE,
     ) -> None:
-        """lend: a connection to the database, for one decision; it makes DatabaseErrors of the driver's."""
+        """lend: a connection to the database, for one decision; it makes DatabaseErrors of the driver's. deadline:
+        seconds to wait for the pass under way."""
+        self._deadline = deadline
         self._settings = settings
         self._store = store
         self._lend = lend
@@ -81,7 +85,7 @@ class Entering:
     async def _deciding(self, ref: str) -> AsyncIterator[tuple[asyncpg.Connection, FoundCredential]]:
         """Lend a transaction, and the key of this reference; no pass is under way meanwhile."""
         account, gateway = self._settings.account, self._settings.gateway
-        async with pass_lock(self._settings.output).held(LOCK_DEADLINE), self._lend() as connection:
+        async with pass_lock(self._settings.output).held(self._deadline), self._lend() as connection:
             try:
                 async with connection.transaction():
                     known = "\0" not in ref  # which PostgreSQL would not take

@@ -112,7 +112,10 @@ class Passes:
             if standing is None:
                 return Deferred("nothing was published yet")
             neighbour = standing.neighbour
-            method: ReloadMethod = "signal" if needs_restart(neighbour.site.version) else "touch"
+            if neighbour.method == "none":
+                return Deferred("reload = none: nobody is to tell the gateway")
+            by_signal = neighbour.method == "signal" or needs_restart(neighbour.site.version)
+            method: ReloadMethod = "signal" if by_signal else "touch"
             return await self._payment.tell(replace(standing, neighbour=replace(neighbour, method=method)))
 
     def _standing_alone(self) -> Prepared | None:
@@ -145,6 +148,12 @@ class Passes:
                 self._tell_housed(snapshot)  # the rows hold, whatever becomes of the files
         except RefusedError as error:
             return await self._refused(link, snapshot, str(error), fresh=keys_changed)
+        except PublishError:
+            self._wake.put_back(woken)
+            await in_worker(self._pipeline.output.let_go)
+            if keys_changed:
+                await self._tell_of_keys(link, snapshot)
+            raise
         except BaseException:
             self._wake.put_back(woken)
             await in_worker(self._pipeline.output.let_go)  # a stop may have come after the rename
@@ -201,6 +210,13 @@ class Passes:
             await self._standing.say(link)
             return None
         return await self._payment.pay(link, standing, fresh=fresh, ask=False, woken_at=None)
+
+    async def _tell_of_keys(self, link: Link, snapshot: Snapshot) -> None:
+        """Tell the gateway of other keys, though its agents stay as they are; the pass that failed says why."""
+        with contextlib.suppress(PublishError, RefusedError):
+            standing = await in_worker(self._pipeline.on_disk, snapshot)
+            if standing is not None:
+                await self._payment.pay(link, standing, fresh=True, ask=False, woken_at=None)
 
     def _publish(
         self, snapshot: Snapshot, tokens: Mapping[str, str], seen_tables: frozenset[str], *, look: bool, since: float

@@ -81,7 +81,7 @@ class Pipeline:
         self.output = Output(settings.output, sibling=settings.config_path, gate=gate)
         self.state = state
         self.furnishing = furnishing
-        self._keyring = keyring
+        self.keyring = keyring
         self._keys_warnings: tuple[str, ...] = ()
         self.history = History(self.state.history_folder)
         self._settings = settings
@@ -96,8 +96,8 @@ class Pipeline:
         self.output.sweep()
         self.state.sweep()
         self.history.sweep()
-        if self._keyring is not None:
-            self._keyring.sweep()
+        if self.keyring is not None:
+            self.keyring.sweep()
 
     def give_keys(self, snapshot: Snapshot) -> bool:
         """Bring the keys of skills to what the snapshot says, whatever becomes of its agents; return whether the
@@ -105,9 +105,9 @@ class Pipeline:
 
         Raises: RefusedError when nobody can tell how that is laid out, StoppedError.
         """
-        if self._keyring is None:
+        if self.keyring is None:
             return False
-        given = self._keyring.give(snapshot.workspaces, self._look_around())
+        given = self.keyring.give(snapshot, self._look_around())
         self._keys_warnings = given.warnings
         return given.changed
 
@@ -116,7 +116,7 @@ class Pipeline:
 
         Raises: RefusedError when nobody can tell.
         """
-        return self._keyring.withheld(snapshot.workspaces, self._look_around()) if self._keyring is not None else ()
+        return self.keyring.withheld(snapshot, self._look_around()) if self.keyring is not None else ()
 
     def prepare(
         self,
@@ -307,7 +307,7 @@ class Pipeline:
 
     def _look_around(self) -> Neighbour:
         neighbour = self._surroundings.look(self.state.remembered.default, self.state.remembered.layout)
-        return neighbour if self._keyring is None else self._keyring.at(neighbour)
+        return neighbour if self.keyring is None else self.keyring.at(neighbour)
 
     def _older(
         self, snapshot: Snapshot, neighbour: Neighbour, before: OnDisk | None, content: bytes, hashed: str
@@ -329,7 +329,7 @@ class Pipeline:
 
     @property
     def _keys(self) -> KeysInFiles:
-        return self._keyring.in_files if self._keyring is not None else KeysInFiles()
+        return self.keyring.in_files if self.keyring is not None else KeysInFiles()
 
     def _may_be_empty(self, snapshot: Snapshot) -> bool:
         return self._settings.allow_empty or snapshot.excluded

@@ -30,6 +30,9 @@ from agent_config_sync.web.page_maker import LOGIN, Message, PageMaker
 from agent_config_sync.web.sessions import Sessions
 from agent_config_sync.web.view import Watcher
 
+LOCK_DEADLINE = 3.0
+"""Seconds that a request may wait for the pass under way: with all else it must end before its connection does."""
+
 
 class Admin:
     """The parts, and how they join the application."""
@@ -68,7 +71,8 @@ class Admin:
 async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> AsyncIterator[Admin]:
     """Lend the admin while it is served."""
     settings = backstage.settings
-    entering = Entering(settings, SecretStore.of(settings), lambda: lent(backstage.link))
+    store = SecretStore.of(settings)
+    entering = Entering(settings, store, lambda: lent(backstage.link), deadline=LOCK_DEADLINE)
     desk = Desk(settings, events, link=backstage.link, entering=entering, reload=backstage.reload)
     sessions = Sessions()
     admission = Admission(settings, sessions, desk.role_of)

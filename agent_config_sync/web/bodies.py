@@ -30,7 +30,7 @@ def documented(model: type[Body]) -> dict[str, Any]:
     }
 
 
-def expect(request: Request, kind: str) -> None:
+def expect(request: Request, kind: str, *, largest: int = LARGEST) -> None:
     """Turn away a body of another type, or one that says that it is too large, before anybody reads it.
 
     Raises: HTTPException 415, 413.
@@ -38,11 +38,11 @@ def expect(request: Request, kind: str) -> None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
         raise HTTPException(415, f"the body must be {kind}")
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > len(str(LARGEST)) or int(length) > LARGEST:
-        raise _too_large()
+    if not length.isdecimal() or len(length) > len(str(largest)) or int(length) > largest:
+        raise _too_large(largest)
 
 
-async def read(request: Request) -> bytes:
+async def read(request: Request, *, largest: int = LARGEST) -> bytes:
     """Return the body.
 
     Raises: HTTPException 413.
@@ -50,8 +50,8 @@ async def read(request: Request) -> bytes:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > LARGEST:
-            raise _too_large()
+        if len(body) > largest:
+            raise _too_large(largest)
     return bytes(body)
 
 
@@ -71,5 +71,5 @@ async def read_json(request: Request, model: type[M]) -> M:
         raise HTTPException(400, f"{where}: {what}" if where else what) from None
 
 
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"a body has {LARGEST:,} bytes at most")
+def _too_large(largest: int) -> HTTPException:
+    return HTTPException(413, f"a body has {largest:,} bytes at most")

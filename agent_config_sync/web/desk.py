@@ -21,14 +21,14 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.postgres.skill_credentials import list_credentials, record_refusals
 from agent_config_sync.postgres.status import FleetRow, read_fleet
-from agent_config_sync.render.skills_json import needs_restart
+from agent_config_sync.render.skills_json import named, needs_restart
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
 from agent_config_sync.skills.ration import Ration
 from agent_config_sync.web.lending import lent
 
-PATIENCE = 8.0
-"""Seconds in which a gateway takes a key; it takes about one."""
+PATIENCE = 4.0
+"""Seconds in which a gateway takes a key; it takes about one. A connection lives for ten."""
 
 FREE, EACH = 50, 10.0
 """Refusals that are recorded at once, and seconds that each costs after that."""
@@ -107,7 +107,7 @@ class Desk:
         """Keep a key, and return what the gateway makes of it. Raises: as Entering."""
         since = next(self._numbers)
         await self._entering.enter(ref, key, person=person)
-        return await self._effect(since)
+        return await self._effect(since, given=ref)
 
     async def revoke(self, ref: str, *, person: str) -> None:
         """Take a key back, or refuse a request for one. Raises: as Entering."""
@@ -121,15 +121,17 @@ class Desk:
             return Effect("restart_required" if needs_restart(self.version) else "pending", told.reason)
         if told.method == "signal":
             return Effect("pending", "the gateway restarts")
-        return await self._effect(since, given=False)
+        return await self._effect(since)
 
     async def refuse(self, person: str, reason: str) -> None:
         """Keep it that somebody was turned away, unless that happens all the time."""
-        self._events.emit(PersonRefused(person, reason))
-        link = self._link()
-        if link is None or not self._ration.left:
+        if not self._ration.left:
             return
         self._ration.spend(1)
+        self._events.emit(PersonRefused(person, reason))
+        link = self._link()
+        if link is None:
+            return
         try:
             refusal = (person, reason, 1)
             await record_refusals(link, [refusal], account=self.account, gateway=self.gateway, of="system")
@@ -143,17 +145,18 @@ class Desk:
         except asyncpg.InsufficientPrivilegeError as error:
             raise RightsError(f"{error}: GRANT agent_config_runtime TO the login of this gateway") from None
 
-    async def _effect(self, since: int, *, given: bool = True) -> Effect:
-        """Return what became of a decision. since: the number before it; given: keys have to be written first."""
+    async def _effect(self, since: int, *, given: str | None = None) -> Effect:
+        """Return what became of a decision. since: the number before it; given: the reference of a key that has to be
+        written first."""
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:
                     self._news.clear()
                     number, keys = self._given
-                    after = number if given else since
-                    if number > since and keys.withheld:
-                        return Effect("pending", "; ".join(keys.withheld))
-                    if after >= since and number >= (since if given else 0) and self._assessed[0] > after:
+                    after = number if given is not None else since
+                    if number > since and (why := _withheld(keys, given)):
+                        return Effect("pending", why)
+                    if after >= since and self._assessed[0] > after:
                         effect = self._settled(self._assessed[1])
                         if effect is not None:
                             return effect
@@ -181,3 +184,10 @@ class Desk:
             case _:
                 return
         self._loop.call_soon_threadsafe(self._news.set)
+
+
+def _withheld(keys: KeysGiven, ref: str | None) -> str:
+    """Return what keeps a key from its skill: what is said of this one, or of all."""
+    skill, _, key_name = (ref or "").rpartition("/")
+    wanted = (named(key_name, skill.rpartition("/")[2]), "keys of skills: ")
+    return "; ".join(each for each in keys.withheld if each.startswith(wanted))

@@ -15,6 +15,9 @@ from agent_config_sync.web.sessions import Session, is_form_of
 
 KIND = "application/x-www-form-urlencoded"
 
+LARGEST = 128 * 1024
+"""Bytes; of a key each character may take twelve in a form."""
+
 _MOST_FIELDS = 20
 
 
@@ -67,8 +70,8 @@ class Forms:
         if not is_of_own_page(request.headers):
             await self._desk.refuse("a page", "it is of another origin")
             raise HTTPException(403, "this form was not sent from a page of ours")
-        expect(request, KIND)
-        text = (await read(request)).decode("utf-8", "replace")
+        expect(request, KIND, largest=LARGEST)
+        text = (await read(request, largest=LARGEST)).decode("utf-8", "replace")
         try:
             return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
         except ValueError:

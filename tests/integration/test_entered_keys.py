@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
 import pytest
 from commands import command
-from harness import Operator, Running, Start
+from harness import Operator, Running, Start, eventually
 
-from agent_config_sync.events import KeysGiven, SkillsReported, Unchanged, Warned
+from agent_config_sync.errors import PublishError
+from agent_config_sync.events import KeysGiven, Refused, Reloaded, SkillsReported, Unchanged, Warned
+from agent_config_sync.gateway.running import keys_difference
 
 KEY = "sk-live-a1b2c3d4e5f6a7b8c9d0"
 REF = "default/here/git-help/GIT_PAT"
@@ -232,18 +235,194 @@ async def test_a_key_that_nothing_takes_to_the_gateway_stays_in_the_secrets_file
     await person.enter()
     warned = await running.events.until(Warned)
     assert any("does not include skills.json: run install.sh again" in warning for warning in warned.warnings)
-    assert not skills_json.exists()
+    assert entries(skills_json) == {}
 
 
 async def test_a_file_of_keys_that_is_somebody_elses_stays(
-    running: Running, operator: Operator, person: Person, skills_json: Path
+    start: Start, operator: Operator, root: Path, secrets: Path, openclaw_json: Path, skills_json: Path
 ) -> None:
-    skills_json.write_text('{"load": {"extraDirs": ["/srv/skills"]}}')
-    await asked_for(operator)
-    await person.enter()
+    own = b'{"entries": {"mine": {"apiKey": "of-the-operator"}}}'
+    skills_json.write_bytes(own)
+    running = await with_a_skill(start, operator, root, secrets_file=secrets)
+    running.events.rewind()
     warned = await running.events.until(Warned)
     assert any("skills.json is somebody else's" in warning for warning in warned.warnings)
-    assert "extraDirs" in skills_json.read_text()
+    await asked_for(operator)
+    await Person(running).enter()
+    await running.events.until(Unchanged)
+    assert skills_json.read_bytes() == own
+
+
+async def test_what_somebody_writes_into_our_file_is_kept_beside_it_and_no_key_outlives_that(
+    running: Running, operator: Operator, person: Person, secrets: Path, skills_json: Path
+) -> None:
+    """The gateway's own commands tell people to edit that file."""
+    await asked_for(operator)
+    await person.enter()
+    await running.events.until(KeysGiven)
+    document = orjson.loads(skills_json.read_bytes())
+    document["entries"]["git"]["enabled"] = False
+    skills_json.write_bytes(orjson.dumps(document))
+    await person.revoke()
+    await running.events.until(KeysGiven, lambda event: event.keys == 0)
+    assert entries(skills_json) == {}
+    assert orjson.loads(skills_json.with_name("skills.json.changed").read_bytes()) == {
+        "entries": {"git": {"enabled": False}}
+    }
+    warned = await running.events.until(Warned)
+    assert any("say that in openclaw.json, where it beats ours" in warning for warning in warned.warnings)
+
+
+async def test_a_file_that_is_included_and_gone_is_made_again(
+    running: Running, operator: Operator, skills_json: Path
+) -> None:
+    """A gateway does not start over an include that is missing."""
+    skills_json.unlink()
+    await operator.execute("NOTIFY agent_config_changed")
+    await running.events.until(KeysGiven)
+    assert entries(skills_json) == {}
+
+
+async def test_a_key_outlives_a_database_that_shows_nothing_of_it(
+    running: Running, operator: Operator, person: Person, secrets: Path, skills_json: Path
+) -> None:
+    """It is nowhere else: the database may be another one, or one that is being restored."""
+    await asked_for(operator)
+    await person.enter()
+    await running.events.until(KeysGiven)
+    await operator.execute("CREATE TABLE kept AS SELECT * FROM skill_credentials; TRUNCATE skill_credentials")
+    await running.events.until(KeysGiven, lambda event: event.keys == 0)
+    warned = await running.events.until(Warned)
+    assert any("holds 1 of which the database knows nothing, so they are kept" in each for each in warned.warnings)
+    assert KEY.encode() in secrets.read_bytes()
+    await operator.execute("INSERT INTO skill_credentials SELECT * FROM kept; NOTIFY agent_config_changed")
+    await running.events.until(KeysGiven, lambda event: event.keys == 1)
+    assert len(entries(skills_json)) == 2
+
+
+async def test_nothing_is_touched_while_the_database_shows_no_agent_and_no_key(
+    running: Running, operator: Operator, person: Person, secrets: Path, skills_json: Path
+) -> None:
+    await asked_for(operator)
+    await person.enter()
+    await running.events.until(KeysGiven)
+    before = (secrets.read_bytes(), skills_json.read_bytes())
+    await operator.execute("BEGIN; TRUNCATE skill_credentials; DELETE FROM agents; COMMIT")
+    await running.events.until(Refused)
+    assert (secrets.read_bytes(), skills_json.read_bytes()) == before
+
+
+async def test_another_gateway_takes_no_keys_away(
+    running: Running, operator: Operator, person: Person, secrets: Path, skills_json: Path, tmp_path: Path
+) -> None:
+    """A trial beside it, or a container that came back under another name."""
+    await asked_for(operator)
+    await person.enter()
+    await running.events.until(KeysGiven)
+    before = (secrets.read_bytes(), skills_json.read_bytes())
+    settings = running.plugin.settings
+    assert settings.dsn is not None
+    ended = await command(
+        *("sync", "--output", str(tmp_path / "trial" / "agents.json"), "--dsn", settings.dsn.get_secret_value()),
+        AGENT_CONFIG_SYNC_GATEWAY="trial",
+        AGENT_CONFIG_SYNC_GATEWAY_VERSION="2026.9.6",
+        OPENCLAW_CONFIG_PATH=str(settings.config_path),
+        OPENCLAW_WORKSPACE_ROOT=str(tmp_path / "trial" / "ws"),
+        RUNTIME_SECRETS_FILE=str(secrets),
+    )
+    assert ended.status == 0
+    assert "holds the keys of gateway default/here, and this one is default/trial" in ended.err + ended.out
+    assert (secrets.read_bytes(), skills_json.read_bytes()) == before
+
+
+async def test_a_key_is_taken_back_though_the_secrets_file_cannot_be_read(
+    start: Start, operator: Operator, root: Path, secrets: Path, openclaw_json: Path, skills_json: Path
+) -> None:
+    running = await with_a_skill(start, operator, root, secrets_file=secrets, gateway_version="2026.7.1")
+    await asked_for(operator)
+    await Person(running).enter()
+    await running.events.until(KeysGiven, lambda event: event.keys == 1)
+    secrets.chmod(0o640)
+    await operator.execute("UPDATE skill_credentials SET status = 'revoked'")
+    await running.events.until(KeysGiven)
+    assert entries(skills_json) == {}
+
+
+async def test_the_gateway_is_told_of_a_key_that_is_taken_back_though_its_agents_cannot_be_published(
+    start: Start, operator: Operator, root: Path, secrets: Path, openclaw_json: Path
+) -> None:
+    running = await with_a_skill(start, operator, root, secrets_file=secrets, gateway_version="2026.7.1")
+    await asked_for(operator)
+    await Person(running).enter()
+    await running.events.until(KeysGiven, lambda event: event.keys == 1)
+    await running.events.until(Reloaded)
+    await operator.execute("""
+        BEGIN; UPDATE skill_credentials SET status = 'revoked'; INSERT INTO agents (name) VALUES ('second'); COMMIT
+    """)
+    running.plugin.pipeline.output.replace = _full  # type: ignore[method-assign]
+    await running.events.until(KeysGiven, lambda event: event.keys == 0)
+    await running.events.until(Reloaded)
+
+
+def _full(*_: object, **__: object) -> None:
+    raise PublishError("no space left")
+
+
+async def test_the_same_key_entered_again_is_one_with_which_the_gateway_runs(
+    running: Running, operator: Operator, person: Person
+) -> None:
+    await asked_for(operator)
+    for _ in range(2):
+        await person.enter()
+        await running.events.until(KeysGiven)
+    digest = sha256(KEY.encode()).hexdigest()
+    keyring = running.plugin.pipeline.keyring
+    assert keyring is not None
+    runs = {"Git help": {"apiKey": digest}, "git": {"apiKey": digest}}
+    assert keys_difference(keyring.in_files, runs) is None
+
+
+async def test_a_skill_named_like_an_include_costs_no_other_skill_and_no_agent(
+    running: Running, operator: Operator, person: Person, root: Path, skills_json: Path
+) -> None:
+    await asked_for(operator)
+    text = SKILL.replace("name: Git help", 'name: "$include"').replace('"skillKey": "git"', '"skillKey": "$include"')
+    (root / "coder" / "skills" / "git-help" / "SKILL.md").write_text(text)
+    await eventually(operator, "SELECT EXISTS (SELECT FROM installed_skills WHERE name = '$include')")
+    await person.enter()
+    given = await running.events.until(KeysGiven)
+    assert entries(skills_json) == {}
+    assert "which no configuration can hold" in given.withheld[0]
+
+
+async def test_a_skill_that_another_login_reports_gets_no_key(
+    running: Running, operator: Operator, person: Person, skills_json: Path
+) -> None:
+    login = f"other_{os.getpid()}"
+    await operator.execute(f"CREATE ROLE {login} SUPERUSER")
+    try:
+        await operator.execute(f"""
+            SET SESSION AUTHORIZATION {login};
+            INSERT INTO installed_skills (gateway, agent, slug, name, checksum, primary_env)
+            VALUES ('here', 'ghost', 'git-help', 'theirs', '', 'GIT_PAT');
+            RESET SESSION AUTHORIZATION
+        """)
+        await asked_for(operator)
+        await person.enter()
+        await running.events.until(KeysGiven)
+        assert set(entries(skills_json)) == {"Git help", "git"}
+    finally:
+        await operator.execute(f"DROP ROLE {login}")
+
+
+async def test_a_key_file_that_is_none_keeps_no_agent_from_the_gateway(
+    start: Start, operator: Operator, root: Path, secrets: Path, openclaw_json: Path, tmp_path: Path
+) -> None:
+    running = await with_a_skill(start, operator, root, secrets_file=secrets, secrets_key_file=tmp_path / "none")
+    running.events.rewind()
+    warned = await running.events.until(Warned)
+    assert any("secrets_key_file" in warning and "cannot be read" in warning for warning in warned.warnings)
+    assert "coder" in orjson.loads(running.output.read_bytes())["entries"]
 
 
 async def test_a_file_of_keys_that_drifted_is_mended(
