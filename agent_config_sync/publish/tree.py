@@ -80,7 +80,8 @@ class WorkspaceTree:
                 return self._failed(content, (), there)
             return (self._publish if content.folder in there else self._build)(content, look, chosen)
 
-        if len(due) > 1:
+        # What is only looked at needs the processor, which threads would share; what is written waits for the disk.
+        if len(due) > 1 and not all(map(self._stands, due)):
             with ThreadPoolExecutor(THREADS, thread_name_prefix="workspaces") as threads:
                 outcomes = list(threads.map(one, due))
         else:
