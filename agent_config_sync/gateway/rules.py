@@ -28,6 +28,10 @@ ENTRIES_SINCE = GatewayVersion(2026, 8, 1)
 SIGUSR1_UNTIL = GatewayVersion(2026, 9, 5)
 """The last version that restarts on SIGUSR1; on later ones SIGUSR2 does, and SIGUSR1 opens Node's debugger."""
 
+_KEYS_AT_START = (GatewayVersion(2026, 5, 12), GatewayVersion(2026, 7, 1))
+"""From the first of these until before the second, a gateway takes keys of skills when it starts, unless a plugin says
+that they may change (measured on 2026.5.12)."""
+
 RECORDED = (
     GatewayVersion(2026, 2, 9),
     GatewayVersion(2026, 3, 13),
@@ -121,3 +125,8 @@ def check_size(content: bytes) -> None:
             f"agents.json would have {len(content):,} bytes and the gateway reads at most {INCLUDE_LIMIT:,}: "
             "scope agents to gateways (agents.gateways), or shorten their settings"
         )
+
+
+def takes_keys_at_start(version: GatewayVersion | None) -> bool:
+    """Return whether a gateway may take keys of skills only when it starts."""
+    return version is not None and _KEYS_AT_START[0] <= version < _KEYS_AT_START[1]

@@ -30,9 +30,6 @@ API_KEY = "apiKey"
 REFERENCES_SINCE = GatewayVersion(2026, 8, 1)
 """Since then a reference that cannot be resolved costs its skill, and not the start of the gateway."""
 
-_AT_START_ONLY = (GatewayVersion(2026, 5, 12), GatewayVersion(2026, 7, 1))
-"""From the first of these until before the second, keys are taken when the gateway starts (measured on 2026.5.12)."""
-
 NEVER_GIVEN_SINCE = GatewayVersion(2026, 5, 12)
 
 NEVER_GIVEN = frozenset(
@@ -161,11 +158,6 @@ class _Rendering:
 def named(key_name: str, skill: str) -> str:
     """Return how warnings name a key."""
     return f"key {key_name} of skill {skill}"
-
-
-def needs_restart(version: GatewayVersion | None) -> bool:
-    """Return whether a gateway takes keys only when it starts."""
-    return version is not None and _AT_START_ONLY[0] <= version < _AT_START_ONLY[1]
 
 
 def provider(secrets_file: str) -> dict[str, object]:

@@ -43,9 +43,11 @@ class SkillFolders:
         """manifests: what we have written into the workspaces."""
         assert settings.workspaces is not None  # the composition root has looked
         self._root = settings.workspaces
+        self._root_text, self._shared = str(self._root), str(settings.shared_skills)
         self._settings = settings
         self._manifests = manifests
         self._known: dict[str, _Known] = {}
+        self._manifests_seen: tuple[str, int, int, int] | None = None
 
     @property
     def skills(self) -> tuple[InstalledSkill, ...]:
@@ -65,17 +67,28 @@ class SkillFolders:
         gone = self._known.keys() - set(wanted)
         for agent in gone:
             del self._known[agent]
-        read = False
+        read, others = False, self._manifests_changed()
         for agent in wanted:
             known = self._known.get(agent)
-            if again or known is None or self._changed(agent, known):
+            if again or known is None or self._changed(agent, known, others=others):
                 self._known[agent] = self._read(agent, known)
                 read = True
         return read or bool(gone)
 
-    def _changed(self, agent: str, known: _Known) -> bool:
+    def _manifests_changed(self) -> bool:
+        """Return whether we may have written something else into a workspace: each manifest is replaced by a rename."""
+        seen = _time_of(str(self._manifests.folder))
+        settled = seen is not None and abs(time.time_ns() - seen[2]) > TICK * 1e9
+        changed = not settled or seen != self._manifests_seen
+        self._manifests_seen = seen if settled else None
+        return changed
+
+    def _changed(self, agent: str, known: _Known, *, others: bool) -> bool:
+        """others: there may be other manifests."""
         if known.times is None or known.times != self._times(agent, known.names):
             return True
+        if not others:
+            return False
         with contextlib.suppress(PublishError):
             return known.ours != self._ours(agent)
         return True
@@ -113,14 +126,14 @@ class SkillFolders:
     def _times(self, agent: str, names: Iterable[str]) -> _Times:
         path = self._path(agent)
         seen = [_time_of(path, follow=agent == SHARED)]
-        for name in names:
-            seen += [_time_of(f"{path}/{name}"), _time_of(f"{path}/{name}/{FILE}")]
+        # What becomes of a skill's folder shows in the one above it, or in this file.
+        seen += [_time_of(f"{path}/{name}/{FILE}") for name in names]
         return tuple(each for each in seen if each is not None)
 
     def _path(self, agent: str) -> str:
         if agent == SHARED:
-            return str(self._settings.shared_skills)
-        return f"{self._root}/{self._settings.workspace_of(agent)}/skills"
+            return self._shared
+        return f"{self._root_text}/{self._settings.workspace_of(agent)}/skills"
 
     @contextlib.contextmanager
     def _opened(self, agent: str) -> Iterator[int]:

@@ -21,12 +21,12 @@ from agent_config_sync.events import (
     Warned,
 )
 from agent_config_sync.gateway.reload import Deferred, Told
+from agent_config_sync.gateway.rules import takes_keys_at_start
 from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.snapshot import NOTHING, Snapshot
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.render.defaults import DEFAULTS
-from agent_config_sync.render.skills_json import needs_restart
 from agent_config_sync.settings import Settings
 from agent_config_sync.sync.payment import Payment
 from agent_config_sync.sync.pipeline import Pipeline, Prepared
@@ -101,20 +101,20 @@ class Passes:
                 if standing is not None:
                     await self._payment.pay_alone(standing)
 
-    async def reload(self) -> Told | Deferred:
+    async def reload(self, deadline: float = LOCK_DEADLINE) -> Told | Deferred:
         """Let the gateway read its configuration anew although nothing is owed, by a restart where it takes keys of
-        skills only then.
+        skills only then. deadline: seconds to wait for the pass under way.
 
         Raises: PublishError, StoppedError.
         """
-        async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
+        async with pass_lock(self._settings.output).held(deadline):
             standing = await in_worker(self._standing_alone)
             if standing is None:
                 return Deferred("nothing was published yet")
             neighbour = standing.neighbour
             if neighbour.method == "none":
                 return Deferred("reload = none: nobody is to tell the gateway")
-            by_signal = neighbour.method == "signal" or needs_restart(neighbour.site.version)
+            by_signal = neighbour.method == "signal" or takes_keys_at_start(neighbour.site.version)
             method: ReloadMethod = "signal" if by_signal else "touch"
             return await self._payment.tell(replace(standing, neighbour=replace(neighbour, method=method)))
 
@@ -138,8 +138,8 @@ class Passes:
             self._events.emit(SnapshotTaken(snapshot.at, len(snapshot.agents), reader.fetched))
             tokens = await self._issued(link, snapshot)
             try:
-                keys_changed = await in_worker(self._pipeline.give_keys, snapshot)
-                if keys_changed:
+                if self._pipeline.keyring is not None and await in_worker(self._pipeline.give_keys, snapshot):
+                    keys_changed = True
                     self._payment.forget_told()
                 prepared, latency = await in_worker(
                     self._publish, snapshot, tokens, reader.seen_tables, look=ask, since=woken_at or began

@@ -19,7 +19,7 @@ from agent_config_sync.web.admin_pages import STREAM_PATH, pages_router
 from agent_config_sync.web.admission import Admission
 from agent_config_sync.web.agent_api import AgentDesk, agent_router
 from agent_config_sync.web.backstage import Backstage
-from agent_config_sync.web.desk import Desk
+from agent_config_sync.web.desk import LOCK_DEADLINE, Desk
 from agent_config_sync.web.fleet_watch import FleetWatch
 from agent_config_sync.web.forms import Forms, SessionOverError
 from agent_config_sync.web.lending import lent
@@ -29,9 +29,6 @@ from agent_config_sync.web.page_answers import page, to
 from agent_config_sync.web.page_maker import LOGIN, Message, PageMaker
 from agent_config_sync.web.sessions import Sessions
 from agent_config_sync.web.view import Watcher
-
-LOCK_DEADLINE = 3.0
-"""Seconds that a request may wait for the pass under way: with all else it must end before its connection does."""
 
 
 class Admin:
@@ -73,7 +70,14 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     settings = backstage.settings
     store = SecretStore.of(settings)
     entering = Entering(settings, store, lambda: lent(backstage.link), deadline=LOCK_DEADLINE)
-    desk = Desk(settings, events, link=backstage.link, entering=entering, reload=backstage.reload)
+    desk = Desk(
+        settings,
+        events,
+        link=backstage.link,
+        entering=entering,
+        reload=backstage.reload,
+        view=lambda: watcher.view,
+    )
     sessions = Sessions()
     admission = Admission(settings, sessions, desk.role_of)
     agents = AgentDesk(settings, events, link=backstage.link, tokens=TokenStore(backstage.tokens))

@@ -13,11 +13,11 @@ from agent_config_sync.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Backstage:
-    """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew; logins: folder
-    of the links that were printed; tokens: file of the agents' own."""
+    """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew, waiting so many
+    seconds for the pass under way; logins: folder of the links that were printed; tokens: file of the agents' own."""
 
     settings: Settings
     link: Callable[[], Link | None]
-    reload: Callable[[], Awaitable[Told | Deferred]]
+    reload: Callable[[float], Awaitable[Told | Deferred]]
     logins: Path
     tokens: Path

@@ -13,6 +13,7 @@ import asyncpg
 from agent_config_sync.errors import RightsError, SyncError
 from agent_config_sync.events import Assessed, Event, Events, KeysGiven, PersonRefused
 from agent_config_sync.gateway.reload import Deferred, Told
+from agent_config_sync.gateway.rules import takes_keys_at_start
 from agent_config_sync.model.credentials import Credential
 from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.model.skills import ListedSkill
@@ -21,14 +22,18 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.queries import query
 from agent_config_sync.postgres.skill_credentials import list_credentials, record_refusals
 from agent_config_sync.postgres.status import FleetRow, read_fleet
-from agent_config_sync.render.skills_json import named, needs_restart
+from agent_config_sync.render.skills_json import named
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
 from agent_config_sync.skills.ration import Ration
 from agent_config_sync.web.lending import lent
+from agent_config_sync.web.view import View
 
 PATIENCE = 4.0
 """Seconds in which a gateway takes a key; it takes about one. A connection lives for ten."""
+
+LOCK_DEADLINE = 3.0
+"""Seconds that a request may wait for the pass under way: with all else it must end before its connection does."""
 
 FREE, EACH = 50, 10.0
 """Refusals that are recorded at once, and seconds that each costs after that."""
@@ -56,9 +61,12 @@ class Desk:
         *,
         link: Callable[[], Link | None],
         entering: Entering,
-        reload: Callable[[], Awaitable[Told | Deferred]],
+        reload: Callable[[float], Awaitable[Told | Deferred]],
+        view: Callable[[], View],
     ) -> None:
-        """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew."""
+        """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew,
+        waiting so many seconds for the pass under way; view: where the sync stands now."""
+        self._view = view
         self.account = settings.account
         self.gateway = settings.gateway
         self._link = link
@@ -75,7 +83,8 @@ class Desk:
 
     @property
     def version(self) -> GatewayVersion | None:
-        return GatewayVersion.parse(self._assessed[1].gateway_version)
+        """Of the gateway, None while it is not known."""
+        return GatewayVersion.parse(self._view().gateway_version)
 
     async def skills(self) -> tuple[ListedSkill, ...]:
         """Return what agents have installed, at all gateways of the account. Raises: DatabaseError."""
@@ -97,7 +106,7 @@ class Desk:
     @property
     def withheld(self) -> tuple[str, ...]:
         """What keeps keys from skills of this gateway now."""
-        return self._given[1].withheld
+        return self._view().keys.withheld
 
     async def role_of(self, subject: str) -> str | None:
         """Return the role of a person in the account, None for a stranger. Raises: DatabaseError."""
@@ -116,9 +125,9 @@ class Desk:
     async def reload(self) -> Effect:
         """Let the gateway read its configuration anew, by a restart where it must. Raises: PublishError."""
         since = next(self._numbers)
-        told = await self._reload()
+        told = await self._reload(LOCK_DEADLINE)
         if isinstance(told, Deferred):
-            return Effect("restart_required" if needs_restart(self.version) else "pending", told.reason)
+            return Effect("restart_required" if takes_keys_at_start(self.version) else "pending", told.reason)
         if told.method == "signal":
             return Effect("pending", "the gateway restarts")
         return await self._effect(since)
@@ -171,7 +180,7 @@ class Desk:
 
     def _untold(self) -> Effect:
         """Return what a person should know while the gateway does not say that it runs with it."""
-        if needs_restart(self.version):
+        if takes_keys_at_start(self.version):
             return Effect("restart_required", f"OpenClaw {self.version} takes keys of skills only when it starts")
         return Effect("pending", "the gateway has not said yet that it runs with it")
 

@@ -171,7 +171,7 @@ MUTANTS = (
         "14 the loop stays free: files are written in it",
         "14_files_are_written_outside_the_event_loop",
         "agent_config_sync/sync/passes.py",
-        "prepared, latency = await in_worker(\n                self._publish, snapshot, tokens,",
-        "prepared, latency = self._publish(\n                snapshot, tokens,",
+        "prepared, latency = await in_worker(\n                    self._publish, snapshot, tokens,",
+        "prepared, latency = self._publish(\n                    snapshot, tokens,",
     ),
 )
