@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from agent_config_sync.errors import SettingsError
+from agent_config_sync.publish import atomic
 
 SHORTEST = 32
 """Bytes of the operator's key; `openssl rand -base64 32` gives 45."""
@@ -28,7 +29,6 @@ _NONCE = 12
 """Bytes (NIST SP 800-38D, 8.2); random, which is safe for more writes than a disk lives."""
 
 _PURPOSE = b"agent-config-sync secrets 1"
-_FOR_OTHERS = 0o077
 
 
 class AesSeal:
@@ -50,7 +50,7 @@ class AesSeal:
                 key = file.read(LONGEST).strip()
         except OSError as error:
             raise SettingsError(f"secrets_key_file {path} cannot be read ({error.strerror})") from None
-        if status.st_mode & _FOR_OTHERS:
+        if status.st_mode & atomic.FOR_OTHERS:
             mode = stat.S_IMODE(status.st_mode)
             raise SettingsError(f"secrets_key_file {path} is open to others (mode {mode:o}): chmod 600 it")
         if len(key) < SHORTEST:

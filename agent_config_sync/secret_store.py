@@ -19,8 +19,6 @@ from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.settings import Settings
 
-_FOR_OTHERS = 0o077
-
 
 class Seal(Protocol):
     """Keeps bytes so that nobody else reads them."""
@@ -125,7 +123,7 @@ class SecretStore:
         if content is None:
             raise PublishError(f"{self.path} cannot be read: let this user read it, or set secrets_file")
         status = self.path.stat()
-        if status.st_mode & _FOR_OTHERS:
+        if status.st_mode & atomic.FOR_OTHERS:
             raise PublishError(
                 f"{self.path} is open to others (mode {stat.S_IMODE(status.st_mode):o}): chmod 600 it, and enter new "
                 "keys if somebody may have read it"

@@ -27,6 +27,7 @@ from agent_config_sync.gateway_paths import (
     default_data_dir,
     gateway_path,
 )
+from agent_config_sync.model.credentials import KEYS_FILE
 from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
@@ -328,7 +329,7 @@ class Settings(BaseModel):
     @property
     def skills_json(self) -> Path:
         """The file that gives them to the gateway, beside its configuration; absolute."""
-        return self.config_path.with_name("skills.json").absolute()
+        return self.config_path.with_name(KEYS_FILE).absolute()
 
     @property
     def health_address(self) -> tuple[str, int] | None:

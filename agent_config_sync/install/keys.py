@@ -7,12 +7,12 @@ section with an include.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from agent_config_sync.gateway.version import find_version
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
+from agent_config_sync.install.openclaw_json import value_at
 from agent_config_sync.model.credentials import PROVIDER
 from agent_config_sync.publish import atomic
 from agent_config_sync.publish.gate import Gate
@@ -28,7 +28,9 @@ def give_keys(job: Job, found: Found, document: Json5Text) -> Json5Text:
     if job.settings.workspaces is None:
         return document
     name = job.places.keys.name
-    if (found.layout is None or not found.layout.includes_keys) and not _is_somebody_elses(job):
+    if _is_somebody_elses(job):
+        return document
+    if found.layout is None or not found.layout.includes_keys:
         included = include_keys(document, name)
         if included is None:
             job.say("note", name, "skills in openclaw.json is not written out, so no key that people enter reaches one")
@@ -36,8 +38,12 @@ def give_keys(job: Job, found: Found, document: Json5Text) -> Json5Text:
         document = included
     version = find_version(job.settings.gateway_version, None)
     wanted = provider(str(job.settings.secrets))
-    known = _at(found.effective, (*_PROVIDERS, PROVIDER))
-    if version is None or version < REFERENCES_SINCE or (known is not None and wanted.items() <= known.items()):
+    known = value_at(found.effective, (*_PROVIDERS, PROVIDER))
+    if (
+        version is None
+        or version < REFERENCES_SINCE
+        or (isinstance(known, Mapping) and wanted.items() <= known.items())
+    ):
         return document
     return document.put((*_PROVIDERS, PROVIDER), wanted)
 
@@ -59,13 +65,13 @@ def include_keys(document: Json5Text, name: str) -> Json5Text | None:
     there = document.find("skills", "$include")
     if there is not None and there.kind == "array":
         return document.append(("skills", "$include"), f"./{name}")
-    names = [_at(document.value, ("skills", "$include"))] if there is not None else []
+    names = [value_at(document.value, ("skills", "$include"))] if there is not None else []
     return document.put(("skills", "$include"), [*names, f"./{name}"])
 
 
 def take_keys(document: Json5Text, before: Json5Text, name: str) -> Json5Text:
     """Return openclaw.json without what `give_keys` has added to it. before: as it was."""
-    names = _at(document.value, ("skills", "$include"))
+    names = value_at(document.value, ("skills", "$include"))
     if isinstance(names, list) and f"./{name}" in names:
         earlier = before.find("skills", "$include")
         now = document.find("skills", "$include")
@@ -96,11 +102,3 @@ def _is_somebody_elses(job: Job) -> bool:
         return False
     job.say("note", job.places.keys.name, "it is yours: no key that people enter reaches a skill, until you rename it")
     return True
-
-
-def _at(tree: object, path: tuple[str, ...]) -> Any:
-    for key in path:
-        if not isinstance(tree, Mapping):
-            return None
-        tree = tree.get(key)
-    return tree

@@ -92,7 +92,7 @@ def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registra
     allowed = _items(effective, _ALLOW)
     if allowed and PLUGIN not in allowed:
         document = document.append(_ALLOW, PLUGIN)
-    entry = _at(effective, _ENTRY)
+    entry = value_at(effective, _ENTRY)
     if not isinstance(entry, Mapping):
         return document.put(_ENTRY, {"enabled": True, "config": dict(wanted.config)})
     if "enabled" not in entry:
@@ -107,8 +107,8 @@ def register(document: Json5Text, effective: Mapping[str, Any], wanted: Registra
 def unregister(document: Json5Text, before: Json5Text, door: str) -> Json5Text:
     """Return openclaw.json without the plugin, but with what it said of it `before`."""
     for path, added in ((_PATHS, door), (_ALLOW, PLUGIN)):
-        items = _at(document.value, path) or []
-        if added not in (_at(before.value, path) or ()):
+        items = value_at(document.value, path) or []
+        if added not in (value_at(before.value, path) or ()):
             document = document.without(path, {number for number, item in enumerate(items) if item == added})
     earlier, now = before.find(*_ENTRY), document.find(*_ENTRY)
     if earlier is None:
@@ -226,9 +226,9 @@ def _from_home(path: str) -> str:
 
 def obstacle(effective: Mapping[str, Any]) -> str | None:
     """Return what the person has set so that the gateway would not load the plugin, None if nothing."""
-    if _at(effective, (*_ENTRY, "enabled")) not in (None, True):
+    if value_at(effective, (*_ENTRY, "enabled")) not in (None, True):
         return f"plugins.entries.{PLUGIN}.enabled is not true: set it"
-    if _at(effective, ("plugins", "enabled")) is False:
+    if value_at(effective, ("plugins", "enabled")) is False:
         return "plugins.enabled is false: set it to true"
     if PLUGIN in _items(effective, ("plugins", "deny")):
         return f"plugins.deny names {PLUGIN}: take it out there"
@@ -239,7 +239,7 @@ def is_registered(effective: Mapping[str, Any], door: str) -> str | None:
     """Return why the gateway would not load the plugin, None if it would."""
     if not is_named(effective, door):
         return f"plugins.load.paths does not name {door}"
-    if not isinstance(_at(effective, _ENTRY), Mapping):
+    if not isinstance(value_at(effective, _ENTRY), Mapping):
         return f"plugins.entries.{PLUGIN} is missing"
     allowed = _items(effective, _ALLOW)
     if allowed and PLUGIN not in allowed:
@@ -248,7 +248,7 @@ def is_registered(effective: Mapping[str, Any], door: str) -> str | None:
 
 
 def _include_names(document: Json5Text) -> list[object]:
-    names = _at(document.value, ("agents", "$include"))
+    names = value_at(document.value, ("agents", "$include"))
     return names if isinstance(names, list) else [names]
 
 
@@ -257,7 +257,8 @@ def _members(document: Json5Text) -> dict[str, Any]:
     return dict(document.value)
 
 
-def _at(tree: object, path: Iterable[str]) -> Any:
+def value_at(tree: object, path: Iterable[str]) -> Any:
+    """Return what stands at a path of keys, None where nothing does."""
     for key in path:
         if not isinstance(tree, Mapping):
             return None
@@ -266,5 +267,5 @@ def _at(tree: object, path: Iterable[str]) -> Any:
 
 
 def _items(tree: object, path: Iterable[str]) -> list[Any]:
-    found = _at(tree, path)
+    found = value_at(tree, path)
     return found if isinstance(found, list) else []

@@ -11,6 +11,7 @@ from pathlib import Path
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.gateway_paths import gateway_path
 from agent_config_sync.install.openclaw_json import BASE
+from agent_config_sync.model.credentials import KEYS_FILE
 from agent_config_sync.settings import Settings
 
 
@@ -43,7 +44,7 @@ class Places:
     @property
     def keys(self) -> Path:
         """The file that gives skills their keys."""
-        return self.config.with_name("skills.json")
+        return self.config.with_name(KEYS_FILE)
 
     @property
     def candidate(self) -> Path:

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 
 CredentialStatus: TypeAlias = Literal["pending", "active", "revoked"]
 
+KEYS_FILE = "skills.json"
+"""The file beside the gateway's configuration that gives skills their keys."""
+
 PROVIDER = "agent_config_sync"
 """Our name in the gateway's `secrets.providers`."""
 

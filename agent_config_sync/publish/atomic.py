@@ -22,6 +22,9 @@ from agent_config_sync.publish.gate import Gate
 _RANDOM_BYTES = 6
 _OURS_ALONE = 0o700
 
+FOR_OTHERS = 0o077
+"""The permission bits of group and others."""
+
 _WAYS_OUT = {
     errno.ENOSPC: "free some space on that disk",
     errno.EDQUOT: "the quota is used up: raise it, or free some space",

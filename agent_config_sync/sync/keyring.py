@@ -44,8 +44,6 @@ from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
 
-_FOR_OTHERS = 0o077
-
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -175,7 +173,7 @@ class Keyring:
             if not self._state.remembered.skills_json:
                 raise PublishError(f"{self._path} is somebody else's: give it another name, and include it by that")
             self._keep_what_was_changed(standing, warnings)
-        if standing == content and not stat.S_IMODE(self._path.stat().st_mode) & _FOR_OTHERS:
+        if standing == content and not stat.S_IMODE(self._path.stat().st_mode) & atomic.FOR_OTHERS:
             return False
         # It is owed to the gateway, and known as ours, from before the rename on.
         kept = (content_hash(content), *([content_hash(standing)] if standing is not None else []))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field, SecretStr
 
-from agent_config_sync.web.admission import Actor, Admission, ForbiddenError, is_of_own_page
+from agent_config_sync.web.admission import Admission, ForbiddenError, is_of_own_page
 from agent_config_sync.web.answers import Failure
 from agent_config_sync.web.bodies import Body, documented, expect, read_json
 from agent_config_sync.web.desk import Desk, Reload
@@ -98,7 +98,10 @@ def admin_router(desk: Desk, admission: Admission) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter(prefix="/admin", responses=PROBLEMS, tags=["admin"])
 
-    async def admitted(request: Request) -> Actor:
+    async def admitted(request: Request) -> str:
+        """Return who asks, if they may."""
+        if not admission.takes_tokens:  # then nobody could
+            raise HTTPException(404, "Not Found")
         await _refuse_foreign_pages(request, admission, desk)
         try:
             return await admission.by_token(request.headers.get("authorization"))
@@ -106,9 +109,9 @@ def admin_router(desk: Desk, admission: Admission) -> APIRouter:
             await desk.refuse(error.person, str(error))
             raise HTTPException(403, str(error)) from None
 
-    async def of_this_account(actor: Actor, account: str) -> None:
+    async def of_this_account(person: str, account: str) -> None:
         if account != desk.account:
-            await desk.refuse(actor.name, "accountId is of another account")
+            await desk.refuse(person, "accountId is of another account")
             raise HTTPException(403, "accountId is of another account than this gateway's")
 
     @router.get("/skills/credentials")
@@ -137,28 +140,28 @@ def admin_router(desk: Desk, admission: Admission) -> APIRouter:
     async def enter(request: Request) -> Entered:
         """Keep a key on this host, and give it to the skill that asked for it."""
         expect(request, JSON)
-        actor = await admitted(request)
+        person = await admitted(request)
         entry = await read_json(request, KeyEntry)
-        await of_this_account(actor, entry.account_id)
-        effect = await desk.enter(entry.credential_ref, entry.secret.get_secret_value(), person=actor.name)
+        await of_this_account(person, entry.account_id)
+        effect = await desk.enter(entry.credential_ref, entry.secret.get_secret_value(), person=person)
         return Entered(credentialRef=entry.credential_ref, reload=effect.reload, why=effect.why)
 
     @router.post("/skills/credentials/revoke", openapi_extra=documented(KeyReference))
     async def revoke(request: Request) -> Revoked:
         """Take a key back, or refuse a request for one."""
         expect(request, JSON)
-        actor = await admitted(request)
+        person = await admitted(request)
         wanted = await read_json(request, KeyReference)
-        await of_this_account(actor, wanted.account_id)
-        await desk.revoke(wanted.credential_ref, person=actor.name)
+        await of_this_account(person, wanted.account_id)
+        await desk.revoke(wanted.credential_ref, person=person)
         return Revoked(credentialRef=wanted.credential_ref)
 
     @router.post("/reload", openapi_extra=documented(Account))
     async def reload(request: Request) -> Reloaded:
         """Let the gateway read its configuration anew, by a restart where it takes keys only then."""
         expect(request, JSON)
-        actor = await admitted(request)
-        await of_this_account(actor, (await read_json(request, Account)).account_id)
+        person = await admitted(request)
+        await of_this_account(person, (await read_json(request, Account)).account_id)
         effect = await desk.reload()
         return Reloaded(reload=effect.reload, why=effect.why)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -31,14 +30,6 @@ class ForbiddenError(Exception):
     def __init__(self, person: str, why: str) -> None:
         super().__init__(why)
         self.person = person
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Somebody who may decide. name: as it is kept with what they do; session: None where a token proved it."""
-
-    name: str
-    session: Session | None = None
 
 
 class Admission:
@@ -66,8 +57,8 @@ class Admission:
         """Return the session that a request belongs to, None if there is none any more."""
         return self._sessions.find(cookies.get(COOKIE))
 
-    async def by_token(self, authorization: str | None) -> Actor:
-        """Return who asks with a bearer token.
+    async def by_token(self, authorization: str | None) -> str:
+        """Return who asks with a bearer token: its subject.
 
         Raises: UnauthorizedError, KeysUnavailableError, ForbiddenError, DatabaseError.
         """
@@ -80,7 +71,7 @@ class Admission:
             said = f"is {role} of this account" if role is not None else "is no member of this account"
             why = f"{person.subject} {said}: only its owners and admins decide about keys"
             raise ForbiddenError(person.subject, why)
-        return Actor(person.subject)
+        return person.subject
 
     async def close(self) -> None:
         if self._verifier is not None:

@@ -244,7 +244,7 @@ async def test_without_a_whole_provider_nobody_is_let_in(
     running = await start(workspace_root=tmp_path / "ws", health_port=port, **whole)
     await served_to_skills(running)
     site = Site(running, operator, provider, port, tmp_path)
-    assert ((await site.enter()).status, provider.fetches) == (401, 0)
+    assert ((await site.enter()).status, provider.fetches) == (404, 0)
 
 
 async def served_to_skills(running: Running) -> None:
