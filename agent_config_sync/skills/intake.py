@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent_config_sync.errors import PublishError, SettingsError
 from agent_config_sync.events import CredentialRefused, CredentialRequested, Events
@@ -12,7 +12,7 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.skill_credentials import MOST_PENDING, record_refusals, request_credential
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.ration import Ration
-from agent_config_sync.skills.request_queue import Refusal, RequestQueue, Waiting
+from agent_config_sync.skills.request_queue import Refusal, RequestQueue, Sorted, Waiting
 from agent_config_sync.worker import in_worker
 
 TOO_MANY = f"{MOST_PENDING} keys are asked for already; wait until a person has entered some"
@@ -27,12 +27,18 @@ RETRY = 15.0
 class Intake:
     """Takes the requests in the workspaces. A request stays in its file until the database has it."""
 
-    def __init__(self, settings: Settings, events: Events, queue: RequestQueue) -> None:
+    def __init__(
+        self, settings: Settings, events: Events, queue: RequestQueue, *, link: Callable[[], Link | None]
+    ) -> None:
+        """link: the one that stands, if there is one."""
         self._settings = settings
         self._events = events
         self._queue = queue
+        self._link = link
         self._refused: list[Refusal] = []
         """Those of which the database does not know yet."""
+        self._found: Sorted | None = None
+        """What the last look saw, None if there was none."""
         self._not_before = 0.0
         self._rations: defaultdict[str, Ration] = defaultdict(lambda: Ration(FREE, EACH))
         """By agent, so that none uses up another's."""
@@ -41,23 +47,35 @@ class Intake:
         """Try again at once: this may be another database."""
         self._not_before = 0.0
 
-    async def step(self, link: Link | None, agents: Sequence[str]) -> bool:
-        """Take what waits, if there is a link to the database; return whether nothing waits any more.
+    def look(self, agents: Sequence[str]) -> None:
+        """See what waits, blocking, and refuse what is not sound; while there is no link to the database, nothing is.
 
-        Raises: DatabaseError, PublishError, SettingsError, StoppedError.
+        Raises: SettingsError, StoppedError.
         """
+        self._found = None
         now = time.monotonic()
-        if link is None or now < self._not_before:
-            return False
+        if self._link() is None or now < self._not_before:
+            return
         if "/" in self._settings.account + self._settings.gateway:
             raise SettingsError(
                 "agents cannot ask for keys while account or gateway has a / in its name: set another one"
             )
         self._not_before = now + RETRY
-        found = await in_worker(self._queue.look, [agent for agent in agents if self._rations[agent].left])
+        self._found = self._queue.look([agent for agent in agents if self._rations[agent].left])
+
+    async def settle(self) -> bool:
+        """Bring to the database what was seen; return whether nothing waits any more.
+
+        Raises: DatabaseError, PublishError, StoppedError.
+        """
+        link, found = self._link(), self._found
+        if found is None:
+            return False
         errors = list(found.errors)
         for refusal in found.refused:
             self._refuse(refusal)
+        if link is None:  # it was lost meanwhile; the refusals are told over the next one
+            return False
         for waiting in found.waiting:
             try:
                 await self._take(link, waiting)

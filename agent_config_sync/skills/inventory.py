@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent_config_sync.events import Events, SkillChanged, SkillsReported
 from agent_config_sync.model.skills import InstalledSkill
@@ -12,7 +12,6 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.folders import SkillFolders
 from agent_config_sync.skills.ration import Ration
-from agent_config_sync.worker import in_worker
 
 FREE, EACH = 300, 2.0
 """Changes that are reported at once, as many as a folder of skills may hold, and seconds that each costs after that."""
@@ -24,10 +23,14 @@ RETRY = 15.0
 class Inventory:
     """Tells the database whenever something has changed, and every `skill_sync_interval`."""
 
-    def __init__(self, settings: Settings, events: Events, folders: SkillFolders) -> None:
+    def __init__(
+        self, settings: Settings, events: Events, folders: SkillFolders, *, link: Callable[[], Link | None]
+    ) -> None:
+        """link: the one that stands, if there is one."""
         self._settings = settings
         self._events = events
         self._folders = folders
+        self._link = link
         self._told: tuple[tuple[InstalledSkill, ...], tuple[str, ...]] | None = None
         """What the database and those who listen know, None if that is not known."""
         self._next = 0.0
@@ -42,18 +45,21 @@ class Inventory:
         """Tell it all again: this may be another database."""
         self._told, self._not_before = None, 0.0
 
-    async def step(self, link: Link | None, agents: Sequence[str]) -> bool:
-        """Look once, and tell the database if there is something to tell and a link to it; return whether it knows all.
+    def look(self, agents: Sequence[str]) -> None:
+        """Look at the folders of these agents, blocking, whether there is a link to the database or not."""
+        now = time.monotonic()
+        again = now >= self._next
+        if again:
+            self._next = now + self._settings.skill_sync_interval
+            self._seen = True
+        self._folders.look(agents, again=again)
+
+    async def settle(self) -> bool:
+        """Tell the database what was seen, if that is news and there is a link to it; return whether it knows all.
 
         Raises: DatabaseError.
         """
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + self._settings.skill_sync_interval
-            self._seen = True
-            await in_worker(self._folders.look, agents, again=True)
-        else:
-            await in_worker(self._folders.look, agents, again=False)
+        link, now = self._link(), time.monotonic()
         found = (self._folders.skills, self._folders.left_out)
         owed = found != self._told or self._seen
         if not owed or link is None or now < self._not_before or not self._ration.left:

@@ -41,7 +41,12 @@ class _Half(Protocol):
 
     def forget(self) -> None: ...
 
-    async def step(self, link: Link | None, agents: Sequence[str]) -> bool: ...
+    def look(self, agents: Sequence[str]) -> None: ...
+
+    async def settle(self) -> bool: ...
+
+
+_Watched: TypeAlias = tuple[tuple[_Half, _Told], ...]
 
 
 class SkillService:
@@ -63,7 +68,7 @@ class SkillService:
         self._manifests = manifests
         self._link = link
         self._housed = Housed((), skills_enabled=False)
-        self._watched: tuple[tuple[_Half, _Told], ...] | None = None
+        self._watched: _Watched | None = None
         self._complaints: dict[_Told, str] = {}
         """What was said last, by how it was."""
         self._wake = asyncio.Event()
@@ -99,18 +104,30 @@ class SkillService:
                     self._watched = await in_worker(self._open)
             except Exception as error:  # noqa: BLE001 - it may be there again at the next look
                 self._failed(SkillsUnreported, error)
-            for each, told in self._watched or ():
-                try:
-                    if await each.step(self._link(), self._housed.agents):
-                        self._mended(told)
-                except StoppedError:
-                    return
-                except Exception as error:  # noqa: BLE001 - watching goes on, whatever one look runs into
-                    self._failed(told, error)
+            try:
+                await self._once(self._watched or ())
+            except StoppedError:
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._wake.wait()
             self._wake.clear()
+
+    async def _once(self, watched: _Watched) -> None:
+        """Raises: StoppedError."""
+        # Both in one thread: to hand work over takes longer than to look.
+        seen = await in_worker(_look, watched, self._housed.agents)
+        for (each, told), error in zip(watched, seen, strict=True):
+            if error is not None:
+                self._failed(told, error)
+                continue
+            try:
+                if await each.settle():
+                    self._mended(told)
+            except StoppedError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - watching goes on, whatever one half runs into
+                self._failed(told, failure)
 
     async def _until_enabled(self) -> None:
         if self._watched is not None and not self._housed.skills_enabled:
@@ -120,7 +137,7 @@ class SkillService:
             await self._wake.wait()
             self._wake.clear()
 
-    def _open(self) -> tuple[tuple[_Half, _Told], ...]:
+    def _open(self) -> _Watched:
         # What is off is not imported.
         from agent_config_sync.skills.folders import SkillFolders  # noqa: PLC0415
         from agent_config_sync.skills.intake import Intake  # noqa: PLC0415
@@ -129,8 +146,8 @@ class SkillService:
 
         folders, queue = SkillFolders(self._settings, self._manifests), RequestQueue(self._settings, self._gate)
         inventory, intake = (
-            Inventory(self._settings, self._events, folders),
-            Intake(self._settings, self._events, queue),
+            Inventory(self._settings, self._events, folders, link=self._link),
+            Intake(self._settings, self._events, queue, link=self._link),
         )
         return (inventory, SkillsUnreported), (intake, RequestsUntaken)
 
@@ -146,3 +163,21 @@ class SkillService:
     def _mended(self, told: _Told) -> None:
         if self._complaints.pop(told, None) is not None and told is RequestsUntaken:
             self._events.emit(RequestsTaken())
+
+
+def _look(watched: _Watched, agents: Sequence[str]) -> list[Exception | None]:
+    """Look with each half, blocking; return what each ran into.
+
+    Raises: StoppedError.
+    """
+    return [_failure_of(each, agents) for each, _ in watched]
+
+
+def _failure_of(half: _Half, agents: Sequence[str]) -> Exception | None:
+    try:
+        half.look(agents)
+    except StoppedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one half is not the other's trouble
+        return error
+    return None
