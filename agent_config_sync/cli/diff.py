@@ -27,7 +27,7 @@ from agent_config_sync.errors import SettingsError
 from agent_config_sync.logs import set_up_logs
 from agent_config_sync.plugin import Plugin
 from agent_config_sync.settings import Settings
-from agent_config_sync.sync.pipeline import Prepared
+from agent_config_sync.sync.prepared import Prepared
 
 _TOKEN = re.compile(r"^(AUTH_TOKEN=).+", re.MULTILINE)
 """A secret, which belongs on no screen."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from agent_config_sync.errors import NotAppliedError, ReloadError
 from agent_config_sync.gateway.running import Running, difference, keys_difference
 from agent_config_sync.render.agents_json import MANAGED
-from agent_config_sync.sync.pipeline import Prepared
+from agent_config_sync.sync.prepared import Prepared
 
 PATIENCE = 10.0
 """Seconds after which a gateway that still runs with something else is reported; it takes about 1 to apply a change."""

@@ -29,7 +29,8 @@ from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.render.defaults import DEFAULTS
 from agent_config_sync.settings import Settings
 from agent_config_sync.sync.payment import Payment
-from agent_config_sync.sync.pipeline import Pipeline, Prepared
+from agent_config_sync.sync.pipeline import Pipeline
+from agent_config_sync.sync.prepared import Prepared
 from agent_config_sync.sync.session import Contact
 from agent_config_sync.sync.standing import Standing
 from agent_config_sync.sync.tokens import AgentTokens

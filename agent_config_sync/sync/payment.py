@@ -14,7 +14,8 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import StatusState
 from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.sync.informant import Informant, in_force, until_in_force
-from agent_config_sync.sync.pipeline import Pipeline, Prepared
+from agent_config_sync.sync.pipeline import Pipeline
+from agent_config_sync.sync.prepared import Prepared
 from agent_config_sync.sync.standing import Standing, about
 from agent_config_sync.worker import in_worker, to_the_end
 

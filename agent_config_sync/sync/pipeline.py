@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -25,42 +25,16 @@ from agent_config_sync.publish import atomic
 from agent_config_sync.publish.atomic import Ownership
 from agent_config_sync.publish.gate import Gate
 from agent_config_sync.publish.output import OnDisk, Output, content_hash
-from agent_config_sync.publish.workspace import Outcome
 from agent_config_sync.render.agents_json import AgentsJson
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
+from agent_config_sync.sync.prepared import Prepared
 
 if TYPE_CHECKING:
     from agent_config_sync.sync.furnishing import Furnished, Furnishing
     from agent_config_sync.sync.keyring import Keyring
 
 NOT_MIGRATED = "workspaces: the database has no tables for them yet: agent-config-sync migrate"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a snapshot becomes, beside what is there.
-
-    warnings: all of them; of_rows: those that the rows themselves cause; unseen: why the gateway does not take the file
-    at all; before: None where there is no readable file; workspaces: what became, or would become, of those of agents;
-    keys: of skills, beside the file.
-    """
-
-    snapshot: Snapshot
-    neighbour: Neighbour
-    content: bytes
-    content_hash: str
-    warnings: tuple[str, ...]
-    of_rows: tuple[str, ...]
-    unseen: str | None
-    default: str | None
-    before: OnDisk | None
-    workspaces: tuple[Outcome, ...] = ()
-    keys: KeysInFiles = field(default_factory=KeysInFiles)
-
-    @property
-    def changed(self) -> bool:
-        return self.before is None or self.before.content_hash != self.content_hash or not self.before.durable
 
 
 class Pipeline:

@@ -11,7 +11,7 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.postgres.status import Status, StatusReport
 from agent_config_sync.settings import Settings
 from agent_config_sync.state import State
-from agent_config_sync.sync.pipeline import Prepared
+from agent_config_sync.sync.prepared import Prepared
 
 
 class Standing:

@@ -11,7 +11,8 @@ from agent_config_sync.postgres.reached import wake
 from agent_config_sync.render.defaults import DEFAULTS
 from agent_config_sync.sync.passes import Passes
 from agent_config_sync.sync.payment import Payment
-from agent_config_sync.sync.pipeline import Pipeline, Prepared
+from agent_config_sync.sync.pipeline import Pipeline
+from agent_config_sync.sync.prepared import Prepared
 from agent_config_sync.sync.session import Session
 from agent_config_sync.sync.standing import Standing
 from agent_config_sync.sync.tokens import AgentTokens
