@@ -23,6 +23,12 @@ SyncError
 ├── WebError               a request over HTTP is turned away
 │   ├── UnauthorizedError  its token does not prove who asks
 │   └── KeysUnavailableError  the keys that tokens are checked with cannot be fetched, and none is known
+├── BoardError             what somebody wants of the board is refused
+│   ├── BoardForbiddenError  they may not
+│   ├── BoardNotFoundError   it is not there, or of another account
+│   ├── BoardConflictError   it stands against what is there
+│   ├── BoardInvalidError    it makes no sense
+│   └── BoardArgumentsError  it is not said as it has to be
 ├── NoServerError          no PostgreSQL could be started for the demo or a test
 └── StoppedError           stop() was called; nothing is written or signalled any more
 """
@@ -133,6 +139,30 @@ class KeysUnavailableError(WebError):
     """The keys that tokens are checked with cannot be fetched, and none is known."""
 
     status = 503
+
+
+class BoardError(SyncError):
+    """What somebody wants of the board is refused; nothing of it was done."""
+
+
+class BoardForbiddenError(BoardError):
+    """They may not."""
+
+
+class BoardNotFoundError(BoardError):
+    """It is not there, or of another account: nobody learns which."""
+
+
+class BoardConflictError(BoardError):
+    """It stands against what is there."""
+
+
+class BoardInvalidError(BoardError):
+    """It makes no sense."""
+
+
+class BoardArgumentsError(BoardError):
+    """What a tool is to do is not said as it has to be."""
 
 
 class NoServerError(SyncError):

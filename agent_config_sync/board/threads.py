@@ -1,0 +1,72 @@
+"""The threads of tasks."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+from agent_config_sync.board.acting import acting
+from agent_config_sync.board.actor import Actor, only_orchestrator
+from agent_config_sync.board.model import Message, Task
+from agent_config_sync.board.queries import query
+from agent_config_sync.board.tasks import missing, see, within
+
+LOADED, SHOWN, MOST = 10, 50, 200
+"""Messages that come with a task, those of a thread, and the most of both."""
+
+
+async def load(
+    connection: asyncpg.Connection, actor: Actor, task: UUID, *, limit: int = LOADED
+) -> tuple[Task, tuple[Message, ...]]:
+    """Return a task and the end of its thread, oldest message first. Raises: BoardNotFoundError."""
+    return await see(connection, actor, task), await _thread(connection, actor, task, limit)
+
+
+async def thread(
+    connection: asyncpg.Connection, actor: Actor, task: UUID, *, limit: int = SHOWN
+) -> tuple[Message, ...]:
+    """Return the end of a thread, oldest message first. Raises: BoardError."""
+    only_orchestrator(actor, "read threads")
+    await see(connection, actor, task)
+    return await _thread(connection, actor, task, limit)
+
+
+async def post(connection: asyncpg.Connection, actor: Actor, task: UUID, content: str) -> UUID:
+    """Write into a thread, as a person or the orchestrator, whenever they want; return the message's id.
+
+    Raises: BoardError.
+    """
+    only_orchestrator(actor, "post task messages")
+    async with acting(connection, actor):
+        message: UUID = await connection.fetchval(query("message_post"), actor.account, task, content, False, None)
+    return message
+
+
+async def reply(
+    connection: asyncpg.Connection,
+    actor: Actor,
+    task: UUID,
+    content: str,
+    *,
+    notification: UUID,
+    quiet: bool = False,
+) -> UUID:
+    """Write an agent's reply to a notification, of which there is one however often it is written; return its id.
+
+    quiet: wake no agent. Raises: BoardError.
+    """
+    async with acting(connection, actor):
+        message: UUID | None = await connection.fetchval(
+            query("message_post"), actor.account, task, content, quiet, notification
+        )
+        if message is None:
+            message = await connection.fetchval(query("message_of_notification"), actor.account, notification)
+    if message is None:  # another account's: nobody learns of it
+        raise missing(task)
+    return message
+
+
+async def _thread(connection: asyncpg.Connection, actor: Actor, task: UUID, limit: int) -> tuple[Message, ...]:
+    records = await connection.fetch(query("thread"), actor.account, task, within(limit, MOST))
+    return tuple(Message(**dict(record)) for record in records)

@@ -1,0 +1,55 @@
+"""An agent calls a tool, by its name and the JSON text of its arguments; whatever that is, there is an answer."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from agent_config_sync.board.actor import Agent
+from agent_config_sync.errors import BoardArgumentsError, BoardError
+from agent_config_sync.runtime.tools.catalog import BY_NAME
+from agent_config_sync.runtime.tools.definition import Bench, Parameters, Result, Tool
+
+P = TypeVar("P", bound=Parameters)
+
+
+async def call(bench: Bench, agent: Agent, name: str, arguments: str) -> dict[str, Any]:
+    """Return what a tool answers: success, and what it found, or error. It raises nothing that a model can cause.
+
+    Raises: DatabaseError, for the turn is to be tried again then.
+    """
+    try:
+        return answer(await run(bench, agent, name, arguments))
+    except BoardError as error:
+        return {"success": False, "error": str(error)}
+
+
+async def run(bench: Bench, agent: Agent, name: str, arguments: str | bytes) -> Result:
+    """Use a tool. Raises: BoardError, DatabaseError."""
+    tool = BY_NAME.get(name)
+    if tool is None:
+        raise BoardArgumentsError(f"Unknown tool: {name[:100]}")
+    return await tool.run(bench, agent, arguments_of(tool, arguments))
+
+
+def arguments_of(tool: Tool[P], text: str | bytes) -> P:
+    """Return the arguments in a JSON text, of which nothing stands for none. Raises: BoardArgumentsError."""
+    try:
+        said = orjson.loads(text) if text.strip() else {}
+    except orjson.JSONDecodeError:
+        raise BoardArgumentsError("Invalid JSON arguments") from None
+    if not isinstance(said, dict):
+        raise BoardArgumentsError("Invalid JSON arguments: an object is expected")
+    try:
+        return tool.parameters.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BoardArgumentsError(f"Invalid arguments: {where}: {first['msg']}") from None
+
+
+def answer(result: BaseModel) -> dict[str, Any]:
+    """Return a result as JSON has it."""
+    return result.model_dump(mode="json", warnings=False)
