@@ -340,17 +340,23 @@ BEGIN
     END LOOP;
 END $$;
 
--- Each task with whom it is assigned to.
-CREATE OR REPLACE VIEW board_cards AS
-SELECT id, account_id, title, description, status, priority, labels, due_at, blocked_reason, archived_at, pr_number,
-       created_by_type, created_by, created_at, updated_at, last_message_at,
-       ARRAY(SELECT agent FROM board_assignees WHERE task_id = board_tasks.id AND agent IS NOT NULL
-             ORDER BY assigned_at, agent) AS agents,
-       ARRAY(SELECT user_id FROM board_assignees WHERE task_id = board_tasks.id AND user_id IS NOT NULL
-             ORDER BY assigned_at, user_id) AS people
-FROM board_tasks;
+-- Each task with its assignees. It is no view, which would read with the rights of its owner, whatever the policies say.
+CREATE OR REPLACE FUNCTION board_cards(account text)
+    RETURNS TABLE (id uuid, account_id text, title text, description text, status text, priority smallint, labels text[],
+                   due_at timestamptz, blocked_reason text, archived_at timestamptz, pr_number integer,
+                   created_by_type text, created_by text, created_at timestamptz, updated_at timestamptz,
+                   last_message_at timestamptz, agents text[], people text[])
+    LANGUAGE sql STABLE AS $$
+    SELECT id, account_id, title, description, status, priority, labels, due_at, blocked_reason, archived_at, pr_number,
+           created_by_type, created_by, created_at, updated_at, last_message_at,
+           ARRAY(SELECT agent FROM board_assignees WHERE task_id = board_tasks.id AND agent IS NOT NULL
+                 ORDER BY assigned_at, agent),
+           ARRAY(SELECT user_id FROM board_assignees WHERE task_id = board_tasks.id AND user_id IS NOT NULL
+                 ORDER BY assigned_at, user_id)
+    FROM board_tasks WHERE board_tasks.account_id = board_cards.account
+$$;
 
-COMMENT ON VIEW board_cards IS 'Each task with its assignees; to change one, write board_tasks and board_assignees.';
+COMMENT ON FUNCTION board_cards(text) IS 'The tasks of an account, each with its assignees; to change one, write board_tasks and board_assignees.';
 
 -- Who acts ----------------------------------------------------------------------------------------------------------
 --
@@ -441,7 +447,7 @@ COMMENT ON FUNCTION board_may_become(text, text, text) IS 'The status machine of
 
 -- The one place where a status changes.
 CREATE OR REPLACE FUNCTION board_check_task() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     actor record;
     may record;
@@ -594,7 +600,7 @@ CREATE CONSTRAINT TRIGGER board_task_has_assignees AFTER INSERT OR UPDATE OF sta
 
 -- A change of what belongs to a task waits for other changes of it.
 CREATE OR REPLACE FUNCTION board_lock_task() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     task record;
 BEGIN
@@ -740,7 +746,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION board_check_message() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     actor record;
     task record;
@@ -830,7 +836,7 @@ CREATE TRIGGER board_message_happened AFTER INSERT ON board_messages
 -- Documents ---------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION board_check_document() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql AS $$
 DECLARE
     actor record;
 BEGIN
@@ -906,8 +912,7 @@ END $$;
 
 -- Rights ------------------------------------------------------------------------------------------------------------
 --
--- The functions find our tables wherever the search_path of a session leads; those that run as the owner are called by
--- triggers alone.
+-- Those functions that run as the owner are called by triggers alone, about a row that its writer may write.
 
 DO $$
 DECLARE
@@ -918,7 +923,7 @@ BEGIN
         WHERE pronamespace = current_schema()::regnamespace
           AND (proname LIKE 'board\_%' OR proname = 'notify_agent_work_changed')
     LOOP
-        IF ours <> 'board_agents(text)' THEN  -- which is asked in every request: without a setting it becomes part of it
+        IF ours NOT IN ('board_agents(text)', 'board_cards(text)') THEN  -- without a setting they become part of a query
             EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', ours, current_schema());
         END IF;
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours);
@@ -931,33 +936,30 @@ DECLARE
 BEGIN
     FOR known IN SELECT rolname FROM pg_catalog.pg_roles WHERE rolname IN ('agent_config_runtime', 'agent_config_operator')
     LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION board_actor(), board_agents(text), board_name_of(text, text, text),'
-                       ' board_may_become(text, text, text), board_mentions(text, text, text, text) TO %I', known);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE ON board_tasks, board_documents, agent_sessions, agent_presence TO %I',
-                       known);
-        EXECUTE format('GRANT SELECT, INSERT, DELETE ON board_assignees, board_subscriptions TO %I', known);
-        EXECUTE format('GRANT SELECT, INSERT ON board_messages TO %I', known);
-        EXECUTE format('GRANT SELECT ON board_cards TO %I', known);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE ON board_notifications TO %I', known);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION board_actor(), board_agents(text), board_cards(text),'
+                       ' board_name_of(text, text, text), board_may_become(text, text, text),'
+                       ' board_mentions(text, text, text, text) TO %I', known);
     END LOOP;
-    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator') THEN
-        GRANT DELETE ON board_tasks, board_messages, board_documents, board_notifications, agent_sessions, agent_presence
-            TO agent_config_operator;
-    END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_runtime') THEN
+        GRANT SELECT, INSERT, UPDATE ON board_tasks, board_documents TO agent_config_runtime;
+        GRANT SELECT, INSERT, DELETE ON board_assignees TO agent_config_runtime;
+        GRANT SELECT, INSERT ON board_messages, board_notifications, agent_sessions TO agent_config_runtime;
+        GRANT SELECT ON agent_presence TO agent_config_runtime;
         GRANT SELECT (account_id, name, display_name, role, instance_type, status, is_orchestrator, can_create_tasks,
                       can_modify_task_status, can_create_documents, can_mention_agents, can_review_tasks, can_mark_done)
             ON agents TO agent_config_runtime;
         GRANT SELECT (id, can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents,
                       can_review_tasks, can_mark_done) ON accounts TO agent_config_runtime;
-        GRANT SELECT ON activities TO agent_config_runtime;
     END IF;
-    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator')
-       AND NOT has_table_privilege('agent_config_operator', 'accounts', 'UPDATE') THEN
-        GRANT SELECT (can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents, can_review_tasks,
-                      can_mark_done),
-              UPDATE (can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents, can_review_tasks,
-                      can_mark_done) ON accounts TO agent_config_operator;
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator') THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON board_tasks, board_assignees, board_messages, board_documents,
+            board_subscriptions, board_notifications, agent_sessions, agent_presence TO agent_config_operator;
+        IF NOT has_table_privilege('agent_config_operator', 'accounts', 'UPDATE') THEN
+            GRANT SELECT (can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents,
+                          can_review_tasks, can_mark_done),
+                  UPDATE (can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents,
+                          can_review_tasks, can_mark_done) ON accounts TO agent_config_operator;
+        END IF;
     END IF;
 END $$;
 

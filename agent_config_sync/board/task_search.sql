@@ -9,5 +9,5 @@ WITH wanted AS (
 )
 SELECT id, account_id, title, description, status, priority, labels, due_at, blocked_reason, archived_at, pr_number,
        created_by_type, created_by, created_at, updated_at, last_message_at, agents, people, relevance
-FROM found JOIN board_cards USING (id, created_at)
+FROM found JOIN board_cards($1) USING (id, created_at)
 ORDER BY relevance DESC, created_at DESC
