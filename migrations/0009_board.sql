@@ -916,17 +916,18 @@ END $$;
 
 DO $$
 DECLARE
-    ours text;
+    ours record;
 BEGIN
     FOR ours IN
-        SELECT oid::regprocedure::text FROM pg_catalog.pg_proc
-        WHERE pronamespace = current_schema()::regnamespace
-          AND (proname LIKE 'board\_%' OR proname = 'notify_agent_work_changed')
+        SELECT proname AS name, pg_proc.oid::regprocedure::text AS signature
+        FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE nspname = current_schema() AND (proname LIKE 'board\_%' OR proname = 'notify_agent_work_changed')
     LOOP
-        IF ours NOT IN ('board_agents(text)', 'board_cards(text)') THEN  -- without a setting they become part of a query
-            EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', ours, current_schema());
+        IF ours.name NOT IN ('board_agents', 'board_cards') THEN  -- without a setting they become part of a query
+            EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', ours.signature,
+                           current_schema());
         END IF;
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.signature);
     END LOOP;
 END $$;
 
@@ -939,17 +940,17 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION board_actor(), board_agents(text), board_cards(text),'
                        ' board_name_of(text, text, text), board_may_become(text, text, text),'
                        ' board_mentions(text, text, text, text) TO %I', known);
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', pg_get_serial_sequence('board_messages', 'seq'), known);
     END LOOP;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_runtime') THEN
         GRANT SELECT, INSERT, UPDATE ON board_tasks, board_documents TO agent_config_runtime;
         GRANT SELECT, INSERT, DELETE ON board_assignees TO agent_config_runtime;
         GRANT SELECT, INSERT ON board_messages, board_notifications, agent_sessions TO agent_config_runtime;
         GRANT SELECT ON agent_presence TO agent_config_runtime;
-        GRANT SELECT (account_id, name, display_name, role, instance_type, status, is_orchestrator, can_create_tasks,
-                      can_modify_task_status, can_create_documents, can_mention_agents, can_review_tasks, can_mark_done)
-            ON agents TO agent_config_runtime;
-        GRANT SELECT (id, can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents,
-                      can_review_tasks, can_mark_done) ON accounts TO agent_config_runtime;
+        GRANT SELECT (is_orchestrator, can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents,
+                      can_review_tasks, can_mark_done) ON agents TO agent_config_runtime;
+        GRANT SELECT (can_create_tasks, can_modify_task_status, can_create_documents, can_mention_agents, can_review_tasks,
+                      can_mark_done) ON accounts TO agent_config_runtime;
     END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_operator') THEN
         GRANT SELECT, INSERT, UPDATE, DELETE ON board_tasks, board_assignees, board_messages, board_documents,

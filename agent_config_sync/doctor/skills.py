@@ -13,7 +13,7 @@ from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.model.skills import SHARED, ListedSkill
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.postgres.installed_skills import list_skills
-from agent_config_sync.postgres.schema import missing_runtime_right
+from agent_config_sync.postgres.schema import RUNTIME_RIGHTS, missing_right
 from agent_config_sync.render.skill import render_skill
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.budget import PromptLine, prompt_characters, prompt_limit
@@ -31,7 +31,7 @@ async def examine_skills(
     """
     if snapshot.workspaces is None or not snapshot.workspaces.skills_enabled:
         return ()
-    lacking = await missing_runtime_right(connection)
+    lacking = await missing_right(connection, RUNTIME_RIGHTS)
     if lacking is not None:
         what = f"login {lacking.login} may not write which skills agents have installed: it lacks {lacking.right}"
         return (Finding("rights_missing", what, sql(f"GRANT {_ROLE} TO {identifier(lacking.login)};")),)

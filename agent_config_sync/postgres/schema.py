@@ -30,8 +30,18 @@ PROFILE_COLUMNS = (
 )
 """What a row of agents says of the agent itself."""
 
+FLAGS = (
+    "can_create_tasks",
+    "can_modify_task_status",
+    "can_create_documents",
+    "can_mention_agents",
+    "can_review_tasks",
+    "can_mark_done",
+)
+"""What an agent may do on the board, as its own row says or that of its account."""
+
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "agents": (*COLUMN_TYPES, *PROFILE_COLUMNS),
+    "agents": (*COLUMN_TYPES, *PROFILE_COLUMNS, "is_orchestrator", *FLAGS),
     "agent_system_config": ("key", "value", "value_type"),
     "agent_config_migrations": ("name", "checksum"),
     "gateways": ("id", "account_id", "name", "workspace_root", "base_url", "person_id"),
@@ -51,7 +61,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "agent_skills": ("account_id", "agent", "skill", "position"),
     "model_aliases": ("alias", "model"),
     "agent_tokens": ("account_id", "agent", "gateway", "token_hash", "issued_by", "revoked_at"),
-    "accounts": ("id", "skills_poc_enabled"),
+    "accounts": ("id", "skills_poc_enabled", *FLAGS),
     "memberships": ("account_id", "user_id", "role", "name", "email", "joined_at"),
     "account_logins": ("login", "account_id", "gateway"),
     "installed_skills": (
@@ -97,6 +107,83 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "requested_at",
         "updated_at",
     ),
+    "board_tasks": (
+        "id",
+        "account_id",
+        "title",
+        "description",
+        "status",
+        "priority",
+        "labels",
+        "due_at",
+        "blocked_reason",
+        "archived_at",
+        "pr_number",
+        "created_by_type",
+        "created_by",
+        "created_at",
+        "updated_at",
+        "last_message_at",
+        "search",
+    ),
+    "board_assignees": ("account_id", "task_id", "agent", "user_id", "assigned_at"),
+    "board_messages": (
+        "id",
+        "seq",
+        "account_id",
+        "task_id",
+        "author_type",
+        "author_id",
+        "content",
+        "mentions",
+        "quiet",
+        "source_notification_id",
+        "created_at",
+    ),
+    "board_documents": (
+        "id",
+        "account_id",
+        "task_id",
+        "title",
+        "content",
+        "type",
+        "version",
+        "author_type",
+        "author_id",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    ),
+    "board_subscriptions": ("account_id", "task_id", "agent", "user_id", "subscribed_at"),
+    "board_notifications": (
+        "id",
+        "account_id",
+        "type",
+        "agent",
+        "user_id",
+        "actor_type",
+        "actor_id",
+        "task_id",
+        "message_id",
+        "title",
+        "body",
+        "created_at",
+        "read_at",
+        "delivered_at",
+        "delivery_ended_at",
+    ),
+    "agent_sessions": (
+        "id",
+        "account_id",
+        "agent",
+        "task_id",
+        "generation",
+        "session_key",
+        "opened_at",
+        "closed_at",
+        "closed_reason",
+    ),
+    "agent_presence": ("account_id", "agent", "status", "current_task_id", "last_heartbeat_at", "updated_at"),
     "gateway_status": (
         "account_id",
         "gateway",
@@ -153,9 +240,11 @@ RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("model_aliases", column, "SELECT") for column in COLUMNS["model_aliases"]),
     *(("agent_tokens", column, "INSERT") for column in ("account_id", "agent", "gateway", "token_hash")),
     ("agent_tokens", "revoked_at", "UPDATE"),
-    *(("accounts", column, "SELECT") for column in COLUMNS["accounts"]),
+    *(("accounts", column, "SELECT") for column in ("id", "skills_poc_enabled")),
 )
 """What the login of a gateway needs: table, column (None: the whole table), privilege."""
+
+_WRITTEN = ("SELECT", "INSERT", "UPDATE")
 
 RUNTIME_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("installed_skills", None, privilege) for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")),
@@ -172,6 +261,21 @@ RUNTIME_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("skill_credentials", column, "UPDATE") for column in ("status", "decided_by")),
 )
 """What it needs beside them where agents may install skills."""
+
+BOARD_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
+    *((table, None, privilege) for table in ("board_tasks", "board_documents") for privilege in _WRITTEN),
+    *(("board_assignees", None, privilege) for privilege in ("SELECT", "INSERT", "DELETE")),
+    *(
+        (table, None, privilege)
+        for table in ("board_messages", "board_notifications", "agent_sessions")
+        for privilege in ("SELECT", "INSERT")
+    ),
+    ("agent_presence", None, "SELECT"),
+    *(("agents", column, "SELECT") for column in ("is_orchestrator", *FLAGS)),
+    *(("accounts", column, "SELECT") for column in FLAGS),
+    *(("memberships", column, "SELECT") for column in ("account_id", "user_id", "name", "email")),
+)
+"""What it needs beside them for the board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +367,11 @@ async def read_schema_state(connection: asyncpg.Connection) -> SchemaState:
     )
 
 
-async def missing_runtime_right(connection: asyncpg.Connection) -> LackingRight | None:
-    """Return the first right that this login lacks where agents may install skills."""
-    missing = await connection.fetchrow(query("rights_missing"), *_columns_of(list(RUNTIME_RIGHTS)))
+async def missing_right(
+    connection: asyncpg.Connection, rights: tuple[tuple[str, str | None, str], ...]
+) -> LackingRight | None:
+    """Return the first of these rights that this login lacks."""
+    missing = await connection.fetchrow(query("rights_missing"), *_columns_of(list(rights)))
     if missing is None:
         return None
     login = await connection.fetchval("SELECT session_user::text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from types import TracebackType
 from typing import Self
@@ -15,7 +16,7 @@ from agent_config_sync.errors import SyncError
 API = "https://api.github.com"
 
 DEADLINE = 10.0
-"""Seconds for a request."""
+"""Seconds for a whole request."""
 
 _MARKER = re.compile(r"\n*<!-- task: [\w-]+ -->")
 
@@ -68,12 +69,13 @@ class GitHub:
 
     async def _ask(self, method: str, pull: int, content: dict[str, str] | None = None) -> dict[str, object]:
         try:
-            answer = await self._client.request(method, f"{self._pulls}/{pull}", json=content)
+            async with asyncio.timeout(DEADLINE):
+                answer = await self._client.request(method, f"{self._pulls}/{pull}", json=content)
             if answer.is_success:
                 found = answer.json()
                 if isinstance(found, dict):
                     return found
             said = f"GitHub answered {answer.status_code}"
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             said = f"GitHub cannot be asked ({type(error).__name__})"
         raise GitHubError(f"{said} for pull request {pull} of {self.repository}")

@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 from harness import Operator, Start, connected
 
+from agent_config_sync.board import agents, documents, requests, tasks, threads
+from agent_config_sync.board.actor import Agent, Person
 from agent_config_sync.errors import DatabaseError, RightsError
 from agent_config_sync.events import (
     CredentialRequested,
@@ -24,6 +26,8 @@ from agent_config_sync.events import (
     Warned,
 )
 from agent_config_sync.postgres.migrate import pending
+from agent_config_sync.postgres.pool import Pool
+from agent_config_sync.postgres.server import server_of
 from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
@@ -34,7 +38,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 TABLES = (
     *("agents", "agent_system_config", "gateways", "agent_config_migrations", "gateway_status", "people", "boards"),
     *("skills", "agent_skills", "model_aliases", "agent_tokens", "accounts", "installed_skills", "activities"),
-    *("skill_credentials", "memberships", "account_logins"),
+    *("skill_credentials", "memberships", "account_logins", "board_tasks", "board_assignees", "board_messages"),
+    *("board_documents", "board_subscriptions", "board_notifications", "agent_sessions", "agent_presence"),
 )
 
 GRANTED = """
@@ -181,12 +186,74 @@ OF_PEOPLE = "ON memberships"
 """Who may enter keys is asked by what people log in to, and not by what a gateway does by itself."""
 
 
-@pytest.mark.parametrize("right", [right for right in rights_of("agent_config_runtime") if OF_PEOPLE not in right])
+OF_THE_BOARD = (
+    *(" ON board_", " ON agent_sessions", " ON agent_presence", " ON agents", " ON accounts"),
+    "SELECT (account_id) ON memberships",
+    "SELECT (user_id) ON memberships",
+    "SELECT (name) ON memberships",
+    "SELECT (email) ON memberships",
+)
+
+
+def of_the_board(right: str) -> bool:
+    return any(each in right for each in OF_THE_BOARD)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [right for right in rights_of("agent_config_runtime") if not of_the_board(right) and OF_PEOPLE not in right],
+)
 async def test_the_runtime_needs_each_of_its_rights(
     start: Start, operator: Operator, runtime: str, right: str, tmp_path: Path
 ) -> None:
     await operator.execute(f"REVOKE {right} FROM agent_config_runtime")
     assert await failure_to_report_skills(start, runtime, tmp_path / "workspaces") is not None
+
+
+async def failure_of_the_board(dsn: str) -> object:
+    """Return why this login cannot do for agents and people all that they do on the board, None if it can."""
+    pool = Pool(server_of(Settings(dsn=dsn, gateway="here")), application_name="test", size=1)
+    lead = Agent("default", "lead", is_orchestrator=True, can_create_tasks=True, can_review_tasks=True)
+    ada = Person("default", "ada")
+    try:
+        async with pool.lent() as connection:
+            await agents.open_sessions(connection, "default", ["lead"])
+            await agents.who_acts(connection, "default", "here", "agent:lead:default", token_hash="old")
+            await agents.skills_of(connection, lead, None)
+            task = (await tasks.create(connection, lead, tasks.NewTask("Do it", agents=("helper",)))).id
+            await threads.post(connection, lead, task, "Soon, @helper and @ada?")
+            await threads.load(connection, lead, task)
+            await requests.request_responses(connection, lead, task, ["helper"], "Well?")
+            document = await documents.upsert(connection, lead, title="It", content="x", kind="note", task=task)
+            await documents.upsert(connection, lead, title="It", content="y", kind="note", document=document)
+            await tasks.set_status(connection, ada, task, "in_progress")
+            await tasks.update(connection, ada, task, tasks.TaskChanges(people=("ada",), agents=()))
+    except DatabaseError as error:
+        return error
+    finally:
+        await pool.close()
+    return None
+
+
+@pytest.fixture
+async def board(operator: Operator, runtime: str) -> str:
+    """The DSN of that login, where there are agents and a person for a board."""
+    await operator.execute("""
+        INSERT INTO agents (name) VALUES ('helper');
+        UPDATE agents SET is_orchestrator = true WHERE name = 'lead';
+        INSERT INTO memberships (account_id, user_id, role) VALUES ('default', 'ada', 'member')
+    """)
+    return runtime
+
+
+async def test_the_runtime_can_do_all_of_the_board(board: str) -> None:
+    assert await failure_of_the_board(board) is None
+
+
+@pytest.mark.parametrize("right", [right for right in rights_of("agent_config_runtime") if of_the_board(right)])
+async def test_the_runtime_needs_each_of_its_rights_for_the_board(operator: Operator, board: str, right: str) -> None:
+    await operator.execute(f"REVOKE {right} FROM agent_config_runtime")
+    assert isinstance(await failure_of_the_board(board), RightsError)
 
 
 WRITES = [

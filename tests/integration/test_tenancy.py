@@ -36,10 +36,18 @@ READS = {
     "skill_credentials": "account_id, key_name",
     "activities": "account_id, target_id",
     "account_logins": "account_id, login",
+    "board_tasks": "account_id, title",
+    "board_assignees": "account_id, agent",
+    "board_messages": "account_id, content",
+    "board_documents": "account_id, title",
+    "board_subscriptions": "account_id, agent",
+    "board_notifications": "account_id, title",
+    "agent_sessions": "account_id, session_key",
+    "agent_presence": "account_id, agent",
 }
 """Every table of accounts, and what names a row of it."""
 
-OF_GATEWAYS = sorted(READS.keys() - {"activities", "account_logins"})
+OF_GATEWAYS = sorted(READS.keys() - {"activities", "account_logins", "board_subscriptions"})
 """Those that a gateway's login may read."""
 
 ROWS = """
@@ -65,6 +73,13 @@ VALUES ('{0}', 'gateway_{0}', 'git', 'KEY_{2}', '{0}/gateway_{0}/git/KEY_{2}', '
 INSERT INTO activities (account_id, gateway, type, actor_type, actor_id, target_type, target_id, recorded_by)
 VALUES ('{0}', 'gateway_{0}', 'skill_installed', 'agent', 'coder', 'skill', 'git_{0}', '{1}');
 INSERT INTO account_logins VALUES ('{1}', '{0}', 'gateway_{0}'), ('{3}', '{0}', NULL), ('{4}', '{0}', NULL);
+INSERT INTO board_tasks (id, account_id, title) VALUES ('00000000-0000-4000-8000-0000000000{0}3', '{0}', 'task_{0}');
+INSERT INTO board_assignees (task_id, agent) VALUES ('00000000-0000-4000-8000-0000000000{0}3', 'coder');
+INSERT INTO board_messages (task_id, content) VALUES ('00000000-0000-4000-8000-0000000000{0}3', 'message_{0}');
+INSERT INTO board_documents (account_id, task_id, title, type) VALUES
+    ('{0}', '00000000-0000-4000-8000-0000000000{0}3', 'document_{0}', 'note');
+INSERT INTO agent_sessions (account_id, agent, session_key) VALUES ('{0}', 'coder', 'agent:coder:{0}');
+INSERT INTO agent_presence (account_id, agent) VALUES ('{0}', 'coder');
 """
 
 OF_A = " UNION ALL ".join(
@@ -238,7 +253,10 @@ async def _decide(dsn: str, status: str) -> None:
         assert await gateway.execute(change, status) == "UPDATE 1"
 
 
-RECORDED = "SELECT actor_id FROM activities WHERE account_id = 'a' AND actor_type = 'user' ORDER BY id"
+RECORDED = """
+    SELECT actor_id FROM activities WHERE account_id = 'a' AND actor_type = 'user' AND target_type = 'credential'
+    ORDER BY id
+"""
 
 
 async def test_what_people_decide_about_keys_is_recorded(operator: Operator, apart: None, database: str) -> None:
@@ -586,6 +604,106 @@ async def test_who_deletes_everything_deletes_nothing_of_another_account(
     assert await rows_of_a(operator) == before
 
 
+# The board ------------------------------------------------------------------------------------------------------------
+
+TASK_A, TASK_B, NO_TASK = (f"00000000-0000-4000-8000-0000000000{end}" for end in ("a3", "b3", "03"))
+
+STORY = f"""
+    BEGIN;
+    SELECT set_config('agent_config_sync.actor', 'agent/coder', true);
+    UPDATE board_tasks SET status = 'review' WHERE id = '{TASK_A}';
+    INSERT INTO board_messages (task_id, content) VALUES ('{TASK_A}', 'Done, @lead_a.');
+    UPDATE board_documents SET content = 'x' WHERE account_id = 'a';
+    COMMIT
+"""
+
+
+@pytest.mark.parametrize("login", [GATEWAY_A, OPERATOR_A])
+async def test_the_board_of_an_account_works_as_before(
+    apart: None, operator: Operator, database: str, login: str
+) -> None:
+    async with connected(as_login(database, login)) as person:
+        await person.execute(STORY)
+    told = await operator.fetch("SELECT type, agent FROM board_notifications WHERE actor_id = 'coder' ORDER BY 1")
+    assert [tuple(row) for row in told] == [("mention", "lead_a")]
+
+
+@pytest.mark.parametrize("login", [GATEWAY_A, "postgres"])
+async def test_the_board_works_where_its_owner_is_bound_too(
+    plain: Operator, operator: Operator, database: str, login: str
+) -> None:
+    await operator.execute("UPDATE agents SET is_orchestrator = true WHERE name = 'lead_a'")
+    async with connected(as_login(database, login)) as person:
+        await person.execute(STORY)
+    told = await operator.fetch("SELECT type, agent FROM board_notifications WHERE actor_id = 'coder' ORDER BY 1")
+    assert [tuple(row) for row in told] == [("mention", "lead_a"), ("status_change", "lead_a")]
+    done = await operator.fetch("SELECT type FROM activities WHERE account_id = 'a' AND actor_id = 'coder' ORDER BY id")
+    assert [row[0] for row in done][-3:] == ["task_status_changed", "message_created", "document_updated"]
+
+
+INTO_THE_BOARD = {
+    "assignee": "INSERT INTO board_assignees (task_id, agent) VALUES ('{}', 'coder')",
+    "assignee of an account": "INSERT INTO board_assignees (account_id, task_id, agent) VALUES ('a', '{}', 'coder')",
+    "message": "INSERT INTO board_messages (task_id, content) VALUES ('{}', '@all: hello')",
+    "document": "INSERT INTO board_documents (account_id, task_id, title, type) VALUES ('b', '{}', 'x', 'note')",
+    "moved document": "UPDATE board_documents SET task_id = '{}'",
+    "notification": (
+        "INSERT INTO board_notifications (account_id, type, agent, actor_type, actor_id, task_id, title, body)"
+        " VALUES ('b', 'response_request', 'coder', 'agent', 'lead_b', '{}', 'x', 'x')"
+    ),
+    "session": "INSERT INTO agent_sessions (account_id, agent, task_id, session_key) VALUES ('b', 'coder', '{}', 'k')",
+}
+
+
+@pytest.mark.parametrize("login", [GATEWAY_B, OPERATOR_B])
+@pytest.mark.parametrize("what", INTO_THE_BOARD)
+async def test_nothing_reaches_a_task_of_another_account_nor_tells_that_it_is_there(
+    apart: None, operator: Operator, database: str, login: str, what: str
+) -> None:
+    before = await rows_of_a(operator)
+    said = []
+    for task in (TASK_A, NO_TASK):
+        async with connected(as_login(database, login)) as attacker:
+            with pytest.raises(asyncpg.PostgresError) as raised:
+                await attacker.execute(INTO_THE_BOARD[what].format(task))
+            said.append((raised.value.sqlstate, str(raised.value).replace(task, "it")))
+    assert said[0] == said[1]
+    assert await rows_of_a(operator) == before
+
+
+@pytest.mark.parametrize("login", [GATEWAY_B, OPERATOR_B])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE board_tasks SET status = 'archived'",
+        "UPDATE board_tasks SET title = 'x'",
+        "UPDATE board_documents SET content = 'x'",
+        "DELETE FROM board_assignees",
+        "INSERT INTO board_tasks (account_id, title) VALUES ('a', 'x')",
+        "INSERT INTO agent_sessions (account_id, agent, session_key) VALUES ('a', 'lead_a', 'agent:lead_a:a')",
+        "SELECT set_config('agent_config_sync.actor', 'agent/lead_a', false); UPDATE board_tasks SET priority = 1",
+    ],
+)
+async def test_no_task_of_another_account_is_changed(
+    apart: None, operator: Operator, database: str, login: str, change: str
+) -> None:
+    before = await rows_of_a(operator)
+    async with connected(as_login(database, login)) as attacker:
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await attacker.execute(change)
+    assert await rows_of_a(operator) == before
+
+
+async def test_a_mention_means_nobody_of_another_account(gateway_b: Operator, operator: Operator) -> None:
+    before = await rows_of_a(operator)
+    await gateway_b.execute(
+        "INSERT INTO board_messages (task_id, content) VALUES ($1, '@all @lead_a @user_a @coder: hello')", TASK_B
+    )
+    meant = await operator.fetchval("SELECT mentions FROM board_messages WHERE content LIKE '@all%'")
+    assert sorted(each["id"] for each in orjson.loads(meant)) == ["coder", "lead_b", "user_b"]
+    assert await rows_of_a(operator) == before
+
+
 # Notifications --------------------------------------------------------------------------------------------------------
 
 
@@ -718,9 +836,9 @@ async def test_a_later_migration_is_followed_by_the_step_that_closes_its_tables(
 ) -> None:
     await operator.execute("""
         DELETE FROM agent_config_migrations WHERE name = '0008_memberships';
-        DROP TABLE memberships; ALTER TABLE agents DISABLE ROW LEVEL SECURITY
+        DROP TABLE memberships CASCADE; ALTER TABLE agents DISABLE ROW LEVEL SECURITY
     """)
-    assert [each.name for each in await pending(operator)] == ["0008_memberships", "tenancy"]
+    assert [each.name for each in await pending(operator)] == ["0008_memberships", "0009_board", "tenancy"]
     await migrate(operator)
     assert {row[0] for row in await operator.fetch(CLOSED)} == READS.keys() - {"accounts"}
 

@@ -36,6 +36,7 @@ OURS_ALL_THE_SAME = (
     *("self._plugin.start", "self._report.write", "self._session.close", "self._session.connect", "self.close"),
     "self._workspaces.read",
     "serve",
+    *("run", "tasks.get", "threads.post", "tool.run"),
 )
 """Calls of ours by a name that is a library's too, or by another name."""
 
@@ -71,6 +72,9 @@ REASONS = {
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
     "postgres/link.py: asyncio.wait([probing])": "cancelled just before, over terminated connections",
     "postgres/link.py: self._reading": "who holds it has a deadline for every statement",
+    "postgres/pool.py: self._pool": "it begins without a connection",
+    "postgres/pool.py: self._pool.release(connection)": "it asks the server for nothing but, at times, a ROLLBACK",
+    "runtime/github.py: self._client.aclose()": "it closes sockets",
     "skills/entering.py: self._lend()": "a connection, which is made within a deadline or lent by its one other user",
     "skills/service.py: asyncio.wait([self._running])": "cancelled just before; a look ends with its files",
     "skills/service.py: self._wake.wait()": "until an account lets its agents install skills",
