@@ -20,6 +20,8 @@ SyncError
 │   └── KeyRefusedError          what was entered can be no key
 ├── ReloadError            the gateway could not be told, or asked
 │   └── NotAppliedError    it was asked, and has not applied what is on its disk
+├── WorktreeError          git failed, or something stands in the place of a task's worktree
+│   └── UnkeptWorkError    a worktree holds work that is nowhere else
 ├── WebError               a request over HTTP is turned away
 │   ├── UnauthorizedError  its token does not prove who asks
 │   └── KeysUnavailableError  the keys that tokens are checked with cannot be fetched, and none is known
@@ -121,6 +123,14 @@ class ReloadError(SyncError):
 
 class NotAppliedError(ReloadError):
     """The gateway was asked, and has not applied what is on its disk."""
+
+
+class WorktreeError(SyncError):
+    """git failed, or something stands in the place of a task's worktree."""
+
+
+class UnkeptWorkError(WorktreeError):
+    """A worktree holds work that is nowhere else."""
 
 
 class WebError(SyncError):

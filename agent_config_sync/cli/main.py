@@ -24,6 +24,7 @@ from agent_config_sync.cli.status import status
 from agent_config_sync.cli.sync import sync
 from agent_config_sync.cli.templates import app as templates
 from agent_config_sync.cli.wait import wait
+from agent_config_sync.cli.worktree import app as worktree
 
 app = typer.Typer(
     name="agent-config-sync",
@@ -59,4 +60,5 @@ for command in (run, sync, diff, status, wait, doctor, history, restore, resume,
 app.command("import")(import_)
 app.add_typer(templates, name="templates")
 app.add_typer(skills, name="skills")
+app.add_typer(worktree, name="worktree")
 app.command(hidden=True)(install)  # install.sh is the way in

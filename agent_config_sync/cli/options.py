@@ -78,14 +78,15 @@ def errors_end_the_command() -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
-        _complain(error)
+        complain(error)
         raise typer.Exit(BAD_SETTINGS) from None
     except SyncError as error:
-        _complain(error)
+        complain(error)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-def _complain(error: SyncError) -> None:
+def complain(error: SyncError) -> None:
+    """Say what is wrong, in one line on standard error."""
     print(f"agent-config-sync: {error}", file=sys.stderr)
