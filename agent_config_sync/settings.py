@@ -73,6 +73,30 @@ def _address(host: str) -> str:
         raise ValueError("it must be an address, such as 127.0.0.1, or 0.0.0.0 for all of this machine's") from None
 
 
+def _networks(text: str) -> str:
+    """Check what `Settings.agent_networks` reads. A network is told by its first address, so that nobody takes one
+    machine for its whole network or the other way round."""
+    for number, word in enumerate(_words(text), 1):
+        try:
+            network = ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise ValueError(f"number {number} is no address and no network, such as 172.18.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"number {number} would let everybody in: name the network of the gateway's container")
+        if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
+            raise ValueError(f"number {number} is an IPv4 network in IPv6 clothes: write it as 172.18.0.0/16")
+        if ipaddress.ip_interface(word).ip != network.network_address:
+            raise ValueError(
+                f"number {number} is an address within a network: write {network} for the network, or the address alone"
+            )
+    return text
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """Return what stands between commas."""
+    return tuple(filter(None, (word.strip() for word in (text or "").split(","))))
+
+
 def _default_config_path(settings: dict[str, Any]) -> Path:
     if settings.get("config_file") == "managed":
         return gateway_path("OPENCLAW_CONFIG_PATH") or MANAGED_CONFIG_PATH
@@ -88,6 +112,7 @@ def _default_state_dir() -> Path:
 _Folder = Annotated[Path, BeforeValidator(_home_expanded)]
 _File = Annotated[_Folder, AfterValidator(_names_a_file)]
 _Address = Annotated[str, AfterValidator(_address)]
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +277,11 @@ class Settings(BaseModel):
     health_port: Annotated[int | None, AlsoNamed("HEALTH_PORT")] = Field(
         None, ge=1, le=65535, description="Port on which health is served; default: `3000`."
     )
+    agent_api_peers: Annotated[str, AfterValidator(_networks)] | None = Field(
+        None,
+        description="From where agents may ask over HTTP beside this machine's loopback: addresses, or networks such "
+        "as `172.18.0.0/16`, with commas between.",
+    )
     jwks_url: Annotated[str | None, AlsoNamed("CLERK_JWKS_URL")] = Field(
         None, description="Where an OpenID provider publishes the keys with which it signs people's tokens."
     )
@@ -310,9 +340,14 @@ class Settings(BaseModel):
         return ((self.shared_workspace or self.data_dir) / "skills").absolute()
 
     @property
+    def agent_networks(self) -> tuple[Network, ...]:
+        """From where agents may ask, beside the loopback."""
+        return tuple(map(ipaddress.ip_network, _words(self.agent_api_peers)))
+
+    @property
     def parties(self) -> tuple[str, ...]:
         """To whom tokens of people are given."""
-        return tuple(filter(None, (word.strip() for word in (self.token_parties or "").split(","))))
+        return _words(self.token_parties)
 
     @property
     def secrets(self) -> Path:
@@ -338,6 +373,16 @@ class Settings(BaseModel):
         if not (given if self.health is None else self.health):
             return None
         return self.health_host or "127.0.0.1", self.health_port or 3000
+
+    @property
+    def health_url(self) -> str | None:
+        """Where this machine itself reaches it, by the loopback if it is served on all addresses."""
+        if self.health_address is None:
+            return None
+        host, port = self.health_address
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - all of this machine's
+        shown = loopback.get(host, host)
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
     def database_keywords(self) -> dict[str, Any]:
         """Return the keywords for asyncpg: only what was set, so that libpq's own sources fill the rest."""

@@ -68,7 +68,9 @@ class Site:
         return next(line for line in lines if line.startswith("AUTH_TOKEN=")).removeprefix("AUTH_TOKEN=")
 
 
-async def open_site(start: Start, operator: Operator, port: int, tmp_path: Path, provider: OpenIdProvider) -> Site:
+async def open_site(
+    start: Start, operator: Operator, port: int, tmp_path: Path, provider: OpenIdProvider, **changes: Any
+) -> Site:
     """An account with an admin, an owner and a member, and an agent who asks for a key."""
     await operator.execute("""
         INSERT INTO agents (name, is_default) VALUES ('coder', true);
@@ -101,6 +103,7 @@ async def open_site(start: Start, operator: Operator, port: int, tmp_path: Path,
         jwks_url=provider.url,
         token_issuer=ISSUER,
         token_parties=f"{PARTY}, panel",
+        **changes,
     )
     for kind in (HealthServed, SkillsReported, CredentialRequested):
         running.events.rewind()

@@ -16,14 +16,11 @@ def admin(person: Person = None, config: Config = None) -> None:
 
     with errors_end_the_command():
         settings = settings_of(given(), config)
-        address = settings.health_address
-        if address is None or settings.workspaces is None:
+        if settings.health_url is None or settings.workspaces is None:
             raise SettingsError(
                 "there are no admin pages: the process of this gateway serves them where health_port is set, and it "
                 "makes workspaces (docs/skills.md)"
             )
-        host, port = address
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104 - of all
         code = Logins(State(settings.state_dir, settings.output).logins_folder).issue(person_or_user(person))
-        print(f"http://{shown}:{port}/admin/login?code={code}")
+        print(f"{settings.health_url}/admin/login?code={code}")
         typer.echo(f"good once, within {LIFETIME / 60:.0f} minutes", err=True)

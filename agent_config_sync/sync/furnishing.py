@@ -152,12 +152,10 @@ class Furnishing:
         assert snapshot.workspaces is not None
         settings, said = self._settings, snapshot.workspaces.gateway
         seen = settings.gateway_workspace_root or (said.workspace_root if said is not None else None)
-        address = settings.health_address
-        served = f"http://{address[0]}:{address[1]}" if address is not None else ""
         home = Home(
             account=settings.account,
             workspace_root=(seen or str(self.tree.root)).rstrip("/"),
-            base_url=(said.base_url if said is not None else None) or served,
+            base_url=(said.base_url if said is not None else None) or settings.health_url or "",
             main=_main_agent(snapshot.agents, site) or "",
             prefix=settings.workspace_of(""),
             skills_enabled=snapshot.workspaces.skills_enabled,

@@ -89,7 +89,7 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
         yield Admin(
             (
                 admin_router(desk, admission),
-                agent_router(agents),
+                agent_router(agents, settings),
                 login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
                 pages_router(pages, desk, forms, watch),
             ),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 
 from agent_config_sync.errors import UnauthorizedError, UnreachableError
@@ -20,8 +19,12 @@ from agent_config_sync.skills.intake import EACH, FREE, TOO_MANY
 from agent_config_sync.skills.ration import Ration
 from agent_config_sync.token_store import TokenStore, token_hash
 from agent_config_sync.web.admin_api import JSON, PROBLEMS
+from agent_config_sync.web.answers import Failure
 from agent_config_sync.web.bodies import Body, documented, expect, read
+from agent_config_sync.web.peers import near_only
 from agent_config_sync.worker import in_worker
+
+_PROBLEMS = PROBLEMS | {403: {"model": Failure, "description": "asked from elsewhere, see agent_api_peers"}}
 
 
 class CredentialRequestBody(Body):
@@ -98,27 +101,16 @@ class AgentDesk:
         return HTTPException(status, reason)
 
 
-def agent_router(desk: AgentDesk) -> APIRouter:
+def agent_router(desk: AgentDesk, settings: Settings) -> APIRouter:
     """Return the endpoints."""
-    router = APIRouter(prefix="/agent", responses=PROBLEMS, tags=["agent"])
+    near = Depends(near_only(settings.agent_networks))
+    router = APIRouter(prefix="/agent", responses=_PROBLEMS, tags=["agent"], dependencies=[near])
 
     @router.post("/skill-credential-request", openapi_extra=documented(CredentialRequestBody))
     async def skill_credential_request(request: Request) -> Asked:
         """Ask a person for a key that a skill needs. A value is never taken."""
-        if request.client is None or not _is_near(request.client.host):
-            raise HTTPException(403, "agents ask from this machine only")
         expect(request, JSON)
         agent = await desk.agent_of(request.headers.get("authorization"))
         return await desk.ask(agent, await read(request))
 
     return router
-
-
-def _is_near(host: str) -> bool:
-    """Return whether it is this machine, or another container on it."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback or (mapped or address).is_private

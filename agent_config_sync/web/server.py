@@ -97,7 +97,7 @@ class _Server(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
-                proxy_headers=False,
+                proxy_headers=False,  # the other end of the connection is who asks: `peers` lets agents in by it
                 server_header=False,
                 date_header=False,
                 backlog=CONNECTIONS,

@@ -139,6 +139,7 @@ def test_nothing_is_published_beyond_this_machine_unless_it_is_asked_for() -> No
 
 def test_the_gateway_and_our_process_are_on_one_loopback() -> None:
     assert {_SERVICES[name]["network_mode"] for name in ("runtime", "openclaw")} == {"service:pod"}
+    assert not [name for name in environment("runtime") if "PEERS" in name]  # so agents ask from the loopback
 
 
 def test_nobody_gets_rights_that_a_user_does_not_have() -> None:

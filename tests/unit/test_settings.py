@@ -304,10 +304,52 @@ def test_health_is_served_where_it_was_asked_for(given: dict[str, object], addre
     assert loaded(**given).health_address == address
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.2", "http://127.0.0.2:3000"),
+        ("::1", "http://[::1]:3000"),
+        ("0.0.0.0", "http://127.0.0.1:3000"),
+        ("::", "http://[::1]:3000"),
+        (None, None),
+    ],
+)
+def test_health_has_an_address_that_its_own_machine_reaches(host: str | None, url: str | None) -> None:
+    assert loaded(healthHost=host).health_url == url
+
+
 @pytest.mark.parametrize("host", ["db.example.org", "http://127.0.0.1", "127.0.0.1:3000", "[::1]"])
 def test_health_is_served_on_an_address_and_not_on_a_name(host: str) -> None:
     with pytest.raises(SettingsError, match=r"the setting health_host is not valid: .*it must be an address"):
         loaded(healthHost=host)
+
+
+@pytest.mark.parametrize(
+    ("peers", "networks"),
+    [
+        (None, ()),
+        ("172.18.0.0/16", ("172.18.0.0/16",)),
+        (" 172.18.0.2 ,fd00:18::/64,, ::1", ("172.18.0.2/32", "fd00:18::/64", "::1/128")),
+    ],
+)
+def test_agents_may_ask_from_addresses_and_networks(peers: str | None, networks: tuple[str, ...]) -> None:
+    assert tuple(map(str, loaded(agentApiPeers=peers).agent_networks)) == networks
+
+
+@pytest.mark.parametrize(
+    ("peers", "why"),
+    [
+        ("172.18.0.0/16,gateway", "number 2 is no address and no network"),
+        ("172.18.0.0/33", "number 1 is no address and no network"),
+        ("172.18.0.5/16", "write 172.18.0.0/16 for the network, or the address alone"),
+        ("::1, 0.0.0.0/0", "number 2 would let everybody in"),
+        ("::/0", "number 1 would let everybody in"),
+        ("::ffff:172.18.0.0/112", "number 1 is an IPv4 network in IPv6 clothes"),
+    ],
+)
+def test_where_agents_may_ask_from_is_told_without_doubt(peers: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=rf"the setting agent_api_peers is not valid: .*{why}"):
+        loaded(agentApiPeers=peers)
 
 
 @pytest.mark.parametrize(
