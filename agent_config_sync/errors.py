@@ -2,6 +2,8 @@
 
 SyncError
 ├── SettingsError          a setting is missing, unknown or out of range
+│   ├── UnknownGatewayError   a command means another gateway than the one here
+│   └── UnknownBoardError     a command means a board that the account does not have
 ├── DatabaseError          the pass could not read the database
 │   ├── UnreachableError   no connection: refused, timed out, unknown host, server full or starting
 │   ├── LoginError         wrong password, unknown role or database
@@ -12,6 +14,7 @@ SyncError
 │   └── SilentError        notifications no longer arrive
 ├── RenderError            a template or a skill could not be rendered
 ├── RefusedError           the result would break the gateway's rules; the last good files stay
+│   └── HeldError          a restored set is held in place: nothing is written until `resume`
 ├── PublishError           a file could not be written
 │   └── LockedError        another process holds the output
 ├── CredentialError        a key of a skill could not be entered or taken back
@@ -46,6 +49,14 @@ class SyncError(Exception):
 
 class SettingsError(SyncError):
     """A setting is missing, unknown or out of range."""
+
+
+class UnknownGatewayError(SettingsError):
+    """A command means another gateway than the one here."""
+
+
+class UnknownBoardError(SettingsError):
+    """A command means a board that the account does not have."""
 
 
 class DatabaseError(SyncError):
@@ -91,6 +102,10 @@ class RenderError(SyncError):
 
 class RefusedError(SyncError):
     """The rendered files would break the gateway's rules or empty its roster."""
+
+
+class HeldError(RefusedError):
+    """A restored set is held in place, and nothing is written until that is ended."""
 
 
 class PublishError(SyncError):

@@ -140,10 +140,29 @@ class KeysGiven(Event):
 
 @dataclass(frozen=True, slots=True)
 class PersonRefused(Event):
-    """Somebody who wanted to decide about a key was turned away. person: who they say they are, if they may say so."""
+    """Somebody who wanted to decide something was turned away. person: who they say they are, if they may say so."""
 
     person: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSyncAsked(Event):
+    """A person asks over HTTP for a sync of workspaces. options: those that are not as they are without a word."""
+
+    person: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSyncEnded(Event):
+    """A sync that a person asked for is over. written, failed: workspaces; error: why there was none, None if there
+    was."""
+
+    person: str
+    written: int
+    failed: int
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

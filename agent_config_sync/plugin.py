@@ -74,6 +74,7 @@ class Plugin:
         self.pipeline = Pipeline(
             settings, surroundings, self.events, self.gate, state=state, furnishing=furnishing, keyring=keyring
         )
+        self._timing = timing
         self.session = session = Session(settings, server_of(settings), state, events=self.events, timing=timing)
         standing = Standing(settings, self.events, state)
         payment = Payment(self.pipeline, standing, self.events, informant=informant, patience=patience)
@@ -90,8 +91,6 @@ class Plugin:
         self.visit = Visit(
             session, passes, self.pipeline, payment=payment, standing=standing, events=self.events, tokens=tokens
         )
-        self.on_demand: OnDemand | None = None
-        """What one may ask of workspaces, where they are made."""
         self._skills: SkillService | None = None
         if settings.workspaces is not None:
             from agent_config_sync.skills.service import SkillService  # noqa: PLC0415
@@ -100,13 +99,28 @@ class Plugin:
             self._skills = SkillService(
                 settings, self.events, self.gate, manifests=manifests, link=lambda: session.link
             )
-        if furnishing is not None and tokens is not None:
-            from agent_config_sync.sync.on_demand import OnDemand  # noqa: PLC0415
-
-            self.on_demand = OnDemand(settings, session, self.pipeline, furnishing, tokens)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None
+
+    def on_demand(self) -> OnDemand:
+        """Return what one may ask of workspaces, where they are made.
+
+        Its parts are its own, as those of a command in another process are: beside a running sync they have the files,
+        their locks and the gate in common, and nothing else. So the link of the loop carries none of its statements, no
+        event of it counts as the loop's, and what the loop has in memory stays that of its own snapshots.
+        """
+        from agent_config_sync.sync.furnishing import Furnishing  # noqa: PLC0415 - what is off is not imported
+        from agent_config_sync.sync.on_demand import OnDemand  # noqa: PLC0415
+        from agent_config_sync.sync.tokens import AgentTokens  # noqa: PLC0415
+
+        settings, events = self.settings, Events()
+        state = State(settings.state_dir, settings.output)
+        furnishing = Furnishing(settings, state, self.gate)
+        pipeline = Pipeline(settings, Surroundings(settings), events, self.gate, state=state, furnishing=furnishing)
+        session = Session(settings, server_of(settings), state, events=events, timing=self._timing)
+        tokens = AgentTokens(TokenStore(state.tokens_path), account=settings.account, gateway=settings.gateway)
+        return OnDemand(settings, session, pipeline, furnishing, tokens)
 
     async def start(self) -> None:
         """Begin to stay in step; returns at once."""
@@ -135,6 +149,7 @@ class Plugin:
             self.settings,
             link=lambda: self.session.link,
             reload=self._passes.reload,
+            on_demand=self.on_demand,
             logins=state.logins_folder,
             tokens=state.tokens_path,
         )

@@ -67,6 +67,14 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.INFO, f"{keys} key{'s' if keys != 1 else ''} of skills given to the gateway"
         case events.PersonRefused(person=person, reason=reason):
             return logging.WARNING, f"{person} was turned away: {reason}"
+        case events.TemplateSyncAsked(person=person, options=options):
+            with_options = f" with {', '.join(options)}" if options else ""
+            return logging.INFO, f"{person} asks for a sync of templates{with_options}"
+        case events.TemplateSyncEnded(person=person, error=str() as error):
+            return logging.WARNING, f"no sync of templates for {person}: {error}"
+        case events.TemplateSyncEnded(person=person, written=written, failed=failed):
+            level = logging.WARNING if failed else logging.INFO
+            return level, f"sync of templates for {person}: {written} written, {failed} failed"
         case events.SkillsUnreported(error=error) | events.RequestsUntaken(error=error):
             return logging.WARNING, f"{error}; it is tried again"
         case events.SkillsUnwatched():

@@ -98,6 +98,29 @@ has them. It says for each agent what became of it, and ends with 1 if one of th
 the agent's own session and its main one anew, over the gateway's WebSocket (2026.5.12 and later), and needs its
 token.
 
+The same over HTTP, where health is served and people have tokens of an OpenID provider
+([skills.md](skills.md#where-people-enter-keys)): owners and admins of the account ask
+
+    POST /api/v1/gateways/here/templates/sync?overwrite=true&dry_run=true
+
+with the options as query parameters: `include_main` (true without a word), `board_id`, `reset_sessions`,
+`rotate_tokens`, `force_bootstrap`, `overwrite`, `prune`, `dry_run`. The gateway's login needs `agent_config_runtime`,
+to know who is an admin. The answer is that of `--json` with the counts `agents_updated`, `agents_skipped`,
+`main_updated` and the `errors`; it comes when the last file is written, about two seconds for 1,000 agents. Of four
+syncs that are asked for at a time one runs and the others wait for it. Whoever hangs up, or waits for more than ten
+minutes, does not end theirs: the log says who asked, for what, and what became of it. `GET /openapi.json` has the rest.
+
+| status | |
+|---|---|
+| 200 | every chosen workspace is as it should be, or would be |
+| 207 | some agents failed: `errors` says why, and the others are as they should be |
+| 401, 403 | no token that proves anything; no owner or admin, or a page of another origin |
+| 404 | another gateway than the one here; or no provider is configured, and nothing is there |
+| 409 | a restored set is held in place |
+| 422 | an option that is not known, or of another kind; a board that the account does not have |
+| 429 | four syncs are asked for already |
+| 503 | the database, or the provider's keys, cannot be reached now; another process holds the output |
+
 ## Variables
 
 All are texts, but for `skills`.

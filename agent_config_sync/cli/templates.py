@@ -152,9 +152,7 @@ def _on_demand(dsn: str | None, folder: str | None, config: str | None) -> OnDem
 
     set_up_logs("error", "text")
     settings = settings_of(given(dsn=dsn, templates_dir=folder), config)
-    plugin = Plugin(settings.model_copy(update={"profile_sync": True}))
-    assert plugin.on_demand is not None  # so it was just set
-    return plugin.on_demand
+    return Plugin(settings.model_copy(update={"profile_sync": True})).on_demand()
 
 
 def _of_sample(sample: str, folder: str | None, config: str | None) -> dict[str, str]:

@@ -10,9 +10,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from agent_config_sync.errors import PublishError, RefusedError, ReloadError, SettingsError
+from agent_config_sync.errors import (
+    HeldError,
+    PublishError,
+    RefusedError,
+    ReloadError,
+    SchemaError,
+    SettingsError,
+    UnknownBoardError,
+    UnknownGatewayError,
+)
 from agent_config_sync.gateway.rpc import find_address, reset_sessions
 from agent_config_sync.model.snapshot import Snapshot
+from agent_config_sync.model.workspace import Role
 from agent_config_sync.publish.lock import pass_lock
 from agent_config_sync.publish.workspace import Demand, Outcome
 from agent_config_sync.render.context import AgentContext, session_key
@@ -48,13 +58,15 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class AgentReport:
     """What became of one agent's workspace. files: that were, or would be, written or removed; why: of a skip or a
-    failure; notes: what is odd and no failure."""
+    failure; notes: what is odd and no failure; role: None of an agent that is gone."""
 
     agent: str
     became: Became
     files: tuple[str, ...] = ()
     why: str | None = None
     notes: tuple[str, ...] = ()
+    role: Role | None = None
+    board_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ class OnDemand:
     async def sync(self, order: Order) -> SyncReport:
         """Make the workspaces of the chosen agents what they should be.
 
-        Raises: SyncError; SettingsError for a gateway that is not this one, or an unknown board.
+        Raises: SyncError; UnknownGatewayError, UnknownBoardError, HeldError while a restored set is held.
         """
         try:
             async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
@@ -112,14 +124,14 @@ class OnDemand:
             await self._session.close()
 
     async def _sync(self, contact: Contact, order: Order) -> SyncReport:
-        await in_worker(self._pipeline.state.refresh)
-        held = self._pipeline.state.remembered.held
-        if held is not None:
-            raise RefusedError(f"{held.title} is held by restore: agent-config-sync resume ends it")
         snapshot = await self._snapshot(contact)
         gateway_id = _this_gateway(snapshot, order.gateway_id, self._settings.gateway)
         if order.board_id is not None and snapshot.workspaces and order.board_id not in snapshot.workspaces.boards:
-            raise SettingsError(f"account {self._settings.account} has no board {order.board_id}")
+            raise UnknownBoardError(f"account {self._settings.account} has no board {order.board_id}")
+        await in_worker(self._pipeline.state.refresh)
+        held = self._pipeline.state.remembered.held
+        if held is not None:
+            raise HeldError(f"{held.title} is held by restore: agent-config-sync resume ends it")
         made = await in_worker(self._made, snapshot, await in_worker(self._tokens.known))
         skipped = {each.agent: why for each in made if (why := self._why_not(each.agent, order)) is not None}
         chosen = frozenset(each.agent for each in made) - skipped.keys()
@@ -130,7 +142,10 @@ class OnDemand:
             tokens = dict(await self._tokens.issue(contact.link, snapshot, anew=anew))
         made = await in_worker(self._made, snapshot, tokens)
         outcomes = await in_worker(self._furnish, made, chosen, order)
-        reports = [_report(each, skipped.get(each.agent), outcomes.get(each.agent)) for each in made]
+        reports = [
+            _report(each, skipped.get(each.agent), outcomes.get(each.agent), *self._furnishing.place(each.agent))
+            for each in made
+        ]
         if not order.dry_run:
             written = {report.agent for report in reports if report.became in ("written", "unchanged")}
             behind = {row.name for row in snapshot.agents} - written
@@ -144,7 +159,7 @@ class OnDemand:
     async def _snapshot(self, contact: Contact) -> Snapshot:
         snapshot = await contact.reader.read(DEFAULTS)
         if snapshot.workspaces is None:
-            raise RefusedError(NOT_MIGRATED)
+            raise SchemaError(NOT_MIGRATED)
         return snapshot
 
     def _made(self, snapshot: Snapshot, tokens: Mapping[str, str]) -> tuple[AgentWorkspace, ...]:
@@ -157,7 +172,7 @@ class OnDemand:
         """Return why an agent is not among the chosen ones, None if it is."""
         role, board = self._furnishing.place(agent)
         if role == "main":
-            return None if order.include_main else "the main agent is left out by --no-include-main"
+            return None if order.include_main else "the main agent is left out (include_main)"
         if order.board_id is not None and board != order.board_id:
             return f"it is not on board {order.board_id}"
         return None
@@ -176,7 +191,7 @@ class OnDemand:
         for agent in self._furnishing.tree.left_over(agents):
             why = "this gateway has no agent of that name any more"
             if not order.prune or order.dry_run:
-                reports.append(AgentReport(agent, "kept", why=f"{why}; --prune moves its folder to the archive"))
+                reports.append(AgentReport(agent, "kept", why=f"{why}; prune moves its folder to the archive"))
                 continue
             try:
                 at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -208,20 +223,26 @@ class OnDemand:
 def _this_gateway(snapshot: Snapshot, wanted: str, name: str) -> str:
     """Return the id of this gateway.
 
-    Raises: SettingsError when another one is meant.
+    Raises: UnknownGatewayError when another one is meant.
     """
     said = snapshot.workspaces.gateway if snapshot.workspaces is not None else None
     if wanted not in (name, said.id if said is not None else name):
         known = f"{name}, id {said.id}" if said is not None else name
-        raise SettingsError(f"{wanted} is not the gateway here ({known}): run this on the machine of that gateway")
+        raise UnknownGatewayError(
+            f"{wanted} is not the gateway here ({known}): run this on the machine of that gateway"
+        )
     return said.id if said is not None else name
 
 
-def _report(made: AgentWorkspace, skip: str | None, outcome: Outcome | None) -> AgentReport:
+def _report(
+    made: AgentWorkspace, skip: str | None, outcome: Outcome | None, role: Role, board_id: str | None
+) -> AgentReport:
     if skip is not None:
-        return AgentReport(made.agent, "skipped", why=skip)
+        return AgentReport(made.agent, "skipped", why=skip, role=role, board_id=board_id)
     if outcome is None or outcome.error is not None:
-        return AgentReport(made.agent, "failed", why=made.error if outcome is None else outcome.error)
+        why = made.error if outcome is None else outcome.error
+        return AgentReport(made.agent, "failed", why=why, role=role, board_id=board_id)
     files = tuple(change.path for change in outcome.changes)
     theirs = tuple(f"{path} was written by somebody else and stays as it is" for path in outcome.foreign)
-    return AgentReport(made.agent, "written" if files else "unchanged", files, notes=(*made.warnings, *theirs))
+    notes = (*made.warnings, *theirs)
+    return AgentReport(made.agent, "written" if files else "unchanged", files, None, notes, role, board_id)

@@ -1,10 +1,10 @@
-"""All that is served beside health where agents may install skills: pages, and endpoints for people and agents."""
+"""All that is served beside health where workspaces are made: pages, and endpoints for people and agents."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -20,6 +20,7 @@ from agent_config_sync.web.admission import Admission
 from agent_config_sync.web.agent_api import AgentDesk, agent_router
 from agent_config_sync.web.backstage import Backstage
 from agent_config_sync.web.desk import LOCK_DEADLINE, Desk
+from agent_config_sync.web.doorkeeper import admitted_by
 from agent_config_sync.web.fleet_watch import FleetWatch
 from agent_config_sync.web.forms import Forms, SessionOverError
 from agent_config_sync.web.lending import lent
@@ -28,6 +29,8 @@ from agent_config_sync.web.logins import Logins
 from agent_config_sync.web.page_answers import page, to
 from agent_config_sync.web.page_maker import LOGIN, Message, PageMaker
 from agent_config_sync.web.sessions import Sessions
+from agent_config_sync.web.template_sync import TemplateSync
+from agent_config_sync.web.templates_api import templates_router
 from agent_config_sync.web.view import Watcher
 
 
@@ -40,7 +43,8 @@ class Admin:
         self._pages = pages
         self._origins = origins
 
-    def join(self, app: FastAPI) -> None:
+    def join(self, app: FastAPI, hides: Callable[[str], bool]) -> None:
+        """hides: whether a path is as if it was not there, so that the document does not name it either."""
         for router in self._routers:
             app.include_router(router)
         if self._origins:
@@ -61,7 +65,9 @@ class Admin:
 
         @app.get("/openapi.json", include_in_schema=False)
         async def openapi() -> JSONResponse:
-            return JSONResponse(app.openapi())
+            document = app.openapi()
+            paths = {path: methods for path, methods in document["paths"].items() if not hides(path)}
+            return JSONResponse({**document, "paths": paths})
 
 
 @contextlib.asynccontextmanager
@@ -84,11 +90,13 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     forms = Forms(admission, desk)
     watch = FleetWatch(desk.fleet, wanted=lambda: watcher.view.skills is not None)
     pages = PageMaker(desk, watch)
+    syncs = TemplateSync(backstage.on_demand, events)
     looking = asyncio.create_task(watch.run(), name="fleet")
     try:
         yield Admin(
             (
                 admin_router(desk, admission),
+                templates_router(syncs, admitted_by(admission, desk)),
                 agent_router(agents, settings),
                 login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
                 pages_router(pages, desk, forms, watch),
@@ -99,4 +107,5 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     finally:
         looking.cancel()
         await asyncio.wait([looking])
+        await syncs.close()
         await admission.close()

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field, SecretStr
 
-from agent_config_sync.web.admission import Admission, ForbiddenError, is_of_own_page
+from agent_config_sync.web.admission import Admission
 from agent_config_sync.web.answers import Failure
 from agent_config_sync.web.bodies import Body, documented, expect, read_json
 from agent_config_sync.web.desk import Desk, Reload
+from agent_config_sync.web.doorkeeper import admitted_by
 
 JSON = "application/json"
 
@@ -97,17 +98,7 @@ class Credentials(_Answer):
 def admin_router(desk: Desk, admission: Admission) -> APIRouter:
     """Return the endpoints."""
     router = APIRouter(prefix="/admin", responses=PROBLEMS, tags=["admin"])
-
-    async def admitted(request: Request) -> str:
-        """Return who asks, if they may."""
-        if not admission.takes_tokens:  # then nobody could
-            raise HTTPException(404, "Not Found")
-        await _refuse_foreign_pages(request, admission, desk)
-        try:
-            return await admission.by_token(request.headers.get("authorization"))
-        except ForbiddenError as error:
-            await desk.refuse(error.person, str(error))
-            raise HTTPException(403, str(error)) from None
+    admitted = admitted_by(admission, desk)
 
     async def of_this_account(person: str, account: str) -> None:
         if account != desk.account:
@@ -166,11 +157,3 @@ def admin_router(desk: Desk, admission: Admission) -> APIRouter:
         return Reloaded(reload=effect.reload, why=effect.why)
 
     return router
-
-
-async def _refuse_foreign_pages(request: Request, admission: Admission, desk: Desk) -> None:
-    """Raises: HTTPException 403 for a page in a browser that was not given leave to ask."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin not in admission.origins and not is_of_own_page(request.headers):
-        await desk.refuse("a page", "it is of another origin")
-        raise HTTPException(403, "this page may not ask here: its origin is not among token_parties")

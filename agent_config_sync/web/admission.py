@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent_config_sync.web.auth import Verifier
 
 ADMINS = frozenset({"owner", "admin"})
-"""Roles that decide about keys."""
+"""Roles that decide about keys and workspaces."""
 
 
 class ForbiddenError(Exception):
@@ -69,7 +69,7 @@ class Admission:
         role = await self._role_of(person.subject)
         if role not in ADMINS:
             said = f"is {role} of this account" if role is not None else "is no member of this account"
-            why = f"{person.subject} {said}: only its owners and admins decide about keys"
+            why = f"{person.subject} {said}: only its owners and admins decide here"
             raise ForbiddenError(person.subject, why)
         return person.subject
 

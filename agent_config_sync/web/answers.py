@@ -8,12 +8,15 @@ from pydantic import BaseModel
 
 from agent_config_sync.errors import (
     DatabaseError,
+    HeldError,
     KeyRefusedError,
     LockedError,
     RevokedCredentialError,
     StoppedError,
     SyncError,
+    UnknownBoardError,
     UnknownCredentialError,
+    UnknownGatewayError,
     WebError,
 )
 
@@ -35,11 +38,11 @@ def status_of(error: SyncError) -> int:
     match error:
         case WebError():
             return error.status
-        case UnknownCredentialError():
+        case UnknownCredentialError() | UnknownGatewayError():
             return 404
-        case RevokedCredentialError():
+        case RevokedCredentialError() | HeldError():
             return 409
-        case KeyRefusedError():
+        case KeyRefusedError() | UnknownBoardError():
             return 422
         case DatabaseError() | LockedError() | StoppedError():
             return 503

@@ -9,6 +9,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 
 READ = ["GET", "HEAD"]
 
-OF_SKILLS = ("/admin", "/agent/", "/openapi.json")
+OF_SKILLS = ("/admin", "/agent/")
 """Beginnings of the paths that are there for agents who may install skills."""
+
+FOR_PROGRAMS = (*OF_SKILLS, "/api/")
+"""Beginnings of the paths that people's and agents' programs ask."""
 
 ALWAYS = {
     "cache-control": "no-store",
@@ -48,9 +52,12 @@ def make_app(
     view: Callable[[], View], *, gateway: str, account: str, local: bool, admin: Admin | None = None
 ) -> ASGIApp:
     """Return the application. view: where the sync stands now; local: whether only this machine can reach it; admin:
-    pages and endpoints for people and agents, hidden while agents may not install skills."""
+    pages and endpoints for people and agents, those about skills hidden while agents may not install any."""
     app = FastAPI(title="agent-config-sync", openapi_url=None, redirect_slashes=False)
     metrics = Metrics(view, gateway=gateway, account=account)
+
+    def hides(path: str) -> bool:
+        return view().skills is None and path.startswith(OF_SKILLS)
 
     @app.get("/live")
     @app.api_route("/live", methods=READ, include_in_schema=False)
@@ -80,12 +87,13 @@ def make_app(
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     if admin is not None:
-        admin.join(app)
+        admin.join(app, hides)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(SyncError, _failed)
     app.add_exception_handler(Exception, _broken)
     # Outside everything, so that a 500 has its headers too.
-    return Manners(app, local=local, hides=lambda path: view().skills is None and path.startswith(OF_SKILLS))
+    return Manners(app, local=local, hides=hides)
 
 
 class Manners:
@@ -135,13 +143,21 @@ def _is_own(host: str) -> bool:
 
 def _body(request: Request, error: str) -> dict[str, object]:
     """Return the body of an error; people's and agents' programs look for `success`."""
-    of_skills = request.url.path.startswith(OF_SKILLS)
-    return (Failure if of_skills else Problem)(error=error).model_dump()
+    for_programs = request.url.path.startswith(FOR_PROGRAMS)
+    return (Failure if for_programs else Problem)(error=error).model_dump()
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # the only ones that come here
     return JSONResponse(_body(request, error.detail), error.status_code, headers=error.headers)
+
+
+async def _unfit(request: Request, error: Exception) -> Response:
+    """An option of the query is not as it should be; what was sent is not said again."""
+    assert isinstance(error, RequestValidationError)  # the only ones that come here
+    first = error.errors()[0]
+    what = "there is no such option" if first["type"] == "extra_forbidden" else first["msg"]
+    return JSONResponse(_body(request, f"{'.'.join(map(str, first['loc'][1:]))}: {what}"), 422)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -32,7 +32,8 @@ RETRY = 5.0
 """Seconds until an address that could not be had is tried again: the process that holds it may be our predecessor."""
 
 LIFETIME = 10.0
-"""Seconds that a connection may take for its one request and answer."""
+"""Seconds that a connection may take for its one request and answer; who has been let in may be given more
+(`request.state.lifetime`)."""
 
 CONNECTIONS = 64
 """As many at a time; those above are cut off at once."""
@@ -54,7 +55,7 @@ async def serve(
     account: str,
     backstage: Backstage | None = None,
 ) -> None:
-    """Serve until cancelled: health, and where agents may install skills, the admin pages."""
+    """Serve until cancelled: health, and where workspaces are made, what people and agents ask for."""
     host, port = address
     local = ipaddress.ip_address(host).is_loopback
     async with contextlib.AsyncExitStack() as stack:
@@ -135,7 +136,15 @@ class _Connection(H11Protocol):
         if len(self.connections) > CONNECTIONS:
             transport.abort()
         else:
-            self._end = self.loop.call_later(LIFETIME, transport.abort)
+            self._end = self.loop.call_later(LIFETIME, self._overdue)
+
+    def _overdue(self) -> None:
+        """Cut it off, but give a request the time that the application has set for it."""
+        more = self.scope["state"].pop("lifetime", 0.0) - LIFETIME if self.scope is not None else 0.0
+        if more > 0:
+            self._end = self.loop.call_later(more, self.transport.abort)
+        else:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

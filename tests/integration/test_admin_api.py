@@ -261,7 +261,7 @@ async def served_to_skills(running: Running) -> None:
     ("method", "path"),
     [
         *(("POST", ENTER), ("GET", ENTER), ("POST", REVOKE), ("POST", "/admin/reload"), ("GET", "/admin")),
-        *(("GET", "/admin/skills"), ("GET", "/admin/login"), ("GET", "/admin/fleet"), ("GET", "/openapi.json")),
+        *(("GET", "/admin/skills"), ("GET", "/admin/login"), ("GET", "/admin/fleet")),
         *(("GET", "/admin/static/admin.css"), ("POST", "/agent/skill-credential-request"), ("DELETE", ENTER)),
     ],
 )
