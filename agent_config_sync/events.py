@@ -60,6 +60,14 @@ class SnapshotTaken(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RosterChanged(Event):
+    """A pass found other agents in the database than the one before it. added, removed: their names, sorted."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Warned(Event):
     """The set of warnings changed; each names the row and key that was left out or changed."""
 
@@ -280,6 +288,13 @@ class PassFailed(Event):
 
     error: Exception
     retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PassEnded(Event):
+    """A pass is over, however it ended. seconds: that it took, with what it waited for another process."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,7 @@ class Plugin:
             self._health = HealthService(
                 address,
                 self.events,
-                gateway=settings.gateway,
-                account=settings.account,
+                settings,
                 backstage=self._backstage() if settings.workspaces is not None else None,
             )
             self._health.start()

@@ -277,6 +277,15 @@ class Settings(BaseModel):
     health_port: Annotated[int | None, AlsoNamed("HEALTH_PORT")] = Field(
         None, ge=1, le=65535, description="Port on which health is served; default: `3000`."
     )
+    droplet_id: Annotated[str | None, AlsoNamed("DROPLET_ID")] = Field(
+        None, max_length=200, description="Id of this machine, as health tells it; default: `unknown`, as the next two."
+    )
+    droplet_ip: Annotated[str | None, AlsoNamed("DROPLET_IP")] = Field(
+        None, max_length=200, description="Address of this machine, as health tells it."
+    )
+    droplet_region: Annotated[str | None, AlsoNamed("DROPLET_REGION")] = Field(
+        None, max_length=200, description="Region of this machine, as health tells it."
+    )
     agent_api_peers: Annotated[str, AfterValidator(_networks)] | None = Field(
         None,
         description="From where agents may ask over HTTP beside this machine's loopback: addresses, or networks such "

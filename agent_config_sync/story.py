@@ -9,6 +9,9 @@ from dataclasses import fields
 from agent_config_sync import events
 from agent_config_sync.events import Event, Subscriber
 
+MOST_NAMES = 10
+"""Agents that one line names; of more it says how many."""
+
 
 def tell_story(log: logging.Logger) -> Subscriber:
     """Return a subscriber that logs every event; a warning that stands, or a link lost for the same reason again, is
@@ -54,6 +57,12 @@ def _sentence(event: Event) -> tuple[int, str]:
         case events.Furnished(agents=agents, files=files):
             whose = agents[0] if len(agents) == 1 else f"{len(agents)} agents"
             return logging.INFO, f"workspace of {whose}: {files} file{'s' if files != 1 else ''} written or removed"
+        case events.RosterChanged(added=added, removed=removed):
+            return logging.INFO, "; ".join(
+                f"{verb}: {', '.join(names) if len(names) <= MOST_NAMES else f'{len(names):,} agents'}"
+                for verb, names in (("added", added), ("removed", removed))
+                if names
+            )
         case events.SkillChanged(change=change, agent=agent, slug=slug, problem=problem):
             who = f"agent {agent}: skill" if agent else "shared skill"
             return logging.INFO, f"{who} {slug} was {change}{f'; no gateway loads it: {problem}' if problem else ''}"

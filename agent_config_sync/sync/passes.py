@@ -13,9 +13,11 @@ from agent_config_sync.events import (
     Furnished,
     Held,
     Housed,
+    PassEnded,
     Published,
     Refused,
     ReloadMethod,
+    RosterChanged,
     SnapshotTaken,
     Unchanged,
     Warned,
@@ -23,6 +25,7 @@ from agent_config_sync.events import (
 from agent_config_sync.gateway.reload import Deferred, Told
 from agent_config_sync.gateway.rules import takes_keys_at_start
 from agent_config_sync.model.names import is_agent_id
+from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.snapshot import NOTHING, Snapshot
 from agent_config_sync.postgres.link import Link
 from agent_config_sync.publish.lock import pass_lock
@@ -66,6 +69,8 @@ class Passes:
         self._warnings: tuple[str, ...] = ()
         self._housed = Housed((), skills_enabled=False)
         self._hold: str | None = None
+        self._agents: tuple[AgentRow, ...] | None = None
+        """Those of the last pass that published what the database says; None before the first."""
         self._swept = False
 
     async def make(self, contact: Contact, why: str, *, ask: bool, first: Callable[[], None] | None = None) -> None:
@@ -77,12 +82,15 @@ class Passes:
         Raises: SyncError, but not for what was refused.
         """
         await self._payment.pause()
+        began = time.monotonic()
         try:
             async with pass_lock(self._settings.output).held(LOCK_DEADLINE):
                 unpaid = await self._make(contact, why, ask=ask, first=first)
         except (DatabaseError, PublishError) as error:
             await self.report_failure(contact, error)
             raise
+        finally:
+            self._events.emit(PassEnded(time.monotonic() - began))
         if unpaid is not None:
             self._payment.confirm(contact.link, unpaid)
 
@@ -250,6 +258,8 @@ class Passes:
 
     def _announce(self, prepared: Prepared, latency: float | None) -> None:
         path, snapshot = str(self._settings.output), prepared.snapshot.at
+        if snapshot:  # else another set is held
+            self._tell_roster(prepared.snapshot.agents)
         if self._standing.hold != self._hold:
             self._hold = self._standing.hold
             if self._hold is not None:
@@ -265,6 +275,15 @@ class Passes:
             return
         before = prepared.before.content if prepared.before is not None else None
         self._events.emit(Published(path, prepared.content_hash, before, prepared.content, latency, snapshot))
+
+    def _tell_roster(self, agents: tuple[AgentRow, ...]) -> None:
+        if agents is self._agents:  # which is most often so
+            return
+        now = {row.name for row in agents}
+        before = now if self._agents is None else {row.name for row in self._agents}
+        self._agents = agents
+        if now != before:
+            self._events.emit(RosterChanged(tuple(sorted(now - before)), tuple(sorted(before - now))))
 
     def _tell_housed(self, snapshot: Snapshot) -> None:
         if snapshot.workspaces is None:

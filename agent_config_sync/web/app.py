@@ -17,13 +17,19 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_config_sync.errors import SyncError, UnauthorizedError
+from agent_config_sync.settings import Settings
 from agent_config_sync.web.answers import Failure, Problem, status_of
-from agent_config_sync.web.health import Health, Ready, Versions, health, ready, versions
+from agent_config_sync.web.health import Health, Ready, VersionAnswer, health, ready, versions
+from agent_config_sync.web.memory import resident
 from agent_config_sync.web.metrics import CONTENT_TYPE, Metrics
+from agent_config_sync.web.runtime_health import infrastructure_of
+from agent_config_sync.web.runtime_metrics import MetricsAnswer, metrics_answer
 from agent_config_sync.web.view import View
 
 if TYPE_CHECKING:
     from agent_config_sync.web.admin import Admin
+
+JSON = "application/json"
 
 READ = ["GET", "HEAD"]
 
@@ -48,12 +54,11 @@ class Live(BaseModel):
     live: bool = True
 
 
-def make_app(
-    view: Callable[[], View], *, gateway: str, account: str, local: bool, admin: Admin | None = None
-) -> ASGIApp:
+def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin: Admin | None = None) -> ASGIApp:
     """Return the application. view: where the sync stands now; local: whether only this machine can reach it; admin:
     pages and endpoints for people and agents, those about skills hidden while agents may not install any."""
     app = FastAPI(title="agent-config-sync", openapi_url=None, redirect_slashes=False)
+    gateway, account, infrastructure = settings.gateway, settings.account, infrastructure_of(settings)
     metrics = Metrics(view, gateway=gateway, account=account)
 
     def hides(path: str) -> bool:
@@ -74,17 +79,29 @@ def make_app(
     @app.get("/health")
     @app.api_route("/health", methods=READ, include_in_schema=False)
     async def whole_health() -> Health:
-        return health(view(), gateway=gateway, account=account, now=time.time())
+        return health(
+            view(),
+            gateway=gateway,
+            account=account,
+            now=time.time(),
+            infrastructure=infrastructure,
+            rss=resident(),
+        )
 
     @app.get("/version")
     @app.api_route("/version", methods=READ, include_in_schema=False)
-    async def version() -> Versions:
-        return versions(view())
+    async def version() -> VersionAnswer:
+        return versions(view(), infrastructure)
 
-    @app.get("/metrics")
+    @app.get("/metrics", responses={200: {"model": MetricsAnswer, "content": {CONTENT_TYPE: {}}}})
     @app.api_route("/metrics", methods=READ, include_in_schema=False)
-    async def exposition() -> Response:
-        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+    async def exposition(request: Request) -> Response:
+        """As text for Prometheus, or as JSON for whoever accepts `application/json`."""
+        vary = {"vary": "accept"}
+        if JSON not in request.headers.get("accept", "").lower():
+            return Response(metrics.exposition(), media_type=CONTENT_TYPE, headers=vary)
+        numbers = metrics_answer(view(), now=time.time(), rss=resident())
+        return Response(numbers.model_dump_json(), media_type=JSON, headers=vary)
 
     if admin is not None:
         admin.join(app, hides)

@@ -6,14 +6,33 @@ import platform
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent_config_sync import __version__
+from agent_config_sync.web.runtime_health import (
+    UNKNOWN,
+    AgentSyncHealth,
+    DeliveryHealth,
+    GatewayHealth,
+    HeartbeatHealth,
+    Infrastructure,
+    Memory,
+    SkillSyncHealth,
+    agent_sync_health,
+    delivery_health,
+    gateway_health,
+    heartbeat_health,
+    skill_sync_health,
+    uptime,
+)
 from agent_config_sync.web.view import IN_FORCE, Keys, LinkState, Moment, Skills, View
+
+NOWHERE = Infrastructure()
+"""Where operators do not say where this runs."""
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
 
 class Ready(_Answer):
@@ -29,6 +48,22 @@ class Versions(_Answer):
     version: str
     python_version: str
     gateway_version: str | None
+
+
+class HealthVersions(Versions):
+    """In the names of the runtime service too. openclaw: `unknown` while it is not known."""
+
+    runtime_service: str = Field(serialization_alias="runtimeService")
+    openclaw: str
+
+
+class VersionAnswer(Versions):
+    """In the names of the runtime service too. openclaw_version: `unknown` while it is not known."""
+
+    runtime_service_version: str = Field(serialization_alias="runtimeServiceVersion")
+    openclaw_version: str = Field(serialization_alias="openclawVersion")
+    droplet_id: str = Field(serialization_alias="dropletId")
+    region: str
 
 
 class LinkHealth(_Answer):
@@ -80,18 +115,18 @@ class SkillSync(_Answer):
 
 
 class Health(_Answer):
-    """Everything at a glance.
+    """Everything at a glance, in our own names and in those of the runtime service (`runtime_health`).
 
-    gateway, account: whose rows this sync reads; latency_ms: from the last notification to the gateway running with it;
-    skill_sync: None where agents may not install skills.
+    account: whose rows this sync reads; latency_ms: from the last notification to the gateway running with it;
+    skill_sync: None where agents may not install skills; timestamp: of the answer, in milliseconds.
     """
 
     status: Literal["healthy", "degraded"]
     reasons: tuple[str, ...]
     state: str | None
-    gateway: str
+    gateway: GatewayHealth
     account: str
-    versions: Versions
+    versions: HealthVersions
     link: LinkHealth
     last_snapshot: SnapshotSeen | None
     last_published: PublishSeen | None
@@ -101,6 +136,14 @@ class Health(_Answer):
     latency_ms: float | None
     skill_sync: SkillSync | None
     uptime_seconds: float
+    uptime: float
+    infrastructure: Infrastructure
+    delivery: DeliveryHealth
+    heartbeat: HeartbeatHealth
+    agent_sync: AgentSyncHealth = Field(serialization_alias="agentSync")
+    installed_skills: SkillSyncHealth = Field(serialization_alias="skillSync")
+    memory: Memory
+    timestamp: int
 
 
 def ready(view: View) -> Ready:
@@ -109,20 +152,36 @@ def ready(view: View) -> Ready:
     return Ready(ready=not reasons, reasons=reasons)
 
 
-def versions(view: View) -> Versions:
-    return Versions(version=__version__, python_version=platform.python_version(), gateway_version=view.gateway_version)
+def versions(view: View, infrastructure: Infrastructure = NOWHERE) -> VersionAnswer:
+    return VersionAnswer(
+        **dict(_versions(view)),
+        runtime_service_version=__version__,
+        openclaw_version=view.gateway_version or UNKNOWN,
+        droplet_id=infrastructure.droplet_id,
+        region=infrastructure.region,
+    )
 
 
-def health(view: View, *, gateway: str, account: str, now: float) -> Health:
-    """Return the whole picture; now: seconds since the epoch."""
+def health(
+    view: View,
+    *,
+    gateway: str,
+    account: str,
+    now: float,
+    infrastructure: Infrastructure = NOWHERE,
+    rss: int | None = None,
+) -> Health:
+    """Return the whole picture; now: seconds since the epoch; rss: bytes of memory that this process takes."""
     reasons = tuple(_reasons(view))
     return Health(
         status="degraded" if reasons else "healthy",
         reasons=reasons,
         state=view.state,
-        gateway=gateway,
+        gateway=gateway_health(view, gateway),
         account=account,
-        versions=versions(view),
+        versions=HealthVersions(
+            **dict(_versions(view)), runtime_service=__version__, openclaw=view.gateway_version or UNKNOWN
+        ),
         link=LinkHealth(state=view.link, server=view.server, reconnects=max(0, view.connections - 1)),
         last_snapshot=_snapshot(view.snapshot, view.agents),
         last_published=_published(view.published, view.publish_latencies.last),
@@ -133,8 +192,20 @@ def health(view: View, *, gateway: str, account: str, now: float) -> Health:
         warnings=view.warnings,
         latency_ms=_milliseconds(view.apply_latencies.last),
         skill_sync=_skill_sync(view.skills, view.keys),
-        uptime_seconds=round(max(0.0, now - view.started_at), 3),
+        uptime_seconds=uptime(view, now),
+        uptime=uptime(view, now),
+        infrastructure=infrastructure,
+        delivery=delivery_health(view.deliveries),
+        heartbeat=heartbeat_health(view),
+        agent_sync=agent_sync_health(view),
+        installed_skills=skill_sync_health(view.skills),
+        memory=Memory(rss=rss),
+        timestamp=round(now * 1000),
     )
+
+
+def _versions(view: View) -> Versions:
+    return Versions(version=__version__, python_version=platform.python_version(), gateway_version=view.gateway_version)
 
 
 def _reasons(view: View) -> list[str]:

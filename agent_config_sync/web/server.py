@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent_config_sync.events import Events, HealthServed, HealthUnserved
+from agent_config_sync.settings import Settings
 from agent_config_sync.web.app import make_app
 from agent_config_sync.web.backstage import Backstage
 from agent_config_sync.web.view import Watcher
@@ -50,9 +51,8 @@ async def serve(
     address: tuple[str, int],
     watcher: Watcher,
     events: Events,
+    settings: Settings,
     *,
-    gateway: str,
-    account: str,
     backstage: Backstage | None = None,
 ) -> None:
     """Serve until cancelled: health, and where workspaces are made, what people and agents ask for."""
@@ -65,7 +65,7 @@ async def serve(
             from agent_config_sync.web.admin import open_admin  # noqa: PLC0415 - imported above, off the event loop
 
             admin = await stack.enter_async_context(open_admin(backstage, watcher, events))
-        app = make_app(lambda: watcher.view, gateway=gateway, account=account, local=local, admin=admin)
+        app = make_app(lambda: watcher.view, settings, local=local, admin=admin)
         listener = stack.enter_context(contextlib.closing(await _bound(host, port, events)))
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         events.emit(HealthServed(url, exposed=not local))

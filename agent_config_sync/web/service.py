@@ -11,6 +11,7 @@ import importlib
 import logging
 
 from agent_config_sync.events import Events
+from agent_config_sync.settings import Settings
 from agent_config_sync.web.backstage import Backstage
 from agent_config_sync.web.view import Watcher
 
@@ -24,17 +25,15 @@ class HealthService:
         self,
         address: tuple[str, int],
         events: Events,
+        settings: Settings,
         *,
-        gateway: str,
-        account: str,
         backstage: Backstage | None = None,
     ) -> None:
         """backstage: what the admin pages need, where there can be some."""
         self._address = address
         self._backstage = backstage
         self._events = events
-        self._gateway = gateway
-        self._account = account
+        self._settings = settings
         self._watcher = Watcher()
         self._serving: asyncio.Task[None] | None = None
         events.subscribe(self._watcher)
@@ -54,13 +53,6 @@ class HealthService:
             await asyncio.to_thread(importlib.import_module, "agent_config_sync.web.server")
             from agent_config_sync.web.server import serve  # noqa: PLC0415 - imported above, off the event loop
 
-            await serve(
-                self._address,
-                self._watcher,
-                self._events,
-                gateway=self._gateway,
-                account=self._account,
-                backstage=self._backstage,
-            )
+            await serve(self._address, self._watcher, self._events, self._settings, backstage=self._backstage)
         except Exception:  # noqa: BLE001 - health is never a reason for the sync to end
             _log.exception("health is not served any more; the sync goes on")

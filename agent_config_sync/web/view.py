@@ -46,6 +46,21 @@ class Passes:
 
 
 @dataclass(frozen=True, slots=True)
+class Durations:
+    """How long something took, in seconds. least, most: None before the first time."""
+
+    count: int = 0
+    total: float = 0.0
+    least: float | None = None
+    most: float | None = None
+
+    def plus(self, seconds: float) -> Durations:
+        least = seconds if self.least is None else min(self.least, seconds)
+        most = seconds if self.most is None else max(self.most, seconds)
+        return Durations(self.count + 1, self.total + seconds, least, most)
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """Something that was seen, and when, in seconds since the epoch."""
 
@@ -77,13 +92,72 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
+class Roster:
+    """How many agents the last pass that changed them added and removed."""
+
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """What was sent to the gateway. sessions: that agents have there; last: seconds since the epoch; error: of the last
+    one, None if it went well."""
+
+    sessions: int = 0
+    last: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLimits:
+    """Within which notifications are delivered; times in seconds. None: there is no such limit, for nobody delivers."""
+
+    sessions: int | None = None
+    stream_timeout: float | None = None
+    batch: int | None = None
+    listed: int | None = None
+    interval: float | None = None
+    backoff_base: float | None = None
+    backoff_max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Notifications on their way to agents.
+
+    running: whether somebody delivers them; last: seconds since the epoch; failures: in a row, up to now; skipped:
+    without an answer, where none was needed; exhausted: tried as often as they may, where one was.
+    """
+
+    running: bool = False
+    last: float | None = None
+    delivered: int = 0
+    failed: int = 0
+    failures: int = 0
+    last_error: Moment | None = None
+    skipped: int = 0
+    exhausted: int = 0
+    limits: DeliveryLimits = field(default_factory=DeliveryLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeats:
+    """running: whether somebody lets agents beat; scheduled: how many agents do."""
+
+    running: bool = False
+    scheduled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Where a sync stands.
 
     started_at: seconds since the epoch; trouble: why the link does not stand, or who holds the output; state: as in
     gateway_status, None before the first pass, with the reason in error; failure: why the last pass ended with an
-    error, None if it did not; settled: when the last change came into force; snapshot: PostgreSQL's `pg_snapshot`;
-    published: SHA-256 in hex; skills: None where agents may not install any.
+    error, None if it did not; settled: when the last change came into force; synced: when it was last seen that what
+    is in the database is in force; snapshot: PostgreSQL's `pg_snapshot`; published: SHA-256 in hex; skills: None where
+    agents may not install any.
     """
 
     started_at: float
@@ -102,9 +176,15 @@ class View:
     snapshot: Moment | None = None
     published: Moment | None = None
     settled: float | None = None
+    synced: float | None = None
     last_error: Moment | None = None
     skills: Skills | None = None
     keys: Keys = field(default_factory=Keys)
+    roster: Roster = field(default_factory=Roster)
+    sends: Sends = field(default_factory=Sends)
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    pass_durations: Durations = field(default_factory=Durations)
     publish_latencies: Latencies = field(default_factory=Latencies)
     apply_latencies: Latencies = field(default_factory=Latencies)
 
@@ -137,6 +217,10 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, notifications=view.notifications + 1)
         case events.SnapshotTaken(snapshot=snapshot, agents=agents):
             return replace(view, snapshot=Moment(now, snapshot), agents=agents)
+        case events.RosterChanged(added=added, removed=removed):
+            return replace(view, roster=Roster(len(added), len(removed)))
+        case events.PassEnded(seconds=seconds):
+            return replace(view, pass_durations=view.pass_durations.plus(seconds))
         case events.Warned(warnings=warnings):
             return replace(view, warnings=len(warnings))
         case events.Housed(skills_enabled=enabled):
@@ -184,6 +268,7 @@ def fold(view: View, event: Event, now: float) -> View:
                 error=error,
                 gateway_version=version,
                 settled=now if state in IN_FORCE and view.state not in IN_FORCE else view.settled,
+                synced=now if state in IN_FORCE else view.synced,
                 last_error=Moment(now, error) if error is not None and error != view.error else view.last_error,
             )
         case events.Stopped():

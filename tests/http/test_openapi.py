@@ -58,6 +58,7 @@ async def test_the_document_names_each_endpoint_with_what_it_may_answer(site: Si
         "POST /admin/skills/credentials/revoke",
         "POST /admin/reload",
         "POST /agent/skill-credential-request",
+        "POST /api/v1/gateways/{gateway_id}/templates/sync",
         "GET /health",
     }
     enter = document["paths"]["/admin/skills/credentials"]["post"]

@@ -12,11 +12,25 @@ from typing import TypeAlias
 
 import orjson
 import pytest
+from commands import command
+from daemon import environment
 from harness import DEADLINE, Operator, Running, Start, connected
 from web_client import PAGES, Answer, exchange
 
 from agent_config_sync import __version__
-from agent_config_sync.events import Assessed, HealthServed, HealthUnserved, LinkLost, PassFailed, Published, Refused
+from agent_config_sync.events import (
+    Assessed,
+    HealthServed,
+    HealthUnserved,
+    Held,
+    LinkLost,
+    LinkProven,
+    PassEnded,
+    PassFailed,
+    Published,
+    Refused,
+    RosterChanged,
+)
 from agent_config_sync.web import app as app_module
 from agent_config_sync.web import server as server_module
 
@@ -34,7 +48,9 @@ async def served(start: Start, operator: Operator, port: int) -> Running:
     """A sync that serves health and has put its one agent in force."""
     await operator.execute("INSERT INTO agents (name, is_default) VALUES ('lead', true)")
     running = await start(wait=None, health_port=port)
-    await running.events.until(HealthServed)
+    for kind in (HealthServed, LinkProven):  # in either order
+        running.events.rewind()
+        await running.events.until(kind)
     running.events.rewind()
     await running.events.until(Assessed, lambda event: event.state == "offered")
     return running
@@ -55,8 +71,9 @@ async def test_it_is_ready_although_its_row_cannot_be_written(
     await operator.execute("INSERT INTO agents (name, is_default) VALUES ('lead', true)")
     await operator.execute("DROP TABLE gateway_status")
     running = await start(wait=HealthServed, health_port=port)
-    running.events.rewind()
-    await running.events.until(Assessed)
+    for kind in (LinkProven, Assessed):  # in either order
+        running.events.rewind()
+        await running.events.until(kind)
     assert (await ask(running, "ready")).status == 200
 
 
@@ -118,6 +135,66 @@ async def test_health_holds_no_secret(
 async def test_the_version_is_told(served: Running) -> None:
     answer = (await ask(served, "version")).json
     assert (answer["version"], answer["gateway_version"]) == (__version__, "2026.9.6")
+
+
+async def test_where_this_runs_is_told(start: Start, port: int) -> None:
+    running = await start(
+        wait=HealthServed, health_port=port, droplet_id="7", droplet_ip="192.0.2.7", droplet_region="fra1"
+    )
+    version, health = (await ask(running, "version")).json, (await ask(running, "health")).json
+    assert (version["dropletId"], version["region"]) == ("7", "fra1")
+    assert health["infrastructure"] == {"dropletId": "7", "ipAddress": "192.0.2.7", "region": "fra1"}
+
+
+async def test_health_is_told_in_the_names_of_the_runtime_service_too(served: Running, operator: Operator) -> None:
+    answer = (await ask(served, "health")).json
+    assert (answer["gateway"]["name"], answer["agentSync"]["running"]) == ("here", True)
+    assert answer["agentSync"]["lastSyncAt"] <= answer["timestamp"]
+    assert answer["memory"]["rss"] > 1_000_000
+    assert (answer["versions"]["runtimeService"], answer["versions"]["openclaw"]) == (__version__, "2026.9.6")
+
+
+async def test_agents_that_came_and_went_are_counted(served: Running, operator: Operator) -> None:
+    assert (await counted(served)) == (0, 0)
+    await operator.execute("INSERT INTO agents (name) VALUES ('a'), ('b')")
+    assert await served.events.until(RosterChanged) == RosterChanged(("a", "b"), ())
+    assert (await counted(served)) == (2, 0)
+    await operator.execute("UPDATE agents SET name = 'c' WHERE name = 'b'")
+    await served.events.until(RosterChanged)
+    assert (await counted(served)) == (1, 1)
+    await operator.execute("UPDATE agents SET model = 'a/b'")
+    await served.events.until(Published)
+    assert (await counted(served)) == (1, 1)
+
+
+async def counted(running: Running) -> tuple[int, int]:
+    told = (await ask(running, "health")).json["agentSync"]
+    return told["addedCount"], told["removedCount"]
+
+
+async def test_agents_of_a_set_that_is_held_neither_came_nor_went(served: Running, operator: Operator) -> None:
+    await command("restore", "1", **environment(served.plugin.settings))
+    await operator.execute("INSERT INTO agents (name) VALUES ('a')")
+    await served.events.until(Held)
+    await command("resume", **environment(served.plugin.settings))
+    assert (await served.events.until(RosterChanged)).added == ("a",)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html, Application/JSON;q=0.9"])
+async def test_metrics_are_json_for_who_accepts_that(served: Running, port: int, accept: str) -> None:
+    served.events.rewind()
+    await served.events.until(PassEnded)
+    answer = await exchange(port, f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode())
+    assert (answer.headers["content-type"], answer.headers["vary"]) == ("application/json", "accept")
+    run = answer.json["operations"]["agent_sync.run"]
+    assert (run["count"], run["successCount"], run["failureCount"]) == (1, 1, 0)
+    assert 0 < run["minDurationMs"] <= run["maxDurationMs"] <= run["totalDurationMs"]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain;version=0.0.4;q=0.5,*/*;q=0.1", "application/openmetrics-text"])
+async def test_metrics_are_text_for_everybody_else(served: Running, port: int, accept: str) -> None:
+    answer = await exchange(port, f"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode())
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def test_metrics_follow_what_happens(served: Running, operator: Operator) -> None:

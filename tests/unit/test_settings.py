@@ -324,6 +324,12 @@ def test_health_is_served_on_an_address_and_not_on_a_name(host: str) -> None:
         loaded(healthHost=host)
 
 
+@pytest.mark.parametrize("name", ["droplet_id", "droplet_ip", "droplet_region"])
+def test_a_machine_is_named_by_the_names_of_its_provider(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name.upper(), "here")
+    assert getattr(load_settings(command_line={}), name) == "here"
+
+
 @pytest.mark.parametrize(
     ("peers", "networks"),
     [

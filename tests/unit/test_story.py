@@ -57,6 +57,8 @@ PUBLISHED = events.Published("/x/agents.json", "abc", b"old", b"x" * 1500, 0.012
             "INFO",
             "agent coder: skill git was changed; no gateway loads it: no YAML",
         ),
+        (events.RosterChanged(("coder", "lead"), ("front",)), "INFO", "added: coder, lead; removed: front"),
+        (events.RosterChanged((), tuple(f"a{n}" for n in range(1200))), "INFO", "removed: 1,200 agents"),
         (events.TemplateSyncAsked("ada", ()), "INFO", "ada asks for a sync of templates"),
         (
             events.TemplateSyncAsked("ada", ("overwrite", "dry_run")),

@@ -9,7 +9,21 @@ import pytest
 from agent_config_sync import events
 from agent_config_sync.errors import SyncError, UnreachableError
 from agent_config_sync.events import Event
-from agent_config_sync.web.view import BOUNDS, Latencies, Moment, Passes, Skills, View, Watcher, fold
+from agent_config_sync.web.view import (
+    BOUNDS,
+    Deliveries,
+    Durations,
+    Heartbeats,
+    Latencies,
+    Moment,
+    Passes,
+    Roster,
+    Sends,
+    Skills,
+    View,
+    Watcher,
+    fold,
+)
 
 PUBLISHED = events.Published("/x", "abc", None, b"{}", 0.003, "1:1:")
 UNCHANGED = events.Unchanged("/x", "abc", "1:1:")
@@ -103,6 +117,27 @@ def test_a_change_that_was_refused_and_then_cured_is_a_change() -> None:
 def test_the_last_error_stays_with_the_time_when_it_was_new() -> None:
     view = after(assessed("pending", "another value"), assessed("pending", "another value"), assessed("applied"))
     assert (view.error, view.last_error) == (None, Moment(1.0, "another value"))
+
+
+def test_the_last_look_that_found_it_in_force_has_its_time() -> None:
+    assert after(PUBLISHED, assessed("pending")).synced is None
+    view = after(PUBLISHED, assessed("applied"), UNCHANGED, assessed("applied"), assessed("pending", "no"))
+    assert view.synced == 4.0
+
+
+def test_agents_that_came_and_went_are_those_of_the_last_pass_that_changed_them() -> None:
+    view = after(events.RosterChanged(("a", "b"), ()), events.RosterChanged((), ("a",)), UNCHANGED)
+    assert view.roster == Roster(added=0, removed=1)
+
+
+def test_passes_are_timed() -> None:
+    view = after(events.PassEnded(0.5), events.PassEnded(0.25))
+    assert view.pass_durations == Durations(count=2, total=0.75, least=0.25, most=0.5)
+
+
+def test_nobody_delivers_and_nobody_beats_yet() -> None:
+    view = after(PUBLISHED, assessed("applied"))
+    assert (view.deliveries, view.heartbeats, view.sends) == (Deliveries(), Heartbeats(), Sends())
 
 
 def test_an_older_debt_has_no_latency() -> None:
