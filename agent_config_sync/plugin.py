@@ -32,7 +32,12 @@ from agent_config_sync.sync.standing import Standing
 from agent_config_sync.sync.visit import Visit
 from agent_config_sync.token_store import TokenStore
 
+CONNECTIONS = 8
+"""To the database, for what agents and people do on the board at a time."""
+
 if TYPE_CHECKING:
+    from agent_config_sync.postgres.pool import Pool
+    from agent_config_sync.runtime.sessions import StandingSessions
     from agent_config_sync.skills.service import SkillService
     from agent_config_sync.sync.furnishing import Furnishing
     from agent_config_sync.sync.keyring import Keyring
@@ -99,6 +104,15 @@ class Plugin:
             self._skills = SkillService(
                 settings, self.events, self.gate, manifests=manifests, link=lambda: session.link
             )
+        self._pool: Pool | None = None
+        self._sessions: StandingSessions | None = None
+        if settings.has_board:
+            from agent_config_sync.postgres.pool import Pool  # noqa: PLC0415
+            from agent_config_sync.runtime.sessions import StandingSessions  # noqa: PLC0415
+
+            name = f"agent-config-sync/{settings.gateway} board"
+            self._pool = Pool(server_of(settings), application_name=name, size=CONNECTIONS, timing=timing)
+            self._sessions = StandingSessions(settings.account, self.events, self._pool)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None
@@ -136,8 +150,9 @@ class Plugin:
                 backstage=self._backstage() if settings.workspaces is not None else None,
             )
             self._health.start()
-        if self._skills is not None:
-            self._skills.start()
+        for part in (self._skills, self._sessions):
+            if part is not None:
+                part.start()
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
 
     def _backstage(self) -> Backstage:
@@ -151,6 +166,7 @@ class Plugin:
             on_demand=self.on_demand,
             logins=state.logins_folder,
             tokens=state.tokens_path,
+            pool=self._pool,
         )
 
     async def wait(self) -> None:
@@ -163,8 +179,8 @@ class Plugin:
 
     async def stop(self) -> None:
         """Write and signal nothing any more; return when the writer has finished."""
-        if self._skills is not None:
-            await self._skills.stop()
-        await self.sync.stop()
-        if self._health is not None:
-            await self._health.stop()
+        for part in (self._skills, self._sessions, self.sync, self._health):
+            if part is not None:
+                await part.stop()
+        if self._pool is not None:
+            await self._pool.close()

@@ -81,8 +81,9 @@ def _setting_name(key: str) -> str:
 def _from_further_names() -> dict[str, object]:
     return {
         setting: value
-        for setting, name in FURTHER_NAMES.items()
-        if (value := os.environ.get(name)) is not None and not _SERVICE_ADDRESS.match(value)
+        for setting, names in FURTHER_NAMES.items()
+        for name in reversed(names)
+        if (value := os.environ.get(name)) and not _SERVICE_ADDRESS.match(value)
     }
 
 
@@ -118,7 +119,7 @@ def _readable(error: ValidationError, merged: Mapping[str, object], command_line
         return str(first["ctx"]["error"])
     name = ".".join(str(part) for part in first["loc"])
     name = _setting_name(name) if not unknown_keys([name]) else name
-    names = (f"{ENVIRONMENT_PREFIX}{name.upper()}", FURTHER_NAMES.get(name, ""))
+    names = (f"{ENVIRONMENT_PREFIX}{name.upper()}", *FURTHER_NAMES.get(name, ()))
     variable = next((each for each in names if os.environ.get(each)), None)
     of_environment = variable is not None and name not in command_line and merged.get(name) == os.environ[variable]
     return f"the setting {name} is not valid{f' (from {variable})' if of_environment else ''}: {first['msg']}"

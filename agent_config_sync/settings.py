@@ -117,9 +117,14 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class AlsoNamed:
-    """A further environment name of a setting; `AGENT_CONFIG_SYNC_*` beats it."""
+    """A further environment name of a setting, which beats another one; `AGENT_CONFIG_SYNC_*` beats both."""
 
     environment: str
+    other: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.environment, *([self.other] if self.other is not None else []))
 
 
 ReloadSetting: TypeAlias = Literal["auto", "watch", "touch", "signal", "none"]
@@ -286,6 +291,25 @@ class Settings(BaseModel):
     droplet_region: Annotated[str | None, AlsoNamed("DROPLET_REGION")] = Field(
         None, max_length=200, description="Region of this machine, as health tells it."
     )
+    board: bool | None = Field(
+        None,
+        description="Whether agents and people of the account share the task board over HTTP; default: if health is "
+        "served and workspaces are made.",
+    )
+    session_key_only: bool = Field(
+        False,
+        description="Whether an agent's session key alone opens the endpoints of the board, as in the seed, and no token "
+        "of its own is wanted. Such keys can be guessed.",
+    )
+    github_token: Annotated[SecretStr | None, AlsoNamed("GH_TOKEN", "GITHUB_TOKEN")] = Field(
+        None, description="Token with which the pull requests of tasks are marked."
+    )
+    github_repo: Annotated[str | None, AlsoNamed("GITHUB_REPO")] = Field(
+        None, pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$", description="Their repository, as `owner/name`."
+    )
+    github_api_url: Annotated[str, AlsoNamed("GITHUB_API_URL")] = Field(
+        "https://api.github.com", pattern=r"^https?://[^\s]+$", description="Interface of another GitHub."
+    )
     agent_api_peers: Annotated[str, AfterValidator(_networks)] | None = Field(
         None,
         description="From where agents may ask over HTTP beside this machine's loopback: addresses, or networks such "
@@ -322,6 +346,12 @@ class Settings(BaseModel):
             raise ValueError("shared_workspace is the workspace of an agent: unset it, or name another folder")
         return self
 
+    @model_validator(mode="after")
+    def _board_has_a_place(self) -> Settings:
+        if self.board and not self.has_board:
+            raise ValueError("board needs workspaces and health: set workspace_root and health_port too")
+        return self
+
     @property
     def output(self) -> Path:
         """The file that is written, absolute."""
@@ -352,6 +382,11 @@ class Settings(BaseModel):
     def agent_networks(self) -> tuple[Network, ...]:
         """From where agents may ask, beside the loopback."""
         return tuple(map(ipaddress.ip_network, _words(self.agent_api_peers)))
+
+    @property
+    def has_board(self) -> bool:
+        """Whether the task board is served."""
+        return self.board is not False and self.health_address is not None and self.workspaces is not None
 
     @property
     def parties(self) -> tuple[str, ...]:
@@ -410,8 +445,8 @@ class Settings(BaseModel):
 
 SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)
 
-FURTHER_NAMES: dict[str, str] = {
-    name: further.environment
+FURTHER_NAMES: dict[str, tuple[str, ...]] = {
+    name: further.names
     for name, field in Settings.model_fields.items()
     for further in field.metadata
     if isinstance(further, AlsoNamed)

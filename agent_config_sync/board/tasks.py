@@ -20,6 +20,14 @@ from agent_config_sync.errors import BoardForbiddenError, BoardInvalidError, Boa
 OF_AGENTS: tuple[TaskStatus, ...] = ("in_progress", "review", "done", "blocked")
 """What an agent may make of a task that is there."""
 
+TO_GET = "get tasks"
+TO_LIST = "list tasks"
+TO_SEARCH = "search tasks"
+TO_ASSIGN = "assign agents"
+TO_DELETE = "archive/delete tasks"
+TO_LINK = "link tasks to PRs"
+"""What the orchestrator alone can do, of agents."""
+
 LISTED, MOST_LISTED = 50, 200
 FOUND, MOST_FOUND = 20, 100
 
@@ -63,7 +71,7 @@ async def see(connection: asyncpg.Connection, actor: Actor, task: UUID) -> Task:
 
 async def get(connection: asyncpg.Connection, actor: Actor, task: UUID) -> Task:
     """Return a task, to people and the orchestrator. Raises: BoardError."""
-    only_orchestrator(actor, "get tasks")
+    only_orchestrator(actor, TO_GET)
     return await see(connection, actor, task)
 
 
@@ -76,7 +84,7 @@ async def list_tasks(
     limit: int = LISTED,
 ) -> tuple[Task, ...]:
     """Return tasks of the account, the newest first. agent: on which it works. Raises: BoardError."""
-    only_orchestrator(actor, "list tasks")
+    only_orchestrator(actor, TO_LIST)
     limit = within(limit, MOST_LISTED)
     if agent is not None:
         [name] = await known_agents(connection, actor.account, [agent], "assignee")
@@ -97,7 +105,7 @@ async def search(
     """
     if not words.strip():
         raise BoardInvalidError("Invalid query: it is empty")
-    only_orchestrator(actor, "search tasks")
+    only_orchestrator(actor, TO_SEARCH)
     with refusals():
         records = await connection.fetch(query("task_search"), actor.account, words, within(limit, MOST_FOUND))
     return tuple(FoundTask(Task.of(record), record["relevance"]) for record in records)
@@ -225,7 +233,7 @@ async def set_status(
 
 async def assign(connection: asyncpg.Connection, actor: Actor, task: UUID, agents: Sequence[str]) -> tuple[str, ...]:
     """Let agents work on a task as well; return those who are new to it. Raises: BoardError."""
-    only_orchestrator(actor, "assign agents")
+    only_orchestrator(actor, TO_ASSIGN)
     names = await known_agents(connection, actor.account, agents, "assignee")
     if not names:
         raise BoardInvalidError("Invalid assigneeSlugs: name an agent at least")
@@ -236,7 +244,7 @@ async def assign(connection: asyncpg.Connection, actor: Actor, task: UUID, agent
 
 async def archive(connection: asyncpg.Connection, actor: Actor, task: UUID, reason: str) -> None:
     """Put a task away, with its thread and its documents; it cannot come back. Raises: BoardError."""
-    only_orchestrator(actor, "archive/delete tasks")
+    only_orchestrator(actor, TO_DELETE)
     said = reason.strip()
     if not said or len(said) > LONGEST_REASON:
         raise BoardInvalidError("Invalid reason: 1 to 2,000 characters")
@@ -248,7 +256,7 @@ async def archive(connection: asyncpg.Connection, actor: Actor, task: UUID, reas
 
 async def link(connection: asyncpg.Connection, actor: Actor, task: UUID, pr_number: int) -> None:
     """Say which pull request does a task. Raises: BoardError."""
-    only_orchestrator(actor, "link tasks to PRs")
+    only_orchestrator(actor, TO_LINK)
     if not 0 < pr_number <= _MOST:
         raise BoardInvalidError("Invalid prNumber: it begins at 1")
     async with acting(connection, actor):

@@ -12,6 +12,9 @@ from agent_config_sync.board.model import Message, Task
 from agent_config_sync.board.queries import query
 from agent_config_sync.board.tasks import missing, see, within
 
+TO_THREAD, TO_MESSAGE = "read threads", "post task messages"
+"""What the orchestrator alone can do, of agents."""
+
 LOADED, SHOWN, MOST = 10, 50, 200
 """Messages that come with a task, those of a thread, and the most of both."""
 
@@ -27,7 +30,7 @@ async def thread(
     connection: asyncpg.Connection, actor: Actor, task: UUID, *, limit: int = SHOWN
 ) -> tuple[Message, ...]:
     """Return the end of a thread, oldest message first. Raises: BoardError."""
-    only_orchestrator(actor, "read threads")
+    only_orchestrator(actor, TO_THREAD)
     await see(connection, actor, task)
     return await _thread(connection, actor, task, limit)
 
@@ -37,7 +40,7 @@ async def post(connection: asyncpg.Connection, actor: Actor, task: UUID, content
 
     Raises: BoardError.
     """
-    only_orchestrator(actor, "post task messages")
+    only_orchestrator(actor, TO_MESSAGE)
     async with acting(connection, actor):
         message: UUID = await connection.fetchval(query("message_post"), actor.account, task, content, False, None)
     return message

@@ -87,8 +87,8 @@ def reference() -> str:
 
 
 def _environment(name: str) -> str:
-    further = FURTHER_NAMES.get(name)
-    return f"`{ENVIRONMENT_PREFIX}{name.upper()}`" + (f" or `{further}`" if further else "")
+    names = (f"{ENVIRONMENT_PREFIX}{name.upper()}", *FURTHER_NAMES.get(name, ()))
+    return " or ".join(f"`{each}`" for each in names)
 
 
 def _code(text: str) -> str:

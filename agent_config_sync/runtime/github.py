@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 from uuid import UUID
 
@@ -43,12 +41,7 @@ class GitHub:
             follow_redirects=False,
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         await self._client.aclose()
 
     async def mark(self, pull: int, task: UUID) -> str | None:

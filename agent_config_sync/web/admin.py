@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agent_config_sync.events import Events
 from agent_config_sync.secret_store import SecretStore
+from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
 from agent_config_sync.token_store import TokenStore
 from agent_config_sync.web.admin_api import admin_router
@@ -32,6 +34,9 @@ from agent_config_sync.web.sessions import Sessions
 from agent_config_sync.web.template_sync import TemplateSync
 from agent_config_sync.web.templates_api import templates_router
 from agent_config_sync.web.view import Watcher
+
+if TYPE_CHECKING:
+    from agent_config_sync.runtime.github import GitHub
 
 
 class Admin:
@@ -88,9 +93,11 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     admission = Admission(settings, sessions, desk.role_of)
     agents = AgentDesk(settings, events, link=backstage.link, tokens=TokenStore(backstage.tokens))
     forms = Forms(admission, desk)
-    watch = FleetWatch(desk.fleet, wanted=lambda: watcher.view.skills is not None)
+    watch = FleetWatch(desk.fleet, wanted=lambda: settings.has_board or watcher.view.skills is not None)
     pages = PageMaker(desk, watch)
     syncs = TemplateSync(backstage.on_demand, events)
+    github = _github(settings)
+    board = _board(backstage, github)
     looking = asyncio.create_task(watch.run(), name="fleet")
     try:
         yield Admin(
@@ -100,6 +107,7 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
                 agent_router(agents, settings),
                 login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
                 pages_router(pages, desk, forms, watch),
+                *board,
             ),
             pages,
             origins=admission.origins,
@@ -108,4 +116,24 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
         looking.cancel()
         await asyncio.wait([looking])
         await syncs.close()
+        if github is not None:
+            await github.close()
         await admission.close()
+
+
+def _github(settings: Settings) -> GitHub | None:
+    if not settings.has_board or settings.github_token is None or settings.github_repo is None:
+        return None
+    from agent_config_sync.runtime.github import GitHub  # noqa: PLC0415 - what is off is not imported
+
+    return GitHub(settings.github_token.get_secret_value(), settings.github_repo, api=settings.github_api_url)
+
+
+def _board(backstage: Backstage, github: GitHub | None) -> tuple[APIRouter, ...]:
+    """Return what agents ask of the board, where there is one."""
+    if backstage.pool is None:
+        return ()
+    from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
+    from agent_config_sync.web.tool_api import tool_router  # noqa: PLC0415
+
+    return (tool_router(backstage.settings, Bench(backstage.pool.lent, github)),)

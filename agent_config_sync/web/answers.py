@@ -7,6 +7,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from agent_config_sync.errors import (
+    BoardArgumentsError,
+    BoardConflictError,
+    BoardForbiddenError,
+    BoardInvalidError,
+    BoardNotFoundError,
     DatabaseError,
     HeldError,
     KeyRefusedError,
@@ -38,11 +43,15 @@ def status_of(error: SyncError) -> int:
     match error:
         case WebError():
             return error.status
-        case UnknownCredentialError() | UnknownGatewayError():
+        case UnknownCredentialError() | UnknownGatewayError() | BoardNotFoundError():
             return 404
-        case RevokedCredentialError() | HeldError():
+        case RevokedCredentialError() | HeldError() | BoardConflictError():
             return 409
-        case KeyRefusedError() | UnknownBoardError():
+        case BoardArgumentsError():
+            return 400
+        case BoardForbiddenError():
+            return 403
+        case KeyRefusedError() | UnknownBoardError() | BoardInvalidError():
             return 422
         case DatabaseError() | LockedError() | StoppedError():
             return 503

@@ -33,10 +33,10 @@ JSON = "application/json"
 
 READ = ["GET", "HEAD"]
 
-OF_SKILLS = ("/admin", "/agent/")
+OF_SKILLS = ("/admin/skills", "/admin/reload", "/agent/skill-")
 """Beginnings of the paths that are there for agents who may install skills."""
 
-FOR_PROGRAMS = (*OF_SKILLS, "/api/")
+FOR_PROGRAMS = ("/admin", "/agent/", "/api/")
 """Beginnings of the paths that people's and agents' programs ask."""
 
 ALWAYS = {
@@ -62,7 +62,8 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     metrics = Metrics(view, gateway=gateway, account=account)
 
     def hides(path: str) -> bool:
-        return view().skills is None and path.startswith(OF_SKILLS)
+        hidden = OF_SKILLS if settings.has_board else ("/admin", "/agent/")
+        return view().skills is None and path.startswith(hidden)
 
     @app.get("/live")
     @app.api_route("/live", methods=READ, include_in_schema=False)

@@ -12,6 +12,7 @@ from agent_config_sync.postgres.link import Link
 from agent_config_sync.settings import Settings
 
 if TYPE_CHECKING:
+    from agent_config_sync.postgres.pool import Pool
     from agent_config_sync.sync.on_demand import OnDemand
 
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Backstage:
     """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew, waiting so many
     seconds for the pass under way; on_demand: makes what syncs workspaces when somebody asks; logins: folder of the
-    links that were printed; tokens: file of the agents' own."""
+    links that were printed; tokens: file of the agents' own; pool: connections for the board, None without one."""
 
     settings: Settings
     link: Callable[[], Link | None]
@@ -27,3 +28,4 @@ class Backstage:
     on_demand: Callable[[], OnDemand]
     logins: Path
     tokens: Path
+    pool: Pool | None = None

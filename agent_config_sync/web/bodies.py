@@ -20,8 +20,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-def documented(model: type[Body]) -> dict[str, Any]:
-    """Return what the OpenAPI document says of a body that `read_json` reads."""
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a body that an endpoint reads by itself."""
     return {
         "requestBody": {
             "required": True,

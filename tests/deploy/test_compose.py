@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -86,7 +87,7 @@ def test_compose_does_not_start_without_a_database() -> None:
 
 def test_our_process_is_told_only_settings_that_there_are() -> None:
     known = {f"AGENT_CONFIG_SYNC_{name.upper()}" for name in SETTING_NAMES}
-    known |= {*FURTHER_NAMES.values(), "OPENCLAW_CONFIG_PATH"}
+    known |= {*itertools.chain(*FURTHER_NAMES.values()), "OPENCLAW_CONFIG_PATH"}
     told = set(_SERVICES["runtime"]["environment"]) | set(re.findall(r"AGENT_CONFIG_SYNC_\w+", RUNTIME))
     assert told <= known
 

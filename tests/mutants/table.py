@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(
         "9 durable publish: the same bytes are written again",
         "09_the_same_bytes_are_not_written_again",
-        "agent_config_sync/sync/pipeline.py",
+        "agent_config_sync/sync/prepared.py",
         "return self.before is None or self.before.content_hash != self.content_hash",
         "return True",
     ),

@@ -31,6 +31,7 @@ async def run(bench: Bench, agent: Agent, name: str, arguments: str | bytes) -> 
     tool = BY_NAME.get(name)
     if tool is None:
         raise BoardArgumentsError(f"Unknown tool: {name[:100]}")
+    tool.check(agent)
     return await tool.run(bench, agent, arguments_of(tool, arguments))
 
 

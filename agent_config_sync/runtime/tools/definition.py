@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from agent_config_sync.board.actor import Agent
+from agent_config_sync.board.actor import Agent, only_orchestrator
 from agent_config_sync.board.tasks import missing
 from agent_config_sync.errors import BoardArgumentsError
 from agent_config_sync.runtime.github import GitHub
@@ -51,7 +51,8 @@ class Tool(Generic[P]):
     """One of the tools.
 
     label: what a prompt says it is for; description: what the model is told; offered: to whom; run: does it, and raises
-    BoardError or DatabaseError; largest: bytes of its arguments.
+    BoardError or DatabaseError; only_to_lead: what the orchestrator alone can do with it, None where others may use it;
+    largest: bytes of its arguments.
     """
 
     name: str
@@ -61,9 +62,14 @@ class Tool(Generic[P]):
     result: type[Result]
     offered: Callable[[Agent], bool]
     run: Callable[[Bench, Agent, P], Awaitable[Result]]
-    orchestrator_only: bool = False
+    only_to_lead: str | None = None
     largest: int = LARGEST
     path_name: str | None = None
+
+    def check(self, agent: Agent) -> None:
+        """Turn away whoever may not use it, before anybody reads what they want. Raises: BoardForbiddenError."""
+        if self.only_to_lead is not None:
+            only_orchestrator(agent, self.only_to_lead)
 
     @property
     def takes_own_task(self) -> bool:

@@ -191,7 +191,7 @@ TASK_ASSIGN = Tool(
     TaskResult,
     _leads,
     _assign,
-    orchestrator_only=True,
+    only_to_lead=tasks.TO_ASSIGN,
 )
 
 TASK_MESSAGE = Tool(
@@ -202,7 +202,7 @@ TASK_MESSAGE = Tool(
     MessageResult,
     _leads,
     _message,
-    orchestrator_only=True,
+    only_to_lead=threads.TO_MESSAGE,
 )
 
 TASK_LIST = Tool(
@@ -213,7 +213,7 @@ TASK_LIST = Tool(
     Listed,
     _leads,
     _list,
-    orchestrator_only=True,
+    only_to_lead=tasks.TO_LIST,
 )
 
 TASK_GET = Tool(
@@ -224,7 +224,7 @@ TASK_GET = Tool(
     TaskSeen,
     _leads,
     _get,
-    orchestrator_only=True,
+    only_to_lead=tasks.TO_GET,
 )
 
 TASK_THREAD = Tool(
@@ -235,7 +235,7 @@ TASK_THREAD = Tool(
     ThreadSeen,
     _leads,
     _thread,
-    orchestrator_only=True,
+    only_to_lead=threads.TO_THREAD,
 )
 
 TASK_SEARCH = Tool(
@@ -246,7 +246,7 @@ TASK_SEARCH = Tool(
     Found,
     _leads,
     _search,
-    orchestrator_only=True,
+    only_to_lead=tasks.TO_SEARCH,
 )
 
 TASK_DELETE = Tool(
@@ -257,7 +257,7 @@ TASK_DELETE = Tool(
     Result,
     _leads,
     _delete,
-    orchestrator_only=True,
+    only_to_lead=tasks.TO_DELETE,
 )
 
 TASK_LINK_PR = Tool(
@@ -268,5 +268,5 @@ TASK_LINK_PR = Tool(
     Linked,
     _leads,
     _link,
-    orchestrator_only=True,
+    only_to_lead=tasks.TO_LINK,
 )
