@@ -1,0 +1,258 @@
+"""The endpoints of the board: who acts, and everybody who only says so, is turned away with nothing done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from board_site import ARCHIVED, ASSIGNED, FOREIGN, SESSION, BoardSite, open_board
+from harness import Operator, Start, eventually
+from web_client import exchange
+
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.events import HealthServed
+from agent_config_sync.runtime.tools.catalog import TOOLS
+from agent_config_sync.setting_sources import load_settings
+from agent_config_sync.token_store import token_hash
+
+STATUS = "/agent/task-status"
+BEGIN = {"taskId": str(ASSIGNED), "status": "in_progress"}
+
+
+@pytest.fixture
+async def site(start: Start, operator: Operator, port: int, tmp_path: Path) -> AsyncIterator[BoardSite]:
+    site = await open_board(start, operator, port, tmp_path)
+    yield site
+    await site.pool.close()
+
+
+async def untouched(site: BoardSite) -> bool:
+    return bool(await site.operator.fetchval("SELECT status = 'assigned' FROM board_tasks WHERE id = $1", ASSIGNED))
+
+
+async def acted(site: BoardSite) -> str | None:
+    """Return in whose name the task was begun."""
+    name: str | None = await site.operator.fetchval(
+        "SELECT actor_id FROM activities WHERE meta ->> 'newStatus' = 'in_progress' AND target_id = $1", str(ASSIGNED)
+    )
+    return name
+
+
+# --- who acts
+
+
+async def test_an_agent_acts_in_its_session_with_its_token(site: BoardSite) -> None:
+    answer = await site.ask(STATUS, BEGIN, agent="coder")
+    assert (answer.status, answer.json["status"]) == (200, "in_progress")
+    assert await acted(site) == "coder"
+
+
+async def test_an_answer_is_json_and_may_be_kept_by_nobody(site: BoardSite) -> None:
+    answer = await site.ask(STATUS, BEGIN, agent="coder")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_standing_session_needs_no_row(site: BoardSite) -> None:
+    await site.operator.execute("DELETE FROM agent_sessions")
+    key = "agent:coder:default"
+    assert (await site.ask(STATUS, BEGIN, agent="coder", x_openclaw_session_key=key)).status == 200
+
+
+async def test_the_standing_session_of_each_agent_is_opened_by_itself(
+    start: Start, operator: Operator, port: int, tmp_path: Path
+) -> None:
+    await operator.execute("INSERT INTO agents (name) VALUES ('lead'), ('coder')")
+    await start(workspace_root=tmp_path / "ws", health_port=port)
+    opened = "SELECT array_agg(session_key ORDER BY agent) = $1 FROM agent_sessions"
+    await eventually(operator, opened, ["agent:coder:default", "agent:lead:default"])
+
+
+async def test_a_restart_locks_nobody_out(site: BoardSite, start: Start, port: int) -> None:
+    settings = site.running.plugin.settings
+    await site.running.plugin.stop()
+    running = await start(workspace_root=settings.workspaces, health_port=port)
+    running.events.rewind()
+    await running.events.until(HealthServed)
+    assert (await site.ask(STATUS, BEGIN, agent="coder")).status == 200
+
+
+STRANGERS: dict[str, dict[str, str]] = {
+    "no session": {"x_openclaw_session_key": ""},
+    "a session of nobody": {"x_openclaw_session_key": "agent:nobody:default"},
+    "another agent's session": {"x_openclaw_session_key": "agent:lead:default"},
+    "another account's session": {"x_openclaw_session_key": "agent:spy:other"},
+    "a session of another form": {"x_openclaw_session_key": "coder"},
+    "a task that is none of its": {"x_openclaw_session_key": f"agent:coder:default:task:{FOREIGN}:v1"},
+    "no token": {"authorization": ""},
+    "a token of nobody": {"authorization": "Bearer 0123456789"},
+    "a token without its scheme": {"authorization": "0123456789"},
+    "a word in place of a token": {"authorization": "Bearer"},
+}
+
+
+@pytest.mark.parametrize("headers", STRANGERS.values(), ids=STRANGERS)
+async def test_a_stranger_is_turned_away(site: BoardSite, headers: dict[str, str]) -> None:
+    answer = await site.ask(STATUS, BEGIN, agent="coder", **headers)
+    assert (answer.status, answer.json["success"]) == (401, False)
+    assert answer.headers["www-authenticate"] == "bearer"
+    assert await untouched(site)
+
+
+async def test_a_token_that_was_revoked_opens_nothing(site: BoardSite) -> None:
+    await site.operator.execute("UPDATE agent_tokens SET revoked_at = now() WHERE agent = 'coder'")
+    assert (await site.ask(STATUS, BEGIN, agent="coder")).status == 401
+
+
+async def test_a_token_of_another_gateway_opens_nothing(site: BoardSite) -> None:
+    await site.operator.execute("UPDATE agent_tokens SET gateway = 'there' WHERE agent = 'coder'")
+    assert (await site.ask(STATUS, BEGIN, agent="coder")).status == 401
+
+
+async def test_an_agent_of_the_same_name_in_another_account_opens_nothing(site: BoardSite) -> None:
+    await site.operator.execute(
+        "INSERT INTO agent_tokens (account_id, agent, gateway, token_hash) VALUES ('other', 'coder', 'here', $1)",
+        token_hash("theirs"),
+    )
+    assert (await site.ask(STATUS, BEGIN, agent="coder", authorization="Bearer theirs")).status == 401
+
+
+async def test_an_agent_that_was_retired_opens_nothing(site: BoardSite) -> None:
+    token = site.token_of("coder")
+    await site.operator.execute("UPDATE agents SET status = 'retired' WHERE name = 'coder'")
+    answer = await site.ask(STATUS, BEGIN, x_openclaw_session_key=SESSION["coder"], authorization=f"Bearer {token}")
+    assert answer.status == 401
+
+
+async def test_the_session_of_a_task_ends_with_it(site: BoardSite) -> None:
+    await site.operator.execute("UPDATE board_tasks SET status = 'archived' WHERE id = $1", ASSIGNED)
+    assert (await site.ask("/agent/task-load", {"taskId": str(ASSIGNED)}, agent="coder")).status == 401
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+async def test_every_tool_turns_strangers_away_before_it_reads_what_they_want(site: BoardSite, tool: Any) -> None:
+    for headers in ({"x_openclaw_session_key": "agent:lead:default"}, {"authorization": "Bearer x"}):
+        assert (await site.ask(tool.path, b"no json", agent="coder", **headers)).status == 401
+
+
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.only_to_lead], ids=lambda tool: tool.name)
+async def test_only_the_orchestrator_gets_as_far_as_its_arguments(site: BoardSite, tool: Any) -> None:
+    assert (await site.ask(tool.path, b"no json", agent="coder")).status == 403
+    assert (await site.ask(tool.path, b"no json", agent="lead")).status == 400
+
+
+async def test_where_the_key_alone_opens_no_token_is_wanted(
+    start: Start, operator: Operator, port: int, tmp_path: Path
+) -> None:
+    site = await open_board(start, operator, port, tmp_path, session_key_only=True)
+    for headers in ({}, {"authorization": "Bearer whatever"}):
+        answer = await site.ask(STATUS, BEGIN, x_openclaw_session_key="agent:coder:default", **headers)
+        assert answer.status == 200
+    for key in ("agent:nobody:default", "agent:spy:other", ""):
+        assert (await site.ask(STATUS, BEGIN, x_openclaw_session_key=key)).status == 401
+    await site.pool.close()
+
+
+# --- from where
+
+
+@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "x_real_ip"])
+async def test_a_forwarded_address_makes_nobody_near_or_far(site: BoardSite, header: str) -> None:
+    assert (await site.ask(STATUS, BEGIN, agent="coder", **{header: "203.0.113.7"})).status == 200
+
+
+# --- what is sent
+
+BODIES: dict[str, tuple[bytes, int, str]] = {
+    "nothing": (b"", 400, "Invalid JSON body"),
+    "blanks": (b"  \n", 400, "Invalid JSON body"),
+    "no JSON": (b"{taskId: 1}", 400, "Invalid JSON arguments"),
+    "half of it": (b'{"taskId": "', 400, "Invalid JSON arguments"),
+    "null": (b"null", 400, "Invalid JSON arguments"),
+    "a list": (b"[]", 400, "Invalid JSON arguments"),
+    "a text": (b'"x"', 400, "Invalid JSON arguments"),
+    "an object without its members": (b"{}", 400, "Invalid arguments: status"),
+    "a member of another type": (b'{"taskId": 7, "status": "review"}', 400, "Invalid arguments: taskId"),
+    "a status that is none": (b'{"status": "finished"}', 400, "Invalid arguments: status"),
+    "a status that agents do not give": (b'{"status": "archived"}', 400, "Invalid arguments: status"),
+    "too deep": (b"[" * 100_000, 400, "Invalid JSON arguments"),
+    "no UTF-8": (b'{"taskId": "\xff"}', 400, "Invalid JSON arguments"),
+    "a lone surrogate": (b'{"taskId": "\\ud800", "status": "review"}', 400, "Invalid JSON arguments"),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "error"), BODIES.values(), ids=BODIES)
+async def test_what_is_not_said_as_it_has_to_be_is_refused(
+    site: BoardSite, body: bytes, status: int, error: str
+) -> None:
+    answer = await site.ask(STATUS, body, agent="coder")
+    assert (answer.status, answer.json["success"]) == (status, False)
+    assert answer.json["error"].startswith(error)
+    assert await untouched(site)
+
+
+async def test_members_that_no_tool_knows_are_left_out(site: BoardSite) -> None:
+    assert (await site.ask(STATUS, {**BEGIN, "comment": "x"}, agent="coder")).status == 200
+
+
+async def test_a_body_that_is_too_large_is_not_read(site: BoardSite) -> None:
+    large = orjson.dumps({"taskId": str(ASSIGNED), "title": "x" * 1024 * 1024})
+    assert (await site.ask("/agent/task-update", large, agent="coder")).status == 413
+
+
+async def test_a_document_may_be_large(site: BoardSite) -> None:
+    whole = {"title": "Log", "type": "note", "content": "x" * 1_000_000}
+    assert (await site.ask("/agent/document", whole, agent="coder")).status == 200
+    answer = await site.ask("/agent/document", {**whole, "content": "x" * 1_000_001}, agent="coder")
+    assert (answer.status, answer.json["error"]) == (422, "Invalid content: 1,000,000 characters at most")
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
+async def test_curl_need_not_say_what_it_sends(site: BoardSite, kind: str) -> None:
+    assert (await site.ask(STATUS, BEGIN, agent="coder", content_type=kind)).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+async def test_only_post_is_allowed(site: BoardSite, method: str) -> None:
+    answer = await site.ask(STATUS, BEGIN, agent="coder", method=method)
+    assert (answer.status, answer.headers["allow"], answer.json["success"]) == (405, "post", False)
+
+
+# --- whether there is one
+
+
+async def test_a_conflict_is_told_as_one(site: BoardSite) -> None:
+    answer = await site.ask(STATUS, {"taskId": str(ARCHIVED), "status": "review"}, agent="coder")
+    assert (answer.status, answer.json["success"]) == (409, False)
+
+
+async def test_without_its_tables_the_board_says_what_to_do(site: BoardSite) -> None:
+    await site.operator.execute("DROP TABLE agent_sessions")
+    answer = await site.ask(STATUS, BEGIN, agent="coder")
+    assert answer.status == 503
+    assert "agent-config-sync migrate" in answer.json["error"]
+
+
+async def test_a_board_that_is_off_is_not_there(start: Start, operator: Operator, port: int, tmp_path: Path) -> None:
+    site = await open_board(start, operator, port, tmp_path, board=False)
+    for tool in TOOLS:
+        assert (await site.ask(tool.path, {}, agent="coder")).status == 404
+    await site.pool.close()
+
+
+async def test_a_board_needs_workspaces_and_health(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="board needs workspaces and health"):
+        load_settings(command_line={"board": True, "config_path": str(tmp_path / "openclaw.json")})
+
+
+async def test_the_document_describes_every_tool(site: BoardSite) -> None:
+    request = f"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1:{site.port}\r\n\r\n"
+    document = (await exchange(site.port, request.encode())).json
+    for tool in TOOLS:
+        described = document["paths"][tool.path]["post"]
+        asked = described["requestBody"]["content"]["application/json"]["schema"]["properties"]
+        assert asked.keys() == tool.parameters.model_fields.keys()
+        assert described["parameters"][0]["name"] == "x-openclaw-session-key"
