@@ -298,8 +298,8 @@ class Settings(BaseModel):
     )
     session_key_only: bool = Field(
         False,
-        description="Whether an agent's session key alone opens the endpoints of the board, as in the seed, and no token "
-        "of its own is wanted. Such keys can be guessed.",
+        description="Whether an agent's session key alone opens the endpoints of the board, as in the seed, and no "
+        "token of its own is wanted. Such keys can be guessed.",
     )
     github_token: Annotated[SecretStr | None, AlsoNamed("GH_TOKEN", "GITHUB_TOKEN")] = Field(
         None, description="Token with which the pull requests of tasks are marked."

@@ -9,6 +9,7 @@ import typer
 
 from agent_config_sync import __version__
 from agent_config_sync.cli.admin import admin
+from agent_config_sync.cli.board import app as board
 from agent_config_sync.cli.demo import demo
 from agent_config_sync.cli.diff import diff
 from agent_config_sync.cli.doctor import doctor
@@ -60,5 +61,6 @@ for command in (run, sync, diff, status, wait, doctor, history, restore, resume,
 app.command("import")(import_)
 app.add_typer(templates, name="templates")
 app.add_typer(skills, name="skills")
+app.add_typer(board, name="board")
 app.add_typer(worktree, name="worktree")
 app.command(hidden=True)(install)  # install.sh is the way in

@@ -1,4 +1,4 @@
-"""Who decides about keys at the command line."""
+"""Who acts at the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 Person: TypeAlias = Annotated[
-    str | None, typer.Option("--person", help="Who decides; default: the user of this system.", show_default=False)
+    str | None, typer.Option("--person", help="Who acts; default: the user of this system.", show_default=False)
 ]
 
 
