@@ -532,3 +532,22 @@ async def test_a_login_without_the_rights_is_told_which(board: Board, operator: 
         await operator.execute(f"DROP ROLE {login}")
     assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
     assert "GRANT agent_config_operator TO this login" in ended.err
+
+
+async def test_an_operator_may_do_all_of_it(operator: Operator, database: str) -> None:
+    login = f"board_person_{os.getpid()}"
+    await operator.execute(f"CREATE ROLE {login} LOGIN IN ROLE agent_config_operator")
+    dsn = database.replace("postgres@", f"{login}@")
+    try:
+        task = (await command("board", "create", "Fix it", "--dsn", dsn)).out.strip()
+        for words in (
+            ("assign", task, "coder", "ada"),
+            ("comment", task, "@coder, look"),
+            ("move", task, "in_progress"),
+            ("show", task),
+            ("list",),
+        ):
+            ended = await command("board", *words, "--dsn", dsn)
+            assert (ended.status, ended.err) == (0, "")
+    finally:
+        await operator.execute(f"DROP ROLE {login}")
