@@ -113,7 +113,8 @@ CREATE TABLE IF NOT EXISTS board_tasks (
         CONSTRAINT board_tasks_priority CHECK (priority BETWEEN 1 AND 5),
     labels          text[]      NOT NULL DEFAULT '{}'
         CONSTRAINT board_tasks_labels CHECK (array_position(labels, NULL) IS NULL AND cardinality(labels) <= 100),
-    due_at          timestamptz,
+    due_at          timestamptz
+        CONSTRAINT board_tasks_due_at CHECK (isfinite(due_at)),
     blocked_reason  text
         CONSTRAINT board_tasks_blocked_reason CHECK (char_length(blocked_reason) <= 2000)
         CONSTRAINT board_tasks_blocked_for_a_reason
@@ -805,7 +806,8 @@ BEGIN
     FROM jsonb_array_elements(told) AS mention;
 
     -- Whom a mention reaches hears nothing twice; where it reaches agents, the others are not meant. A task that is done
-    -- wakes no agent, and one that is blocked only whoever may unblock it: a person, or the orchestrator.
+    -- wakes no agent. In one that is blocked agents hear of who may unblock it, a person or the orchestrator; and the
+    -- orchestrator hears of all.
     INSERT INTO board_notifications
         (account_id, type, agent, user_id, actor_type, actor_id, task_id, message_id, title, body)
     SELECT NEW.account_id, 'thread_update', listening.agent, listening.user_id, NEW.author_type, NEW.author_id,
@@ -820,7 +822,8 @@ BEGIN
       AND (listening.agent IS NULL OR NOT (
           NEW.quiet
           OR task.status IN ('done', 'archived')
-          OR (task.status = 'blocked' AND NEW.author_type = 'agent' AND NEW.author_id IS DISTINCT FROM leader)
+          OR (task.status = 'blocked' AND NEW.author_type = 'agent' AND NEW.author_id IS DISTINCT FROM leader
+              AND listening.agent IS DISTINCT FROM leader)
           OR (in_chat AND listening.agent IS DISTINCT FROM leader)))
     ON CONFLICT (task_id, agent)
         WHERE type = 'thread_update' AND agent IS NOT NULL AND read_at IS NULL AND delivered_at IS NULL

@@ -30,6 +30,7 @@ _CONSTRAINTS: Mapping[str, str] = {
     "board_tasks_description": "Invalid description: 100,000 characters at most",
     "board_tasks_priority": "Invalid priority: 1 (highest) to 5 (lowest)",
     "board_tasks_labels": "Invalid labels: 100 at most",
+    "board_tasks_due_at": "Invalid dueDate: it never comes",
     "board_tasks_blocked_reason": "Invalid blockedReason: 2,000 characters at most",
     "board_tasks_pr_number": "Invalid prNumber: it begins at 1",
     "board_messages_content": "Invalid content: 1 to 100,000 characters",

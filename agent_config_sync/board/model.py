@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -15,6 +16,9 @@ TaskStatus: TypeAlias = Literal["inbox", "assigned", "in_progress", "review", "d
 
 STATUSES: tuple[TaskStatus, ...] = ("inbox", "assigned", "in_progress", "review", "done", "blocked", "archived")
 """In the order in which a task passes through them."""
+
+PRIORITIES: Mapping[str, int] = {"critical": 1, "highest": 1, "high": 2, "medium": 3, "low": 4, "lowest": 5}
+"""Words for them."""
 
 DocumentType: TypeAlias = Literal["deliverable", "note", "template", "reference"]
 

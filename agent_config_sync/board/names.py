@@ -30,6 +30,14 @@ async def known_agents(
     return wanted
 
 
+async def known_agent(connection: asyncpg.Connection, account: str, name: str) -> str:
+    """Return the id of an agent on whose tasks somebody looks. Raises: BoardInvalidError."""
+    names = await known_agents(connection, account, [name], "assignee")
+    if not names:
+        raise BoardInvalidError("Invalid assignee: its name is empty")
+    return names[0]
+
+
 async def known_people(connection: asyncpg.Connection, account: str, users: Iterable[str]) -> tuple[str, ...]:
     """Return the user_ids of members, each once. Raises: BoardInvalidError that names those who are none."""
     wanted = tuple(dict.fromkeys(name for each in users if (name := each.strip())))

@@ -11,9 +11,8 @@ import asyncpg
 
 from agent_config_sync.board.actor import Actor, only_orchestrator
 from agent_config_sync.board.model import STATUSES, DocumentType, Task, TaskStatus
-from agent_config_sync.board.names import known_agents
+from agent_config_sync.board.names import known_agent
 from agent_config_sync.board.queries import query
-from agent_config_sync.errors import BoardInvalidError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,7 @@ async def in_order(
     agent: who works on them. Raises: BoardError.
     """
     only_orchestrator(actor, "list tasks")
-    names: tuple[str | None, ...] = (None,)
-    if agent is not None:
-        names = await known_agents(connection, actor.account, [agent], "assignee")
-        if not names:
-            raise BoardInvalidError("Invalid assignee: its name is empty")
-    [name] = names
+    name = await known_agent(connection, actor.account, agent) if agent is not None else None
     records = await connection.fetch(query("tasks_in_order"), actor.account, limit, list(statuses), name)
     return tuple(Task.of(record) for record in records)
 

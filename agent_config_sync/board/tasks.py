@@ -13,7 +13,7 @@ import asyncpg
 from agent_config_sync.board.acting import acting, refusals
 from agent_config_sync.board.actor import Actor, Agent, only_orchestrator, only_with
 from agent_config_sync.board.model import FoundTask, StatusChange, Task, TaskStatus
-from agent_config_sync.board.names import known_agents, known_people
+from agent_config_sync.board.names import known_agent, known_agents, known_people
 from agent_config_sync.board.queries import query
 from agent_config_sync.errors import BoardForbiddenError, BoardInvalidError, BoardNotFoundError
 
@@ -87,7 +87,7 @@ async def list_tasks(
     only_orchestrator(actor, TO_LIST)
     limit = within(limit, MOST_LISTED)
     if agent is not None:
-        [name] = await known_agents(connection, actor.account, [agent], "assignee")
+        name = await known_agent(connection, actor.account, agent)
         records = await connection.fetch(query("tasks_of_agent"), actor.account, limit, name, status)
     elif status is not None:
         records = await connection.fetch(query("tasks_of_status"), actor.account, limit, status)
@@ -217,7 +217,7 @@ async def set_status(
         only_with(actor.can_modify_task_status, "change task status")
     if status == "blocked" and not (reason or "").strip():
         raise BoardInvalidError("Invalid status: blocked needs a reason (blockedReason)")
-    async with acting(connection, actor):
+    async with acting(connection, actor, reason=(reason or "").strip()):
         before = await _locked(connection, actor, task)
         due = before.status != status and expected in (None, before.status)
         if due:

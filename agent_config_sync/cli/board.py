@@ -201,8 +201,6 @@ def move(
         said, wanted = task_named(task), status_named(status, "STATUS")
         if wanted == "blocked" and not (reason or "").strip():
             raise SettingsError("blocked needs a reason: --reason TEXT")
-        if reason is not None and wanted not in ("blocked", "archived"):
-            raise SettingsError("--reason is of what is blocked or archived: write a comment instead")
         moved, changed = board_work.asked(dsn, config, person, board_work.moved, said, wanted, reason)
     if as_json:
         _print_json(task_document(moved))

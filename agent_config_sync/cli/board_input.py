@@ -6,10 +6,8 @@ import sys
 from datetime import date, datetime, time
 
 from agent_config_sync.board.beginnings import SHORTEST
-from agent_config_sync.board.model import STATUSES, TaskStatus
+from agent_config_sync.board.model import PRIORITIES, STATUSES, TaskStatus
 from agent_config_sync.errors import SettingsError
-
-_PRIORITIES = {"critical": 1, "highest": 1, "high": 2, "medium": 3, "low": 4, "lowest": 5}
 
 _LONGEST = 100_000
 """Characters of a description or a message."""
@@ -43,9 +41,9 @@ def priority_named(said: str) -> int:
     word = said.strip().lower()
     if word in ("1", "2", "3", "4", "5"):
         return int(word)
-    if word not in _PRIORITIES:
-        raise SettingsError(f"--priority takes 1 (most urgent) to 5, or {', '.join(_PRIORITIES)}")
-    return _PRIORITIES[word]
+    if word not in PRIORITIES:
+        raise SettingsError(f"--priority takes 1 (most urgent) to 5, or {', '.join(PRIORITIES)}")
+    return PRIORITIES[word]
 
 
 def moment_named(said: str) -> datetime:

@@ -97,7 +97,7 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
     match error:
         case DatabaseError():
             return error
-        case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
+        case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError() | asyncpg.UndefinedFunctionError():
             return SchemaError(f"{_server_words(error)} in {server}: run agent-config-sync migrate")
         case asyncpg.InsufficientPrivilegeError():
             return RightsError(

@@ -396,7 +396,6 @@ async def test_what_is_archived_becomes_nothing_else(board: Board, operator: Ope
         (["move", "abcd", "open"], "STATUS takes inbox, assigned"),
         (["move", "abcd", "blocked"], "--reason"),
         (["move", "abcd", "blocked", "--reason", " "], "--reason"),
-        (["move", "abcd", "review", "--reason", "x"], "--reason"),
     ],
 )
 async def test_wrong_usage_ends_with_2(board: Board, operator: Operator, words: list[str], hint: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from agent_config_sync.board import tasks, threads
 from agent_config_sync.board.actor import Agent
-from agent_config_sync.board.model import TaskStatus
+from agent_config_sync.board.model import PRIORITIES, TaskStatus
 from agent_config_sync.errors import BoardArgumentsError, BoardInvalidError
 from agent_config_sync.runtime.tools.definition import (
     Bench,
@@ -36,11 +36,9 @@ StatusOfAgents: TypeAlias = Literal["in_progress", "review", "done", "blocked"]
 _Reason: TypeAlias = Annotated[str | None, Field(description="Why it is blocked; needed for blocked.")]
 _DueDate: TypeAlias = Annotated[Whole | None, Field(description="When it is due, in milliseconds since 1970 (UTC).")]
 
-_PRIORITIES = {"critical": 1, "highest": 1, "high": 2, "medium": 3, "low": 4, "lowest": 5}
-
 
 def _priority(value: object) -> object:
-    return _PRIORITIES.get(value.strip().lower(), value) if isinstance(value, str) else value
+    return PRIORITIES.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 _Priority: TypeAlias = Annotated[
