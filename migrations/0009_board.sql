@@ -136,6 +136,7 @@ CREATE TABLE IF NOT EXISTS board_tasks (
 );
 
 CREATE INDEX IF NOT EXISTS board_tasks_by_status ON board_tasks (account_id, status, created_at);
+CREATE INDEX IF NOT EXISTS board_tasks_by_priority ON board_tasks (account_id, status, priority, created_at DESC);
 CREATE INDEX IF NOT EXISTS board_tasks_by_time ON board_tasks (account_id, created_at);
 CREATE INDEX IF NOT EXISTS board_tasks_by_words ON board_tasks USING gin (search);
 

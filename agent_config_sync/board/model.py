@@ -60,9 +60,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class FoundTask:
-    """A task that a search found; relevance: 0 and more, only to be compared."""
+    """A task that a search found, without its description; relevance: 0 and more, only to be compared."""
 
-    task: Task
+    id: UUID
+    title: str
+    status: TaskStatus
+    priority: int
+    blocked_reason: str | None
+    agents: tuple[str, ...]
+    people: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
     relevance: float
 
 

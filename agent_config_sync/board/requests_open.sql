@@ -1,5 +1,5 @@
--- Of these agents ($3), those whom the agent who acts need not ask about a task ($2) of an account ($1): they have not
--- answered the last request, and it still waits for them or is younger than $4.
+-- Of these agents ($3), those whom nobody need ask about a task ($2) of an account ($1): they have not answered the last
+-- request, and it still waits for them or is younger than $4.
 SELECT asked.agent
 FROM unnest($3::text[]) AS asked (agent)
 CROSS JOIN LATERAL (

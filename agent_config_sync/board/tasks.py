@@ -31,6 +31,9 @@ TO_LINK = "link tasks to PRs"
 LISTED, MOST_LISTED = 50, 200
 FOUND, MOST_FOUND = 20, 100
 
+MOST_COMPARED = 5000
+"""Of the tasks in which a search finds its words; a word may be in every one."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
@@ -107,8 +110,13 @@ async def search(
         raise BoardInvalidError("Invalid query: it is empty")
     only_orchestrator(actor, TO_SEARCH)
     with refusals():
-        records = await connection.fetch(query("task_search"), actor.account, words, within(limit, MOST_FOUND))
-    return tuple(FoundTask(Task.of(record), record["relevance"]) for record in records)
+        records = await connection.fetch(
+            query("task_search"), actor.account, words, within(limit, MOST_FOUND), MOST_COMPARED
+        )
+    return tuple(
+        FoundTask(**dict(record) | {"agents": tuple(record["agents"]), "people": tuple(record["people"])})
+        for record in records
+    )
 
 
 async def create(connection: asyncpg.Connection, actor: Actor, new: NewTask) -> Task:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from agent_config_sync.board.acting import acting
-from agent_config_sync.board.actor import Actor, only_orchestrator
+from agent_config_sync.board.actor import Actor, Kind, only_orchestrator
 from agent_config_sync.board.model import Message, Task
 from agent_config_sync.board.queries import query
 from agent_config_sync.board.tasks import missing, see, within
@@ -23,7 +25,10 @@ async def load(
     connection: asyncpg.Connection, actor: Actor, task: UUID, *, limit: int = LOADED
 ) -> tuple[Task, tuple[Message, ...]]:
     """Return a task and the end of its thread, oldest message first. Raises: BoardNotFoundError."""
-    return await see(connection, actor, task), await _thread(connection, actor, task, limit)
+    record = await connection.fetchrow(query("task_with_thread"), actor.account, task, within(limit, MOST))
+    if record is None:
+        raise missing(task)
+    return Task.of(record), tuple(_message(*said) for said in orjson.loads(record["thread"] or "[]"))
 
 
 async def thread(
@@ -68,6 +73,10 @@ async def reply(
     if message is None:  # another account's: nobody learns of it
         raise missing(task)
     return message
+
+
+def _message(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
+    return Message(UUID(key), kind, author, name, content, datetime.fromisoformat(at))
 
 
 async def _thread(connection: asyncpg.Connection, actor: Actor, task: UUID, limit: int) -> tuple[Message, ...]:

@@ -121,7 +121,7 @@ async def moved(
                 changes = tasks.TaskChanges(status=status, blocked_reason=reason)
                 await tasks.update(connection, person, before.id, changes)
             case _:
-                await tasks.set_status(connection, person, before.id, status)
+                await tasks.set_status(connection, person, before.id, status, reason=reason)
     except (BoardConflictError, BoardInvalidError) as error:
         standing = await tasks.see(connection, person, before.id)
         become = ", ".join(await overview.next_statuses(connection, standing.status))

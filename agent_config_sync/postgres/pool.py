@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -48,7 +49,8 @@ class Pool:
             await self._pool
         try:
             try:
-                connection = await self._pool.acquire(timeout=PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    connection = await self._pool.acquire()
             except TimeoutError:
                 raise UnreachableError(
                     f"all {self._size} connections to {self._server.name} are busy: try again in a moment"

@@ -102,12 +102,12 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     try:
         yield Admin(
             (
+                *board,  # first: agents ask for these all day, and a path is looked for from the first to the last
                 admin_router(desk, admission),
                 templates_router(syncs, admitted_by(admission, desk)),
                 agent_router(agents, settings),
                 login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
                 pages_router(pages, desk, forms, watch),
-                *board,
             ),
             pages,
             origins=admission.origins,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from fastapi import HTTPException, Request
 
 from agent_config_sync.settings import Network
 
 
-def near_only(networks: Collection[Network]) -> Callable[[Request], Awaitable[None]]:
+def near_only(networks: tuple[Network, ...]) -> Callable[[Request], Awaitable[None]]:
     """Return a dependency that turns away whoever is neither on the loopback nor in one of these networks.
 
     The other end of the connection counts. Headers that a proxy forwards are not looked at: anybody can write them.
@@ -28,7 +29,8 @@ def near_only(networks: Collection[Network]) -> Callable[[Request], Awaitable[No
     return near
 
 
-def is_near(host: str, networks: Collection[Network]) -> bool:
+@lru_cache(maxsize=256)
+def is_near(host: str, networks: tuple[Network, ...]) -> bool:
     """Return whether an address is the loopback's or in one of these networks, also where a socket for both families
     shows an IPv4 address as `::ffff:a.b.c.d`."""
     try:

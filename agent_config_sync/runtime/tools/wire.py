@@ -36,7 +36,18 @@ class TaskDocument(TypedDict):
     lastMessageAt: NotRequired[int]
 
 
-class FoundDocument(TaskDocument):
+class FoundDocument(TypedDict):
+    """A task that was found; the whole of it comes with task_get."""
+
+    _id: str
+    title: str
+    status: TaskStatus
+    priority: int
+    assignedAgentIds: list[str]
+    assignedUserIds: list[str]
+    blockedReason: NotRequired[str]
+    createdAt: int
+    updatedAt: int
     relevanceScore: float
 
 
@@ -92,7 +103,20 @@ def task_document(task: Task) -> TaskDocument:
 
 
 def found_document(found: FoundTask) -> FoundDocument:
-    return {**task_document(found.task), "relevanceScore": round(found.relevance, 4)}
+    document: FoundDocument = {
+        "_id": str(found.id),
+        "title": found.title,
+        "status": found.status,
+        "priority": found.priority,
+        "assignedAgentIds": list(found.agents),
+        "assignedUserIds": list(found.people),
+        "createdAt": milliseconds(found.created_at),
+        "updatedAt": milliseconds(found.updated_at),
+        "relevanceScore": round(found.relevance, 4),
+    }
+    if found.blocked_reason is not None:
+        document["blockedReason"] = found.blocked_reason
+    return document
 
 
 def thread_message(message: Message) -> ThreadMessage:
