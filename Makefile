@@ -93,6 +93,7 @@ bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, to applied
 	@$(BIN)/python benchmarks/commit_to_file.py $(ARGS)
 	@$(MAKE) --no-print-directory bench-applied ARGS=
 	@$(BIN)/python benchmarks/workspaces.py
+	@$(BIN)/python benchmarks/board.py
 
 bench-applied: $(VENV)/wheel $(VENV)/test  ## Measure commit to applied against a bare mv, on a real gateway
 	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh
@@ -105,9 +106,10 @@ bench-idle: $(VENV)/wheel  ## Measure processor and memory while nothing happens
 bench-outages: $(VENV)/wheel $(VENV)/test  ## Measure how soon a silent link is found, and an outage is over
 	@PYTHONPATH=tests $(BIN)/python benchmarks/outages.py $(ARGS)
 
-docs: $(VENV)/wheel  ## Generate docs/configuration.md, docs/templates.md and openclaw.plugin.json from the code
+docs: $(VENV)/wheel  ## Generate docs/configuration.md, templates.md, tools.md and openclaw.plugin.json from the code
 	@$(BIN)/python -m agent_config_sync.cli.reference > docs/configuration.md
 	@$(BIN)/python -m agent_config_sync.cli.template_reference > docs/templates.md
+	@$(BIN)/python -m agent_config_sync.cli.tool_reference > docs/tools.md
 	@$(BIN)/python -m agent_config_sync.cli.manifest > openclaw.plugin.json
 
 lock:  ## Pin anew what is installed here: the newest versions that pyproject.toml allows

@@ -173,6 +173,21 @@ class TemplateSyncEnded(Event):
     error: str | None = None
 
 
+ToolOutcome: TypeAlias = Literal["done", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsed(Event):
+    """An agent used a tool of the board. outcome: failed where the tool could not be asked; seconds: that it took;
+    error: why it was not done, None if it was."""
+
+    tool: str
+    agent: str
+    outcome: ToolOutcome
+    seconds: float
+    error: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class SkillsUnreported(Event):
     """What agents have installed could not be told to the database; it is tried again."""

@@ -124,6 +124,11 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.WARNING, f"health is served on {url} to whoever reaches this machine: there is no login"
         case events.HealthUnserved(reason=reason, retry_in=retry_in):
             return logging.ERROR, f"{reason}; the sync goes on, and this is tried every {retry_in:g} s"
+        case events.ToolUsed(tool=tool, agent=agent, outcome="failed", error=error):
+            return logging.WARNING, f"agent {agent} could not use {tool}: {error}"
+        case events.ToolUsed(tool=tool, agent=agent, error=error):
+            became = "used" if error is None else "was refused"
+            return logging.DEBUG, f"agent {agent} {became} {tool}" + (f": {error}" if error is not None else "")
         case events.Stopped():
             return logging.INFO, "stopped"
         case _:

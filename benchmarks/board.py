@@ -286,7 +286,8 @@ async def fill_large(dsn: str, tasks: int, messages: int) -> None:
     await connection.execute("INSERT INTO agents (name) VALUES ('agent0') ON CONFLICT DO NOTHING")
     await connection.execute(f"""
         CREATE FUNCTION words(number integer) RETURNS text LANGUAGE sql VOLATILE AS $$
-            SELECT string_agg('word' || floor({COMMON} * exp(random() * ln({WORDS} / {COMMON}.0)))::int, ' ') FROM generate_series(1, number)
+            SELECT string_agg('word' || floor({COMMON} * exp(random() * ln({WORDS / COMMON})))::int, ' ')
+            FROM generate_series(1, number)
         $$
     """)
     # What follows from each row is not the question.

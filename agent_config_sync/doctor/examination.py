@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 
+from agent_config_sync.doctor.board import examine_board
 from agent_config_sync.doctor.database import database_finding, examine_database
 from agent_config_sync.doctor.finding import Finding, of_error, run
 from agent_config_sync.doctor.gateway import examine_gateway, examine_layout
@@ -79,7 +80,7 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         prepared = await plugin.visit.preview()
         withheld = await asyncio.to_thread(plugin.pipeline.keys_withheld, prepared.snapshot)
         site = prepared.neighbour.site
-        elsewhere, odd, skills = await _about_rows(settings, prepared.snapshot, site)
+        elsewhere, odd, further = await _about_rows(settings, prepared.snapshot, site)
     except RefusedError as error:
         return (of_error("refused", error),)
     except PublishError:
@@ -98,14 +99,14 @@ async def _examine_rows(settings: Settings) -> tuple[Finding, ...]:
         odd=odd,
         warnings=prepared.of_rows,
     )
-    return (*layout, *roster, *skills, *(of_key(problem) for problem in withheld))
+    return (*layout, *roster, *further, *(of_key(problem) for problem in withheld))
 
 
 async def _about_rows(
     settings: Settings, snapshot: Snapshot, site: Site
 ) -> tuple[frozenset[str], frozenset[str], tuple[Finding, ...]]:
     """Return the agents that rows of this gateway may start and that other gateways run, the columns of agents that
-    have another type than ours, and what is wrong with skills.
+    have another type than ours, and what is wrong with skills and the board.
 
     Raises: DatabaseError.
     """
@@ -115,7 +116,8 @@ async def _about_rows(
     try:
         elsewhere = await active_agents(connection, settings.account, allowed)
         odd = await columns_unlike_ours(connection)
-        return elsewhere, odd, await examine_skills(connection, settings, snapshot, version=site.version)
+        skills = await examine_skills(connection, settings, snapshot, version=site.version)
+        return elsewhere, odd, (*skills, *await examine_board(connection, settings))
     except QUERY_FAILURES as error:
         raise query_failure(error, server.name) from None
     finally:

@@ -97,7 +97,7 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     pages = PageMaker(desk, watch)
     syncs = TemplateSync(backstage.on_demand, events)
     github = _github(settings)
-    board = _board(backstage, github)
+    board = _board(backstage, github, events)
     looking = asyncio.create_task(watch.run(), name="fleet")
     try:
         yield Admin(
@@ -129,11 +129,11 @@ def _github(settings: Settings) -> GitHub | None:
     return GitHub(settings.github_token.get_secret_value(), settings.github_repo, api=settings.github_api_url)
 
 
-def _board(backstage: Backstage, github: GitHub | None) -> tuple[APIRouter, ...]:
+def _board(backstage: Backstage, github: GitHub | None, events: Events) -> tuple[APIRouter, ...]:
     """Return what agents ask of the board, where there is one."""
     if backstage.pool is None:
         return ()
     from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
     from agent_config_sync.web.tool_api import tool_router  # noqa: PLC0415
 
-    return (tool_router(backstage.settings, Bench(backstage.pool.lent, github)),)
+    return (tool_router(backstage.settings, Bench(backstage.pool.lent, github, events.emit)),)

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent_config_sync import __version__
+from agent_config_sync.events import ToolOutcome
 from agent_config_sync.postgres.status import StatusState
 from agent_config_sync.web.view import BOUNDS, Latencies, Passes, Skills, View
 
@@ -87,6 +88,16 @@ class Metrics(Collector):
         skills = view.skills or Skills()
         yield _gauge("installed_skills", "Skills that agents have installed, where they may.", skills.installed)
         yield _gauge("broken_skills", "Those of them that the gateway does not load.", skills.broken)
+        calls = CounterMetricFamily(
+            PREFIX + "tool_calls_total", "Uses of the board's tools by how they ended.", labels=["tool", "outcome"]
+        )
+        took = HistogramMetricFamily(PREFIX + "tool_call_seconds", "How long they took.", labels=["tool"])
+        for tool, use in sorted(view.tools.items()):
+            for outcome in get_args(ToolOutcome):
+                calls.add_metric([tool, outcome], getattr(use, outcome))
+            took.add_metric([tool], _buckets(use.latencies), use.latencies.total)
+        yield calls
+        yield took
         keys = view.keys
         yield _gauge("skill_keys", "Keys of skills that people have entered and the gateway is given.", keys.given)
         yield _gauge(
@@ -115,8 +126,9 @@ def _by_label(family: CounterMetricFamily | GaugeMetricFamily, values: dict[str,
 
 
 def _histogram(name: str, documentation: str, latencies: Latencies) -> Metric:
+    return HistogramMetricFamily(PREFIX + name, documentation, buckets=_buckets(latencies), sum_value=latencies.total)
+
+
+def _buckets(latencies: Latencies) -> list[tuple[str, int]]:
     bounds = (*(str(bound) for bound in BOUNDS), "+Inf")
-    at_most = itertools.accumulate(latencies.counts)
-    return HistogramMetricFamily(
-        PREFIX + name, documentation, buckets=list(zip(bounds, at_most, strict=True)), sum_value=latencies.total
-    )
+    return list(zip(bounds, itertools.accumulate(latencies.counts), strict=True))

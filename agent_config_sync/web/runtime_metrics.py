@@ -11,7 +11,7 @@ from agent_config_sync.web.runtime_health import (
     milliseconds,
     uptime,
 )
-from agent_config_sync.web.view import View
+from agent_config_sync.web.view import Durations, Moment, ToolUse, View
 
 
 class Operation(Named):
@@ -60,7 +60,10 @@ class MetricsAnswer(Named):
 def metrics_answer(view: View, *, now: float, rss: int | None) -> MetricsAnswer:
     """Return the numbers as JSON. now: seconds since the epoch; rss: bytes."""
     return MetricsAnswer(
-        operations={"agent_sync.run": _passes(view)},
+        operations={
+            "agent_sync.run": _passes(view),
+            **{f"agent.{tool}": _tool(use) for tool, use in sorted(view.tools.items())},
+        },
         runtime=RuntimeMetrics(uptime=uptime(view, now), memory=Memory(rss=rss)),
         components=Components(
             delivery=delivery_counts(view.deliveries),
@@ -72,8 +75,16 @@ def metrics_answer(view: View, *, now: float, rss: int | None) -> MetricsAnswer:
 
 
 def _passes(view: View) -> Operation:
-    took, passes, error = view.pass_durations, view.passes, view.last_error
+    passes = view.passes
     successes, failures = passes.published + passes.unchanged, passes.refused + passes.failed
+    return _operation(successes, failures, view.pass_durations, view.last_error)
+
+
+def _tool(use: ToolUse) -> Operation:
+    return _operation(use.done, use.refused + use.failed, use.durations, use.error)
+
+
+def _operation(successes: int, failures: int, took: Durations, error: Moment | None) -> Operation:
     return Operation(
         count=successes + failures,
         success_count=successes,

@@ -14,7 +14,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.agents import who_acts
 from agent_config_sync.errors import BoardArgumentsError, UnauthorizedError
-from agent_config_sync.runtime.tools.call import answer, arguments_of
+from agent_config_sync.runtime.tools.call import answer
+from agent_config_sync.runtime.tools.call import use as use_tool
 from agent_config_sync.runtime.tools.catalog import TOOLS
 from agent_config_sync.runtime.tools.definition import Bench, Tool
 from agent_config_sync.settings import Settings
@@ -95,7 +96,6 @@ def _endpoint(
         body = await read(request, largest=tool.largest)
         if not body.strip():
             raise BoardArgumentsError("Invalid JSON body: it is empty")
-        result = await tool.run(bench, agent, arguments_of(tool, body))
-        return Response(orjson.dumps(answer(result)), media_type=JSON)
+        return Response(orjson.dumps(answer(await use_tool(bench, agent, tool, body))), media_type=JSON)
 
     return use

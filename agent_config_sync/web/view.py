@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, assert_never
 
@@ -58,6 +58,18 @@ class Durations:
         least = seconds if self.least is None else min(self.least, seconds)
         most = seconds if self.most is None else max(self.most, seconds)
         return Durations(self.count + 1, self.total + seconds, least, most)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """How often agents used a tool of the board, by how that ended, and how long it took. error: the last one."""
+
+    done: int = 0
+    refused: int = 0
+    failed: int = 0
+    durations: Durations = field(default_factory=Durations)
+    latencies: Latencies = field(default_factory=Latencies)
+    error: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +196,7 @@ class View:
     sends: Sends = field(default_factory=Sends)
     deliveries: Deliveries = field(default_factory=Deliveries)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    tools: Mapping[str, ToolUse] = field(default_factory=dict)
     pass_durations: Durations = field(default_factory=Durations)
     publish_latencies: Latencies = field(default_factory=Latencies)
     apply_latencies: Latencies = field(default_factory=Latencies)
@@ -221,6 +234,8 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, roster=Roster(len(added), len(removed)))
         case events.PassEnded(seconds=seconds):
             return replace(view, pass_durations=view.pass_durations.plus(seconds))
+        case events.ToolUsed(tool=tool):
+            return replace(view, tools={**view.tools, tool: _used(view.tools.get(tool, ToolUse()), event, now)})
         case events.Warned(warnings=warnings):
             return replace(view, warnings=len(warnings))
         case events.Housed(skills_enabled=enabled):
@@ -305,3 +320,13 @@ class Watcher:
     def __call__(self, event: Event) -> None:
         with self._lock:
             self.view = fold(self.view, event, self._clock())
+
+
+def _used(before: ToolUse, event: events.ToolUsed, now: float) -> ToolUse:
+    return replace(
+        before,
+        **{event.outcome: getattr(before, event.outcome) + 1},
+        durations=before.durations.plus(event.seconds),
+        latencies=before.latencies.plus(event.seconds),
+        error=Moment(now, event.error) if event.error is not None else before.error,
+    )

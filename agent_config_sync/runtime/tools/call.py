@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
 from agent_config_sync.board.actor import Agent
-from agent_config_sync.errors import BoardArgumentsError, BoardError
+from agent_config_sync.errors import BoardArgumentsError, BoardError, SyncError
+from agent_config_sync.events import ToolOutcome, ToolUsed
 from agent_config_sync.runtime.tools.catalog import BY_NAME
 from agent_config_sync.runtime.tools.definition import Bench, Parameters, Result, Tool
 
@@ -21,18 +23,33 @@ async def call(bench: Bench, agent: Agent, name: str, arguments: str) -> dict[st
     Raises: DatabaseError, for the turn is to be tried again then.
     """
     try:
-        return answer(await run(bench, agent, name, arguments))
+        tool = BY_NAME.get(name)
+        if tool is None:
+            raise BoardArgumentsError(f"Unknown tool: {name[:100]}")
+        return answer(await use(bench, agent, tool, arguments))
     except BoardError as error:
         return {"success": False, "error": str(error)}
 
 
-async def run(bench: Bench, agent: Agent, name: str, arguments: str | bytes) -> Result:
-    """Use a tool. Raises: BoardError, DatabaseError."""
-    tool = BY_NAME.get(name)
-    if tool is None:
-        raise BoardArgumentsError(f"Unknown tool: {name[:100]}")
-    tool.check(agent)
-    return await tool.run(bench, agent, arguments_of(tool, arguments))
+async def use(bench: Bench, agent: Agent, tool: Tool[Any], arguments: str | bytes) -> Result:
+    """Use a tool, and tell of it. Raises: BoardError, DatabaseError."""
+    began = time.monotonic()
+
+    def told(outcome: ToolOutcome, error: Exception | None = None) -> None:
+        said = str(error) if isinstance(error, SyncError) else type(error).__name__ if error is not None else None
+        bench.told(ToolUsed(tool.name, agent.name, outcome, time.monotonic() - began, said))
+
+    try:
+        tool.check(agent)
+        result = await tool.run(bench, agent, arguments_of(tool, arguments))
+    except BoardError as error:
+        told("refused", error)
+        raise
+    except Exception as error:
+        told("failed", error)
+        raise
+    told("done")
+    return result
 
 
 def arguments_of(tool: Tool[P], text: str | bytes) -> P:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from agent_config_sync.board.actor import Agent, only_orchestrator
 from agent_config_sync.board.tasks import missing
 from agent_config_sync.errors import BoardArgumentsError
+from agent_config_sync.events import ToolUsed
 from agent_config_sync.runtime.github import GitHub
 
 LARGEST = 1024 * 1024
@@ -40,10 +41,12 @@ P = TypeVar("P", bound=Parameters)
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What tools work with. lent: a connection to the database; github: None where it is not set up."""
+    """What tools work with. lent: a connection to the database; github: None where it is not set up; told: hears of
+    each use."""
 
     lent: Callable[[], contextlib.AbstractAsyncContextManager[asyncpg.Connection]]
     github: GitHub | None = None
+    told: Callable[[ToolUsed], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ def _priority(value: object) -> object:
 
 
 _Priority: TypeAlias = Annotated[
-    Whole | None, BeforeValidator(_priority), Field(description="1 (most urgent) to 5; 3 where nothing is said.")
+    Whole | None,
+    BeforeValidator(_priority),
+    Field(description="1 (most urgent) to 5; a new task has 3."),
 ]
 
 
