@@ -36,7 +36,7 @@ OURS_ALL_THE_SAME = (
     *("self._plugin.start", "self._report.write", "self._session.close", "self._session.connect", "self.close"),
     "self._workspaces.read",
     "serve",
-    *("run", "tasks.get", "threads.post", "tool.run"),
+    *("tasks.get", "threads.post", "tool.run", "use", "use_tool"),
 )
 """Calls of ours by a name that is a library's too, or by another name."""
 
@@ -68,12 +68,15 @@ REASONS = {
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",
+    "plugin.py: self._pool.close()": "it ends connections without asking them",
     "plugin.py: self._running": "the daemon's own life",
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
     "postgres/link.py: asyncio.wait([probing])": "cancelled just before, over terminated connections",
     "postgres/link.py: self._reading": "who holds it has a deadline for every statement",
     "postgres/pool.py: self._pool": "it begins without a connection",
     "postgres/pool.py: self._pool.release(connection)": "it asks the server for nothing but, at times, a ROLLBACK",
+    "runtime/sessions.py: asyncio.wait([self._running])": "cancelled just before; a statement has a deadline",
+    "runtime/sessions.py: self._wake.wait()": "until there are agents, or others",
     "runtime/github.py: self._client.aclose()": "it closes sockets",
     "skills/entering.py: self._lend()": "a connection, which is made within a deadline or lent by its one other user",
     "skills/service.py: asyncio.wait([self._running])": "cancelled just before; a look ends with its files",
@@ -89,6 +92,8 @@ REASONS = {
     "web/admission.py: self._opening": "who holds it imports a module",
     "web/admission.py: self._role_of(person.subject)": "a statement, which has a deadline",
     "web/admission.py: self._verifier.close()": "ends a fetch, which has a deadline",
+    "web/admin.py: github.close()": "it closes sockets",
+    "web/tool_api.py: read(request, largest=tool.largest)": "a request, within the server's own deadline",
     "web/agent_api.py: read(request)": "a request, within the server's own deadline",
     "web/bodies.py: read(request)": "a request, within the server's own deadline",
     "web/bodies.py: request.stream()": "a request, within the server's own deadline",

@@ -53,7 +53,7 @@ def test_the_schema_has_no_defaults_that_the_gateway_would_write_into_its_config
 
 def test_secrets_are_marked_as_such_and_nothing_else_is() -> None:
     sensitive = {key for key, hint in manifest()["uiHints"].items() if hint.get("sensitive")}
-    assert sensitive == {"dsn", "password", "gatewayToken"}
+    assert sensitive == {"dsn", "password", "gatewayToken", "githubToken"}
 
 
 def test_all_versions_of_the_project_are_one() -> None:

@@ -12,7 +12,7 @@ from unit.builders import REPOSITORY
 
 from agent_config_sync import __version__
 from agent_config_sync.web.metrics import Metrics
-from agent_config_sync.web.view import Latencies, Moment, Passes, View
+from agent_config_sync.web.view import Latencies, Moment, Passes, ToolUse, View
 
 VIEW = View(
     started_at=0.0,
@@ -28,6 +28,7 @@ VIEW = View(
     settled=12.0,
     publish_latencies=Latencies().plus(0.003).plus(0.03),
     apply_latencies=Latencies().plus(0.9),
+    tools={"task_load": ToolUse(done=2, refused=1, latencies=Latencies().plus(0.003))},
 )
 
 
@@ -48,6 +49,10 @@ def samples(view: View = VIEW, *, gateway: str = "box") -> dict[str, float]:
         ("gateway_info|default|box|2026.9.6", 1),
         ("link_up", 1),
         ("reconnects_total", 2),
+        ("tool_calls_total|done|task_load", 2),
+        ("tool_calls_total|refused|task_load", 1),
+        ("tool_calls_total|failed|task_load", 0),
+        ("tool_call_seconds_count|task_load", 1),
         ("notifications_total", 7),
         ("passes_total|published", 2),
         ("passes_total|unchanged", 5),

@@ -185,3 +185,16 @@ def test_requests_that_are_not_taken_are_told_until_they_are() -> None:
     assert after(enabled, failed, reported).skills == Skills(reported=3.0, installed=2, request_error="no right")
     assert after(enabled, failed, reported, events.RequestsTaken()).skills == Skills(reported=3.0, installed=2)
     assert after(enabled, events.SkillsUnwatched(), failed).skills is None
+
+
+def test_each_use_of_a_tool_is_counted_by_how_it_ended() -> None:
+    view = after(
+        events.ToolUsed("task_load", "coder", "done", 0.5, None),
+        events.ToolUsed("task_load", "qa", "refused", 0.25, "Not found: task x"),
+        events.ToolUsed("task_list", "lead", "failed", 0.1, "the connection was lost"),
+    )
+    load, list_ = view.tools["task_load"], view.tools["task_list"]
+    assert (load.done, load.refused, load.failed, load.durations.total) == (1, 1, 0, 0.75)
+    assert (list_.done, list_.failed) == (0, 1)
+    assert load.error is not None
+    assert load.error.what == "Not found: task x"
