@@ -600,16 +600,17 @@ CREATE CONSTRAINT TRIGGER board_task_has_assignees AFTER INSERT OR UPDATE OF sta
 
 -- Assignees ---------------------------------------------------------------------------------------------------------
 
--- A change of what belongs to a task waits for other changes of it.
+-- A change of who works on a task waits for other changes of it. It writes the task and does not merely lock it: only so
+-- does a transaction that sees an older one, at REPEATABLE READ, fail where it would leave the task with nobody.
 CREATE OR REPLACE FUNCTION board_lock_task() RETURNS trigger
     LANGUAGE plpgsql AS $$
 DECLARE
     task record;
 BEGIN
-    SELECT account_id, status, labels INTO task FROM board_tasks
+    UPDATE board_tasks SET updated_at = clock_timestamp()
     WHERE id = CASE WHEN TG_OP = 'DELETE' THEN OLD.task_id ELSE NEW.task_id END
       AND (TG_OP = 'DELETE' OR NEW.account_id IS NULL OR account_id = NEW.account_id)
-    FOR NO KEY UPDATE;
+    RETURNING account_id, status INTO task;
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     ELSIF NOT FOUND THEN
