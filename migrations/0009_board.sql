@@ -342,6 +342,23 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What goes with an agent changes tasks, and who changes a task tells agents of it: each would wait for the other. So
+-- whoever deletes or renames one waits first until nobody has a task, and the board stands still until they commit.
+CREATE OR REPLACE FUNCTION board_waits() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    LOCK TABLE board_tasks IN EXCLUSIVE MODE;
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS board_waits ON agents;
+CREATE TRIGGER board_waits BEFORE DELETE OR UPDATE OF account_id, name ON agents
+    FOR EACH STATEMENT EXECUTE FUNCTION board_waits();
+
+DROP TRIGGER IF EXISTS board_waits ON memberships;
+CREATE TRIGGER board_waits BEFORE DELETE OR UPDATE OF account_id, user_id ON memberships
+    FOR EACH STATEMENT EXECUTE FUNCTION board_waits();
+
 -- Each task with its assignees. It is no view, which would read with the rights of its owner, whatever the policies say.
 CREATE OR REPLACE FUNCTION board_cards(account text)
     RETURNS TABLE (id uuid, account_id text, title text, description text, status text, priority smallint, labels text[],

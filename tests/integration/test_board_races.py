@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from board_ground import ADA, Board
+from board_ground import ADA, CODER, Board
 from harness import DEADLINE, Operator, connected
 
 
@@ -25,6 +25,57 @@ async def until_blocked(witness: Operator, connection: Operator) -> None:
     async with asyncio.timeout(DEADLINE):
         while not await witness.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid):  # noqa: ASYNC110 - nothing to wait on but the server
             await asyncio.sleep(0.005)
+
+
+DEPARTURES = {
+    "an agent is deleted": "DELETE FROM agents WHERE name = 'coder'",
+    "an agent is renamed": "UPDATE agents SET name = 'engineer' WHERE name = 'coder'",
+    "a member is removed": "DELETE FROM memberships WHERE user_id = 'ada'",
+}
+
+WORK = {
+    "a message": "INSERT INTO board_messages (task_id, content) SELECT id, 'hi @all' FROM board_tasks",
+    "a move": "UPDATE board_tasks SET status = 'review'",
+    "an assignment": "INSERT INTO board_assignees (task_id, agent) SELECT id, 'writer' FROM board_tasks",
+}
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("departure", DEPARTURES)
+async def test_somebody_leaves_while_their_task_is_worked_on(
+    board: Board, others: list[Board], departure: str, work: str
+) -> None:
+    task = await board.task("in_progress", agents=["coder"], people=["ada"])
+    worker, leaver = others
+    transaction = worker.connection.transaction()
+    await transaction.start()
+    await worker.connection.execute("SELECT FROM board_tasks FOR NO KEY UPDATE")
+    leaving = asyncio.create_task(leaver.act(None, DEPARTURES[departure]))
+    await until_blocked(board.connection, leaver.connection)
+    await worker.connection.execute(WORK[work])
+    await transaction.commit()
+    await leaving
+    assert await board.status(task) == ("review" if work == "a move" else "in_progress")
+
+
+@pytest.mark.parametrize("work", WORK)
+async def test_work_that_begins_while_somebody_leaves_knows_them_no_more(
+    board: Board, others: list[Board], work: str
+) -> None:
+    task = await board.task("in_progress", agents=["coder"], people=["ada"])
+    worker, leaver = others
+    transaction = leaver.connection.transaction()
+    await transaction.start()
+    await leaver.connection.execute("DELETE FROM agents WHERE name = 'coder'")
+    working = asyncio.create_task(worker.act(CODER, WORK[work].replace("'review'", "'blocked', blocked_reason = 'x'")))
+    await until_blocked(board.connection, worker.connection)
+    await transaction.commit()
+    if work == "a move":  # it was the coder's
+        with pytest.raises(asyncpg.PostgresError, match="Forbidden"):
+            await working
+    else:
+        await working
+    assert "coder" not in [who for who, _ in await board.told(task)]
 
 
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
