@@ -643,6 +643,22 @@ DROP TRIGGER IF EXISTS board_assignee_waits ON board_assignees;
 CREATE TRIGGER board_assignee_waits BEFORE INSERT OR DELETE ON board_assignees
     FOR EACH ROW EXECUTE FUNCTION board_lock_task();
 
+-- An assignment is another row: whoever is named anew takes theirs along (beneath another trigger), and nobody else does.
+CREATE OR REPLACE FUNCTION board_assignee_stays() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_trigger_depth() = 1 AND (NEW.account_id, NEW.task_id, NEW.agent, NEW.user_id)
+        IS DISTINCT FROM (OLD.account_id, OLD.task_id, OLD.agent, OLD.user_id) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB422',
+            MESSAGE = 'Invalid change: DELETE who works on a task no more, and INSERT who does';
+    END IF;
+    RETURN NEW;
+END $$;
+
+DROP TRIGGER IF EXISTS board_assignee_stays ON board_assignees;
+CREATE TRIGGER board_assignee_stays BEFORE UPDATE ON board_assignees
+    FOR EACH ROW EXECUTE FUNCTION board_assignee_stays();
+
 CREATE OR REPLACE FUNCTION board_assigned() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE

@@ -208,3 +208,18 @@ async def test_a_task_that_is_deleted_takes_all_of_it_along_but_its_documents(bo
         assert await board.connection.fetchval(f"SELECT count(*) FROM {table}") == 0
     assert await board.connection.fetchval("SELECT task_id FROM board_documents WHERE id = $1", document) is None
     assert (await board.history(task))[-1] == ("task_deleted", ADA, {"title": "Engine", "status": "in_progress"})
+
+
+# Other statements -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change", ["agent = 'writer'", "agent = NULL, user_id = 'ada'", "task_id = $2", "account_id = 'x'"]
+)
+async def test_an_assignee_is_not_turned_into_another(board: Board, change: str) -> None:
+    task, other = await board.task("assigned", agents=["coder"]), await board.task()
+    with pytest.raises(asyncpg.PostgresError, match="Invalid change") as refused:
+        await board.act(
+            ADA, f"UPDATE board_assignees SET {change} WHERE task_id = $1 AND $2::uuid IS NOT NULL", task, other
+        )
+    assert refused.value.sqlstate == "TB422"
