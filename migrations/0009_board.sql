@@ -707,18 +707,27 @@ CREATE TRIGGER board_unassigned AFTER DELETE ON board_assignees
 -- A task that nobody works on any more goes back to the inbox, or says so. One statement may replace all assignees.
 CREATE OR REPLACE FUNCTION board_left_alone() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    alone uuid;
 BEGIN
+    IF TG_OP = 'DELETE' THEN
+        alone := OLD.task_id;
+    END IF;
     UPDATE board_tasks
     SET status = CASE status WHEN 'assigned' THEN 'inbox' ELSE 'blocked' END,
         blocked_reason = CASE status WHEN 'assigned' THEN NULL ELSE 'Nobody is assigned any more.' END
-    WHERE id = OLD.task_id AND status IN ('assigned', 'in_progress')
-      AND NOT EXISTS (SELECT FROM board_assignees WHERE task_id = OLD.task_id);
+    WHERE (alone IS NULL OR id = alone) AND status IN ('assigned', 'in_progress')
+      AND NOT EXISTS (SELECT FROM board_assignees WHERE task_id = board_tasks.id);
     RETURN NULL;
 END $$;
 
 DROP TRIGGER IF EXISTS board_left_alone ON board_assignees;
 CREATE CONSTRAINT TRIGGER board_left_alone AFTER DELETE ON board_assignees
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION board_left_alone();
+
+DROP TRIGGER IF EXISTS board_all_left_alone ON board_assignees;
+CREATE TRIGGER board_all_left_alone AFTER TRUNCATE ON board_assignees
+    FOR EACH STATEMENT EXECUTE FUNCTION board_left_alone();
 
 -- Messages ----------------------------------------------------------------------------------------------------------
 

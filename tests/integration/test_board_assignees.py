@@ -223,3 +223,9 @@ async def test_an_assignee_is_not_turned_into_another(board: Board, change: str)
             ADA, f"UPDATE board_assignees SET {change} WHERE task_id = $1 AND $2::uuid IS NOT NULL", task, other
         )
     assert refused.value.sqlstate == "TB422"
+
+
+async def test_tasks_whose_assignees_are_truncated_go_back_or_say_so(board: Board) -> None:
+    tasks = {status: await board.task(status, agents=["coder"]) for status in LEFT}
+    await board.act(ADA, "TRUNCATE board_assignees")
+    assert {status: await board.status(task) for status, task in tasks.items()} == LEFT
