@@ -359,6 +359,29 @@ DROP TRIGGER IF EXISTS board_waits ON memberships;
 CREATE TRIGGER board_waits BEFORE DELETE OR UPDATE OF account_id, user_id ON memberships
     FOR EACH STATEMENT EXECUTE FUNCTION board_waits();
 
+-- Whoever takes the name of one who is gone was told things by them, and by themselves from then on, which cannot be.
+CREATE OR REPLACE FUNCTION board_named_anew() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF TG_ARGV[0] = 'agent' THEN
+        UPDATE board_notifications SET actor_type = 'system'
+        WHERE account_id = OLD.account_id::text AND agent = OLD.name::text
+          AND actor_type = 'agent' AND actor_id = NEW.name::text;
+    ELSE
+        UPDATE board_notifications SET actor_type = 'system'
+        WHERE account_id = OLD.account_id AND user_id = OLD.user_id AND actor_type = 'user' AND actor_id = NEW.user_id;
+    END IF;
+    RETURN NEW;
+END $$;
+
+DROP TRIGGER IF EXISTS board_named_anew ON agents;
+CREATE TRIGGER board_named_anew BEFORE UPDATE OF name ON agents
+    FOR EACH ROW EXECUTE FUNCTION board_named_anew('agent');
+
+DROP TRIGGER IF EXISTS board_named_anew ON memberships;
+CREATE TRIGGER board_named_anew BEFORE UPDATE OF user_id ON memberships
+    FOR EACH ROW EXECUTE FUNCTION board_named_anew('user');
+
 -- Each task with its assignees. It is no view, which would read with the rights of its owner, whatever the policies say.
 CREATE OR REPLACE FUNCTION board_cards(account text)
     RETURNS TABLE (id uuid, account_id text, title text, description text, status text, priority smallint, labels text[],

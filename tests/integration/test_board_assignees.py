@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from board_ground import ADA, CODER, LEAD, STATUSES, Board
+from board_ground import ADA, BOB, CODER, LEAD, STATUSES, WRITER, Board
 
 
 async def _assignees(board: Board, task: UUID) -> list[str]:
@@ -229,3 +229,19 @@ async def test_tasks_whose_assignees_are_truncated_go_back_or_say_so(board: Boar
     tasks = {status: await board.task(status, agents=["coder"]) for status in LEFT}
     await board.act(ADA, "TRUNCATE board_assignees")
     assert {status: await board.status(task) for status, task in tasks.items()} == LEFT
+
+
+async def test_an_agent_takes_the_name_of_one_who_is_gone_and_once_told_it_something(board: Board) -> None:
+    task = await board.task("assigned", agents=["coder"])
+    await board.say(WRITER, task, "@coder")
+    await board.connection.execute("DELETE FROM agents WHERE name = 'writer'")
+    await board.connection.execute("UPDATE agents SET name = 'writer' WHERE name = 'coder'")
+    assert await board.told(task) == [("writer", "mention")]
+
+
+async def test_a_member_takes_the_id_of_one_who_is_gone_and_once_told_them_something(board: Board) -> None:
+    task = await board.task("assigned", people=["ada"])
+    await board.say(BOB, task, "x")
+    await board.connection.execute("DELETE FROM memberships WHERE user_id = 'bob'")
+    await board.connection.execute("UPDATE memberships SET user_id = 'bob' WHERE user_id = 'ada'")
+    assert ("bob", "thread_update") in await board.told(task)
