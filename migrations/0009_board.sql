@@ -819,24 +819,31 @@ DECLARE
     actor record;
     task record;
 BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.id, NEW.seq, NEW.account_id, NEW.task_id, NEW.author_type, NEW.author_id, NEW.created_at)
+        IS DISTINCT FROM (OLD.id, OLD.seq, OLD.account_id, OLD.task_id, OLD.author_type, OLD.author_id, OLD.created_at) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB422',
+            MESSAGE = 'Invalid change: id, task, place and author of a message stay';
+    END IF;
     SELECT account_id, status, labels INTO task FROM board_tasks
     WHERE id = NEW.task_id AND (NEW.account_id IS NULL OR account_id = NEW.account_id) FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'TB404', MESSAGE = format('Not found: task %s', NEW.task_id);
     END IF;
-    SELECT * INTO actor FROM board_actor();
-    NEW.account_id := task.account_id;
-    NEW.seq := nextval(pg_get_serial_sequence('board_messages', 'seq'));  -- in the order in which the task was had
-    NEW.created_at := clock_timestamp();
-    NEW.author_type := coalesce(NEW.author_type, actor.type);
-    NEW.author_id := coalesce(NEW.author_id, actor.id);
+    IF TG_OP = 'INSERT' THEN
+        SELECT * INTO actor FROM board_actor();
+        NEW.account_id := task.account_id;
+        NEW.seq := nextval(pg_get_serial_sequence('board_messages', 'seq'));  -- in the order in which the task was had
+        NEW.created_at := clock_timestamp();
+        NEW.author_type := coalesce(NEW.author_type, actor.type);
+        NEW.author_id := coalesce(NEW.author_id, actor.id);
+    END IF;
     NEW.mentions := CASE WHEN 'system:orchestrator-chat' = ANY (task.labels) THEN '[]'
                          ELSE board_mentions(task.account_id, NEW.content, NEW.author_type, NEW.author_id) END;
     RETURN NEW;
 END $$;
 
 DROP TRIGGER IF EXISTS board_message_checked ON board_messages;
-CREATE TRIGGER board_message_checked BEFORE INSERT ON board_messages
+CREATE TRIGGER board_message_checked BEFORE INSERT OR UPDATE ON board_messages
     FOR EACH ROW EXECUTE FUNCTION board_check_message();
 
 CREATE OR REPLACE FUNCTION board_message_happened() RETURNS trigger

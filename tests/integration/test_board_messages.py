@@ -217,3 +217,24 @@ async def test_mentions_never_become_one(board: Board) -> None:
     for _ in range(2):
         await board.say(ADA, task, "@coder")
     assert await board.told(task) == [("coder", "mention")] * 2
+
+
+# What stays -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change", ["task_id = gen_random_uuid()", "author_id = 'ada'", "id = gen_random_uuid()", "created_at = now()"]
+)
+async def test_where_a_message_stands_and_who_wrote_it_stays(board: Board, change: str) -> None:
+    message = await board.say(CODER, await board.task(), "x")
+    with pytest.raises(asyncpg.PostgresError, match="Invalid change"):
+        await board.act(ADA, f"UPDATE board_messages SET {change} WHERE id = $1", message)
+
+
+async def test_a_message_that_is_corrected_means_whom_it_names_now_and_tells_nobody(board: Board) -> None:
+    task = await board.task()
+    message = await board.say(ADA, task, "@coder")
+    await board.act(ADA, "UPDATE board_messages SET content = '@writer' WHERE id = $1", message)
+    mentions = await board.connection.fetchval("SELECT mentions FROM board_messages WHERE id = $1", message)
+    assert [mention["id"] for mention in orjson.loads(mentions)] == ["writer"]
+    assert await board.told(task) == [("coder", "mention")]
