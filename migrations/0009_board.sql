@@ -927,8 +927,9 @@ BEGIN
         NEW.author_id := coalesce(NEW.author_id, actor.id);
         RETURN NEW;
     END IF;
-    IF (NEW.id, NEW.account_id) IS DISTINCT FROM (OLD.id, OLD.account_id) THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB422', MESSAGE = 'Invalid change: id and account of a document stay';
+    IF (NEW.id, NEW.account_id, NEW.author_type, NEW.author_id, NEW.created_at)
+        IS DISTINCT FROM (OLD.id, OLD.account_id, OLD.author_type, OLD.author_id, OLD.created_at) THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB422', MESSAGE = 'Invalid change: id, account and creation of a document stay';
     END IF;
     NEW.version := OLD.version + CASE WHEN NEW.content IS DISTINCT FROM OLD.content THEN 1 ELSE 0 END;
     NEW.updated_at := clock_timestamp();
@@ -941,19 +942,25 @@ CREATE TRIGGER board_document_checked BEFORE INSERT OR UPDATE ON board_documents
 
 CREATE OR REPLACE FUNCTION board_document_happened() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    document board_documents := coalesce(NEW, OLD);
 BEGIN
+    IF TG_OP = 'DELETE' AND OLD.deleted_at IS NOT NULL THEN  -- which is known already
+        RETURN NULL;
+    END IF;
     PERFORM board_record(
-        NEW.account_id,
+        document.account_id,
         CASE WHEN TG_OP = 'INSERT' THEN 'document_created'
-             WHEN NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL THEN 'document_deleted'
+             WHEN TG_OP = 'DELETE' OR (NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL) THEN 'document_deleted'
              ELSE 'document_updated' END,
-        'document', NEW.id::text,
-        jsonb_strip_nulls(jsonb_build_object('title', left(NEW.title, 200), 'taskId', NEW.task_id, 'version', NEW.version)));
+        'document', document.id::text,
+        jsonb_strip_nulls(jsonb_build_object(
+            'title', left(document.title, 200), 'taskId', document.task_id, 'version', document.version)));
     RETURN NULL;
 END $$;
 
 DROP TRIGGER IF EXISTS board_document_happened ON board_documents;
-CREATE TRIGGER board_document_happened AFTER INSERT OR UPDATE ON board_documents
+CREATE TRIGGER board_document_happened AFTER INSERT OR UPDATE OR DELETE ON board_documents
     FOR EACH ROW EXECUTE FUNCTION board_document_happened();
 
 -- Waking whoever works with this ------------------------------------------------------------------------------------

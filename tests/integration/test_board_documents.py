@@ -48,10 +48,19 @@ async def test_what_becomes_of_a_document_is_recorded(board: Board) -> None:
     ]
 
 
-@pytest.mark.parametrize("change", ["id = gen_random_uuid()", "account_id = 'other'"])
-async def test_a_document_stays_where_it_is(board: Board, change: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "id = gen_random_uuid()",
+        "account_id = 'other'",
+        "author_id = 'ada'",
+        "author_type = 'user'",
+        "created_at = now()",
+    ],
+)
+async def test_where_a_document_comes_from_stays(board: Board, change: str) -> None:
     document = await _document(board)
-    with pytest.raises(asyncpg.PostgresError, match="id and account of a document stay"):
+    with pytest.raises(asyncpg.PostgresError, match="id, account and creation of a document stay"):
         await board.act(ADA, f"UPDATE board_documents SET {change} WHERE id = $1", document)
 
 
@@ -60,3 +69,9 @@ async def test_a_document_belongs_to_a_task_of_its_account(board: Board) -> None
     for task in (await board.task(account="other"), uuid4()):
         with pytest.raises(asyncpg.PostgresError, match="Not found: task"):
             await board.act(ADA, "UPDATE board_documents SET task_id = $2 WHERE id = $1", document, task)
+
+
+async def test_a_document_that_is_deleted_for_good_is_recorded_too(board: Board) -> None:
+    document = await _document(board)
+    await board.act(ADA, "DELETE FROM board_documents WHERE id = $1", document)
+    assert (await board.history(document))[-1] == ("document_deleted", ADA, {"title": "x", "version": 1})
