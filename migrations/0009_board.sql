@@ -770,9 +770,11 @@ BEGIN
     said := regexp_replace(said, '`[^`\n]*`', ' ', 'g');
     said := regexp_replace(said, '(^|\n)[ \t]*>[^\n]*', '\1', 'g');
     WITH spoken AS (
-        SELECT lower(coalesce(parts[1], parts[2])) AS words, parts[1] IS NOT NULL AS quoted, place
+        SELECT words, quoted, min(place) AS place
         FROM regexp_matches(said, '(?<![[:alnum:]_.-])@(?:"([^"\n]{1,200})"|([^\s@"][^@\n]{0,199}))', 'g')
-            WITH ORDINALITY AS spoken (parts, place)
+                 WITH ORDINALITY AS spoken (parts, place),
+             LATERAL (SELECT lower(coalesce(parts[1], parts[2])), parts[1] IS NOT NULL) AS read (words, quoted)
+        GROUP BY words, quoted ORDER BY place LIMIT 500  -- or a text of nothing else would hold its task for minutes
     ), everybody AS (
         SELECT 'user' AS type, user_id AS id, coalesce(nullif(name, ''), user_id) AS name, NULL::text AS slug,
                email, NULL::text AS role
