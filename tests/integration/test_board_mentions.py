@@ -40,7 +40,7 @@ CAST = [
 @pytest.fixture(scope="module", params=["C", "C.UTF-8"])
 def tongue(request: pytest.FixtureRequest, server_dsn: str) -> Iterator[str]:
     """The DSN of a database whose locale knows letters of ASCII, and one that knows all."""
-    name = f"tongue_{os.getpid()}_{request.param_index}"
+    name = f"tongue_{os.getpid()}_{len(request.param)}"
     asyncio.run(_make(server_dsn, name, request.param))
     yield database_dsn(server_dsn, name)
     asyncio.run(_drop(server_dsn, name))
