@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import asyncpg
 import pytest
 from board_ground import ADA, CODER, Board
 from harness import DEADLINE, Operator, connected
+
+from agent_config_sync.board import requests, tasks, threads
+from agent_config_sync.board.actor import Agent
+
+AGENT = Agent("default", "coder")
 
 
 @pytest.fixture
@@ -136,3 +142,67 @@ async def test_a_change_of_who_works_on_a_task_touches_it(board: Board) -> None:
     await board.unassign(ADA, task, "coder")
     times.append(await board.connection.fetchval(touched, task))
     assert times == sorted(set(times))
+
+
+# The domain's own -----------------------------------------------------------------------------------------------------
+
+
+async def test_two_replies_to_one_notification_are_one_message(board: Board, others: list[Board]) -> None:
+    task = await board.task("assigned", agents=["coder"])
+    for _ in range(20):
+        notification = uuid4()
+        first, second = await asyncio.gather(
+            *(threads.reply(other.connection, AGENT, task, "Done", notification=notification) for other in others)
+        )
+        assert first == second
+    assert await board.connection.fetchval("SELECT count(*) FROM board_messages") == 20
+
+
+async def test_a_reply_that_waits_for_one_that_fails_is_written(board: Board, others: list[Board]) -> None:
+    task = await board.task("assigned", agents=["coder"])
+    notification = uuid4()
+    failing = others[0].connection.transaction()
+    await failing.start()
+    await others[0].say(CODER, task, "never", reply_to=notification)
+    replying = asyncio.create_task(threads.reply(others[1].connection, AGENT, task, "Done", notification=notification))
+    await until_blocked(board.connection, others[1].connection)
+    await failing.rollback()
+    assert await board.connection.fetchval("SELECT content FROM board_messages WHERE id = $1", await replying) == "Done"
+
+
+async def test_two_who_ask_the_same_at_once_ask_once(board: Board, others: list[Board]) -> None:
+    task = await board.task("assigned", agents=["coder"])
+    asked = await asyncio.gather(
+        *(
+            requests.request_responses(other.connection, asking, task, ["reviewer", "lead"], "Well?")
+            for other, asking in zip(others, (AGENT, Agent("default", "writer")), strict=True)
+        )
+    )
+    assert sorted(len(made) for made in asked) == [0, 2]
+
+
+async def test_two_who_move_a_task_from_what_they_saw_move_it_once(board: Board, others: list[Board]) -> None:
+    task = await board.task("assigned", agents=["coder"])
+    changes = await asyncio.gather(
+        *(tasks.set_status(other.connection, AGENT, task, "in_progress", expected="assigned") for other in others)
+    )
+    assert sorted(change.changed for change in changes) == [False, True]
+    assert [change.status for change in changes] == ["in_progress"] * 2
+
+
+async def test_news_that_are_read_while_more_come_are_followed_by_others(board: Board, others: list[Board]) -> None:
+    task = await board.task("assigned", agents=["coder"])
+    await board.say(ADA, task, "first")
+    reading = others[0].connection.transaction()
+    await reading.start()
+    await others[0].connection.execute("UPDATE board_notifications SET read_at = now() WHERE agent = 'coder'")
+    saying = asyncio.create_task(others[1].say(ADA, task, "second"))
+    await until_blocked(board.connection, others[1].connection)
+    await reading.commit()
+    message = await saying
+    rows = await board.connection.fetch(
+        "SELECT message_id, read_at IS NULL AS unread FROM board_notifications"
+        " WHERE agent = 'coder' ORDER BY created_at"
+    )
+    assert [row["unread"] for row in rows] == [False, True]
+    assert rows[1]["message_id"] == message
