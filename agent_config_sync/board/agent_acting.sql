@@ -5,7 +5,8 @@ WITH claimed AS (
     WHERE account_id = $1 AND session_key = $3 AND closed_at IS NULL
     UNION ALL
     SELECT name::text, NULL FROM agents
-    WHERE account_id = $1 AND name = split_part($3, ':', 2) AND $3 = 'agent:' || name || ':' || $1 AND $4::text IS NOT NULL
+    WHERE account_id::text = $1 AND name::text = split_part($3, ':', 2) AND $3 = 'agent:' || name || ':' || $1
+      AND $4::text IS NOT NULL
     LIMIT 1
 )
 SELECT agents.name, claimed.task_id AS task, agents.is_orchestrator, agents.can_create_tasks, agents.can_modify_task_status,

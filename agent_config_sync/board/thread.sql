@@ -7,6 +7,6 @@ FROM (
     WHERE account_id = $1 AND task_id = $2
     ORDER BY seq DESC LIMIT $3
 ) AS latest
-LEFT JOIN agents ON author_type = 'agent' AND agents.account_id = $1 AND agents.name = author_id
+LEFT JOIN agents ON author_type = 'agent' AND agents.account_id::text = $1 AND agents.name::text = author_id
 LEFT JOIN memberships ON author_type = 'user' AND memberships.account_id = $1 AND memberships.user_id = author_id
 ORDER BY seq

@@ -10,6 +10,7 @@ from board_ground import ADA, CODER, SYSTEM, Board
 from foreign import AGENTS, MINIMAL
 from harness import Operator, connected, psql
 
+from agent_config_sync.board import agents, threads
 from agent_config_sync.postgres.migrate import migrate, migrations
 
 MEMBER = "INSERT INTO memberships (account_id, user_id, role) VALUES ('default', 'ada', 'owner')"
@@ -129,3 +130,19 @@ async def _made(owner: Operator) -> list[str]:
         " UNION ALL SELECT relname || relacl::text FROM pg_class WHERE relname LIKE 'board%' ORDER BY 1"
     )
     return [row[0] for row in rows]
+
+
+async def test_an_account_of_another_type_is_named_by_its_text(foreign: Operator) -> None:
+    await foreign.execute(f"{MINIMAL}, account_id integer DEFAULT 7)")
+    await migrate(foreign)
+    await foreign.execute("INSERT INTO agents (name) VALUES ('lead'), ('coder')")
+    board = Board(foreign)
+    task = await board.task("assigned", agents=["coder"], account="7")
+    await board.move(CODER, task, "in_progress")
+    await board.say(CODER, task, "@lead")
+    assert await board.told(task) == [("lead", "mention")]
+    await agents.open_sessions(foreign, "7", ["coder"])
+    coder = await agents.who_acts(foreign, "7", "here", "agent:coder:7", token_hash=None)
+    assert coder is not None
+    _, [message] = await threads.load(foreign, coder, task)
+    assert message.author_name == "coder"
