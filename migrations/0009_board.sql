@@ -527,7 +527,7 @@ BEGIN
             END IF;
         END IF;
     END IF;
-    IF NEW.status <> 'blocked' THEN
+    IF NEW.status IS DISTINCT FROM 'blocked' THEN
         NEW.blocked_reason := NULL;
     ELSIF coalesce(NEW.blocked_reason, '') !~ '[^[:space:]]' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB422', MESSAGE = 'Invalid status: blocked needs a reason';

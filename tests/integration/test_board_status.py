@@ -59,8 +59,16 @@ async def test_a_task_that_stays_what_it_is_tells_nobody(board: Board, status: s
     assert (await board.told(task), await board.history(task)) == ([], before)
 
 
-@pytest.mark.parametrize("status", ["", "open", "Done", None])
-async def test_an_unknown_status_is_refused(board: Board, status: str | None) -> None:
+async def test_a_task_without_a_status_is_refused_for_that(board: Board) -> None:
+    task = await board.task()
+    with pytest.raises(asyncpg.NotNullViolationError, match="status"):
+        await board.act(ADA, "UPDATE board_tasks SET status = NULL WHERE id = $1", task)
+    with pytest.raises(asyncpg.NotNullViolationError, match="status"):
+        await board.act(ADA, "INSERT INTO board_tasks (title, status) VALUES ('x', NULL)")
+
+
+@pytest.mark.parametrize("status", ["", "open", "Done"])
+async def test_an_unknown_status_is_refused(board: Board, status: str) -> None:
     task = await board.task()
     with pytest.raises(asyncpg.PostgresError):
         await board.act(ADA, "UPDATE board_tasks SET status = $2 WHERE id = $1", task, status)
