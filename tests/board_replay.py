@@ -82,10 +82,10 @@ class Replay:
             not any(kind == "agent" for kind, _ in meant)
             and not message["quiet"]
             and self.status not in ("done", "archived")
-            and (self.status != "blocked" or author[0] != "agent" or author[1] == LEAD.name)
         )
+        may_unblock = self.status != "blocked" or author[0] != "agent" or author[1] == LEAD.name
         for who in self.followers - meant - {author}:
-            if who[0] == "user" or agents_hear:
+            if who[0] == "user" or (agents_hear and (may_unblock or who[1] == LEAD.name)):
                 self.news.append((message["id"], who))
 
 

@@ -9,7 +9,8 @@ SELECT id, account_id, title, description, status, priority, labels, due_at, blo
         WHERE account_id = $1 AND task_id = $2
         ORDER BY seq DESC LIMIT $3
     ) AS latest
-    LEFT JOIN agents AS writing ON author_type = 'agent' AND writing.account_id = $1 AND writing.name = author_id
+    LEFT JOIN agents AS writing
+        ON author_type = 'agent' AND writing.account_id::text = $1 AND writing.name::text = author_id
     LEFT JOIN memberships
         ON author_type = 'user' AND memberships.account_id = $1 AND memberships.user_id = author_id
 ) AS thread
