@@ -556,6 +556,12 @@ BEGIN
         ON CONFLICT DO NOTHING;
         PERFORM board_record(NEW.account_id, 'task_created', 'task', NEW.id::text,
                              jsonb_build_object('title', left(NEW.title, 200), 'status', NEW.status));
+        INSERT INTO board_notifications (account_id, type, agent, actor_type, actor_id, task_id, title, body)
+        SELECT NEW.account_id, 'status_change', name, actor.type, actor.id, NEW.id, 'Task status changed to review',
+               left(NEW.title, 500)
+        FROM board_agents(NEW.account_id)
+        WHERE NEW.status = 'review' AND (can_review_tasks OR is_orchestrator)
+          AND (actor.type <> 'agent' OR name <> actor.id);
         RETURN NULL;
     END IF;
     SELECT jsonb_agg(field) INTO changed FROM (VALUES
@@ -967,13 +973,22 @@ CREATE TRIGGER board_document_happened AFTER INSERT OR UPDATE OR DELETE ON board
 
 -- Waking whoever works with this ------------------------------------------------------------------------------------
 --
--- What is said names no row: any number of changes of a transaction is one notification, and whoever can connect can
--- LISTEN.
+-- What is said names a table and no row: any number of changes of a transaction is one notification for each, and whoever
+-- can connect can LISTEN.
 
 CREATE OR REPLACE FUNCTION notify_agent_work_changed() RETURNS trigger
     LANGUAGE plpgsql AS $$
+DECLARE
+    changed boolean := true;
 BEGIN
-    PERFORM pg_notify('agent_work_changed', json_build_object('source', TG_TABLE_NAME)::text);
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        changed := EXISTS (SELECT FROM new_rows);
+    ELSIF TG_OP = 'DELETE' THEN
+        changed := EXISTS (SELECT FROM old_rows);
+    END IF;
+    IF changed THEN
+        PERFORM pg_notify('agent_work_changed', json_build_object('source', TG_TABLE_NAME)::text);
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -982,17 +997,24 @@ DECLARE
     wanted record;
 BEGIN
     FOR wanted IN
-        SELECT * FROM (VALUES
-            ('board_tasks', 'INSERT OR UPDATE OR DELETE OR TRUNCATE'),
-            ('board_assignees', 'INSERT OR DELETE OR TRUNCATE'),
-            ('board_messages', 'INSERT OR DELETE OR TRUNCATE'),
-            ('board_documents', 'INSERT OR UPDATE OR DELETE OR TRUNCATE'),
-            ('board_notifications', 'INSERT')
+        SELECT tables.name, event, rows FROM (VALUES
+            ('board_tasks', '{insert,update,delete,truncate}'::text[]),
+            ('board_assignees', '{insert,delete,truncate}'),
+            ('board_messages', '{insert,delete,truncate}'),
+            ('board_documents', '{insert,update,delete,truncate}'),
+            ('board_notifications', '{insert}')
         ) AS tables (name, events)
+        JOIN (VALUES
+            ('insert', 'REFERENCING NEW TABLE AS new_rows'),
+            ('update', 'REFERENCING NEW TABLE AS new_rows'),
+            ('delete', 'REFERENCING OLD TABLE AS old_rows'),
+            ('truncate', '')
+        ) AS kinds (event, rows) ON event = ANY (events)
     LOOP
-        EXECUTE format('DROP TRIGGER IF EXISTS agent_work_changed ON %I', wanted.name);
-        EXECUTE format('CREATE TRIGGER agent_work_changed AFTER %s ON %I FOR EACH STATEMENT'
-                       ' EXECUTE FUNCTION notify_agent_work_changed()', wanted.events, wanted.name);
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %I', 'agent_work_changed_' || wanted.event, wanted.name);
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %I %s FOR EACH STATEMENT'
+                       ' EXECUTE FUNCTION notify_agent_work_changed()',
+                       'agent_work_changed_' || wanted.event, wanted.event, wanted.name, wanted.rows);
     END LOOP;
 END $$;
 

@@ -51,7 +51,13 @@ async def acting(connection: asyncpg.Connection, actor: Actor, *, reason: str = 
         async with connection.transaction():
             await connection.execute(query("act_as"), f"{actor.kind}/{actor.id}", reason)
             yield
-            await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            await settle(connection)
+
+
+async def settle(connection: asyncpg.Connection) -> None:
+    """Let everything follow now that else follows at the end, to see what became of a task before anybody else changes
+    it. Raises: what the driver raises."""
+    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 @contextlib.contextmanager

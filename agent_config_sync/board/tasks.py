@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from agent_config_sync.board.acting import acting, refusals
+from agent_config_sync.board.acting import acting, refusals, settle
 from agent_config_sync.board.actor import Actor, Agent, only_orchestrator, only_with
 from agent_config_sync.board.model import FoundTask, StatusChange, Task, TaskStatus
 from agent_config_sync.board.names import known_agent, known_agents, known_people
@@ -125,6 +125,7 @@ async def create(connection: asyncpg.Connection, actor: Actor, new: NewTask) -> 
     Raises: BoardError.
     """
     agents = new.agents
+    _only_a_priority(new.priority)
     if isinstance(actor, Agent):
         if agents and not actor.is_orchestrator:
             raise BoardForbiddenError("Forbidden: Only the orchestrator can assign agents during task creation")
@@ -154,7 +155,8 @@ async def create(connection: asyncpg.Connection, actor: Actor, new: NewTask) -> 
             await _move(connection, actor, task, wanted, None)
         elif begun and not agents:
             await _move(connection, actor, task, wanted, None)  # which the database refuses, and says why
-    return await see(connection, actor, task)
+        await settle(connection)
+        return await see(connection, actor, task)
 
 
 async def update(
@@ -170,6 +172,8 @@ async def update(
             if changes.status == "done":
                 _may_end(actor)
         only_with(actor.can_modify_task_status, "modify tasks")
+    if changes.priority is not None:
+        _only_a_priority(changes.priority)
     agents = people = None
     if changes.agents is not None:
         agents = await known_agents(connection, actor.account, changes.agents, "agent")
@@ -199,7 +203,8 @@ async def update(
             if standing.status != changes.status or (reason is not None and reason != standing.blocked_reason):
                 _only_from_review(actor, standing.status, changes.status)
                 await _move(connection, actor, task, changes.status, reason)
-    after = await see(connection, actor, task)
+        await settle(connection)
+        after = await see(connection, actor, task)
     return after, tuple(name for name, field in _FIELDS if getattr(before, field) != getattr(after, field))
 
 
@@ -235,7 +240,8 @@ async def set_status(
                 await connection.execute(query("unassign_people"), actor.account, task, [])
             if status != "inbox" or before.status != "assigned":
                 await _move(connection, actor, task, status, reason)
-    after = await see(connection, actor, task) if due else before
+        await settle(connection)
+        after = await see(connection, actor, task) if due else before
     return StatusChange(task, status, after.status, after.updated_at, changed=due)
 
 
@@ -317,6 +323,12 @@ async def _assign(connection: asyncpg.Connection, actor: Actor, task: UUID, agen
         return ()
     records = await connection.fetch(query("assign_agents"), actor.account, task, list(agents))
     return tuple(record["agent"] for record in records)
+
+
+def _only_a_priority(priority: int) -> None:
+    """Turn away what the column could not even be asked about. Raises: BoardInvalidError."""
+    if not 1 <= priority <= 5:  # noqa: PLR2004 - as its message says
+        raise BoardInvalidError("Invalid priority: 1 (highest) to 5 (lowest)")
 
 
 def _only_of_agents(status: TaskStatus) -> None:

@@ -15,6 +15,8 @@ from admin_site import Site, open_site
 from harness import Operator, Start
 from oidc import OpenIdProvider
 
+from agent_config_sync.runtime.tools.catalog import TOOLS
+
 EXAMPLES = 60
 """Cases of each operation and phase."""
 
@@ -36,6 +38,9 @@ async def test_nothing_that_anybody_asks_makes_it_fail(site: Site, who: str, tmp
     if who != "stranger":
         token = site.provider.token(exp=int(time.time()) + 3600) if who == "admin" else site.token_of_coder()
         words += ["--header", f"Authorization: Bearer {token}"]
+    if who == "agent":
+        await site.operator.execute("UPDATE agents SET is_orchestrator = true, can_create_tasks = true")
+        words += ["--header", "x-openclaw-session-key: agent:coder:default"]
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("schemathesis")), *words),
         cwd=tmp_path,
@@ -58,6 +63,7 @@ async def test_the_document_names_each_endpoint_with_what_it_may_answer(site: Si
         "POST /admin/skills/credentials/revoke",
         "POST /admin/reload",
         "POST /agent/skill-credential-request",
+        *(f"POST {tool.path}" for tool in TOOLS),
         "POST /api/v1/gateways/{gateway_id}/templates/sync",
         "GET /health",
     }

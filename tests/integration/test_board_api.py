@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
-from board_site import ARCHIVED, ASSIGNED, FOREIGN, SESSION, BoardSite, open_board
+from board_site import ARCHIVED, ASSIGNED, FOREIGN, FOREIGN_NOTE, SESSION, BoardSite, open_board
 from harness import Operator, Start, eventually
 from web_client import exchange
 
@@ -94,12 +93,12 @@ STRANGERS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("headers", STRANGERS.values(), ids=STRANGERS)
-async def test_a_stranger_is_turned_away(site: BoardSite, headers: dict[str, str]) -> None:
-    answer = await site.ask(STATUS, BEGIN, agent="coder", **headers)
-    assert (answer.status, answer.json["success"]) == (401, False)
-    assert answer.headers["www-authenticate"] == "bearer"
-    assert await untouched(site)
+async def test_a_stranger_is_turned_away(site: BoardSite) -> None:
+    for who, headers in STRANGERS.items():
+        answer = await site.ask(STATUS, BEGIN, agent="coder", **headers)
+        assert (answer.status, answer.json["success"]) == (401, False), who
+        assert answer.headers["www-authenticate"] == "bearer", who
+        assert await untouched(site), who
 
 
 async def test_a_token_that_was_revoked_opens_nothing(site: BoardSite) -> None:
@@ -132,16 +131,18 @@ async def test_the_session_of_a_task_ends_with_it(site: BoardSite) -> None:
     assert (await site.ask("/agent/task-load", {"taskId": str(ASSIGNED)}, agent="coder")).status == 401
 
 
-@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
-async def test_every_tool_turns_strangers_away_before_it_reads_what_they_want(site: BoardSite, tool: Any) -> None:
-    for headers in ({"x_openclaw_session_key": "agent:lead:default"}, {"authorization": "Bearer x"}):
-        assert (await site.ask(tool.path, b"no json", agent="coder", **headers)).status == 401
+async def test_every_tool_turns_strangers_away_before_it_reads_what_they_want(site: BoardSite) -> None:
+    for tool in TOOLS:
+        for headers in ({"x_openclaw_session_key": "agent:lead:default"}, {"authorization": "Bearer x"}):
+            answer = await site.ask(tool.path, b"no json", agent="coder", **headers)
+            assert answer.status == 401, tool.name
 
 
-@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.only_to_lead], ids=lambda tool: tool.name)
-async def test_only_the_orchestrator_gets_as_far_as_its_arguments(site: BoardSite, tool: Any) -> None:
-    assert (await site.ask(tool.path, b"no json", agent="coder")).status == 403
-    assert (await site.ask(tool.path, b"no json", agent="lead")).status == 400
+async def test_only_the_orchestrator_gets_as_far_as_its_arguments(site: BoardSite) -> None:
+    for tool in TOOLS:
+        if tool.only_to_lead is not None:
+            assert (await site.ask(tool.path, b"no json", agent="coder")).status == 403, tool.name
+            assert (await site.ask(tool.path, b"no json", agent="lead")).status == 400, tool.name
 
 
 async def test_where_the_key_alone_opens_no_token_is_wanted(
@@ -159,9 +160,9 @@ async def test_where_the_key_alone_opens_no_token_is_wanted(
 # --- from where
 
 
-@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "x_real_ip"])
-async def test_a_forwarded_address_makes_nobody_near_or_far(site: BoardSite, header: str) -> None:
-    assert (await site.ask(STATUS, BEGIN, agent="coder", **{header: "203.0.113.7"})).status == 200
+async def test_a_forwarded_address_makes_nobody_near_or_far(site: BoardSite) -> None:
+    for header in ("x_forwarded_for", "forwarded", "x_real_ip"):
+        assert (await site.ask(STATUS, BEGIN, agent="coder", **{header: "203.0.113.7"})).status == 200, header
 
 
 # --- what is sent
@@ -184,14 +185,12 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "status", "error"), BODIES.values(), ids=BODIES)
-async def test_what_is_not_said_as_it_has_to_be_is_refused(
-    site: BoardSite, body: bytes, status: int, error: str
-) -> None:
-    answer = await site.ask(STATUS, body, agent="coder")
-    assert (answer.status, answer.json["success"]) == (status, False)
-    assert answer.json["error"].startswith(error)
-    assert await untouched(site)
+async def test_what_is_not_said_as_it_has_to_be_is_refused(site: BoardSite) -> None:
+    for what, (body, status, error) in BODIES.items():
+        answer = await site.ask(STATUS, body, agent="coder")
+        assert (answer.status, answer.json["success"]) == (status, False), what
+        assert answer.json["error"].startswith(error), what
+        assert await untouched(site), what
 
 
 async def test_members_that_no_tool_knows_are_left_out(site: BoardSite) -> None:
@@ -210,15 +209,61 @@ async def test_a_document_may_be_large(site: BoardSite) -> None:
     assert (answer.status, answer.json["error"]) == (422, "Invalid content: 1,000,000 characters at most")
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
-async def test_curl_need_not_say_what_it_sends(site: BoardSite, kind: str) -> None:
-    assert (await site.ask(STATUS, BEGIN, agent="coder", content_type=kind)).status == 200
+async def test_curl_need_not_say_what_it_sends(site: BoardSite) -> None:
+    for kind in ("application/x-www-form-urlencoded", "text/plain", ""):
+        assert (await site.ask(STATUS, BEGIN, agent="coder", content_type=kind)).status == 200, kind
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-async def test_only_post_is_allowed(site: BoardSite, method: str) -> None:
-    answer = await site.ask(STATUS, BEGIN, agent="coder", method=method)
-    assert (answer.status, answer.headers["allow"], answer.json["success"]) == (405, "post", False)
+async def test_only_post_is_allowed(site: BoardSite) -> None:
+    for method in ("GET", "PUT", "DELETE", "PATCH"):
+        answer = await site.ask(STATUS, BEGIN, agent="coder", method=method)
+        assert (answer.status, answer.headers["allow"], answer.json["success"]) == (405, "post", False), method
+
+
+# --- what is another account's
+
+OF_OTHERS = """
+    SELECT (SELECT json_agg(t ORDER BY id) FROM (SELECT * FROM board_cards('other')) AS t)::text
+        || (SELECT json_agg(m ORDER BY id) FROM board_messages AS m WHERE account_id = 'other')::text
+        || (SELECT json_agg(d ORDER BY id) FROM board_documents AS d WHERE account_id = 'other')::text
+        || (SELECT json_agg(n ORDER BY id) FROM board_notifications AS n WHERE account_id = 'other')::text
+        || (SELECT json_agg(a ORDER BY id) FROM activities AS a WHERE account_id = 'other')::text
+"""
+
+
+async def test_no_tool_shows_or_changes_what_is_another_accounts(site: BoardSite) -> None:
+    before = await site.operator.fetchval(OF_OTHERS)
+    said = {
+        "taskId": str(FOREIGN),
+        "documentId": str(FOREIGN_NOTE),
+        "agentId": "spy",
+        "assigneeSlug": "spy",
+        "assigneeSlugs": ["spy"],
+        "recipientSlugs": ["spy"],
+        "assignedAgentIds": ["spy"],
+        "query": "foreign secret",
+        "assignedUserIds": ["u-eve"],
+        "title": "@spy",
+        "content": "@spy @u-eve",
+        "message": "@spy",
+        "reason": "x",
+        "status": "review",
+        "type": "note",
+        "prNumber": 1,
+    }
+    for tool in TOOLS:
+        known = tool.parameters.model_fields
+        for left_out in (
+            (),
+            ("assigneeSlug", "assigneeSlugs", "recipientSlugs", "assignedAgentIds", "assignedUserIds"),
+        ):
+            arguments = {name: value for name, value in said.items() if name in known and name not in left_out}
+            for agent in ("lead", "coder"):
+                answer = await site.ask(tool.path, arguments, agent=agent)
+                assert answer.status in (200, 400, 403, 404, 422), tool.name
+                assert b"oreign deploy" not in answer.body, tool.name
+                assert b"foreign secret" not in answer.body, tool.name
+    assert await site.operator.fetchval(OF_OTHERS) == before
 
 
 # --- whether there is one

@@ -116,6 +116,8 @@ CASES = [
     works("from whom it is taken", "coder", "task_update", taskId=same(ASSIGNED), assignedAgentIds=[],
           result={"changedFields": ["assignedAgentIds", "status"]}),
     fails("priorities end at 5", "coder", "task_update", INVALID, "Invalid priority", taskId=same(ASSIGNED), priority=9),
+    fails("nor are they without bounds", "coder", "task_update", INVALID, "Invalid priority", taskId=same(ASSIGNED), priority=-(10**15)),
+    fails("a new one has one of them too", "lead", "task_create", INVALID, "Invalid priority", title="New", priority=0),
     fails("agents who are not there", "coder", "task_update", INVALID, "Unknown agent slugs: nobody, spy",
           taskId=same(ASSIGNED), assignedAgentIds=["nobody", "coder", "spy"]),
     fails("people of another account", "coder", "task_update", INVALID, "Invalid user: u-eve",
@@ -263,7 +265,7 @@ async def by_update(connection: asyncpg.Connection, agent: Agent, said: dict[str
 async def by_create(connection: asyncpg.Connection, agent: Agent, said: dict[str, Any]) -> Mapping[str, Any]:
     new = tasks.NewTask(
         said["title"],
-        priority={"high": 2}.get(said.get("priority", ""), 3),
+        priority={"high": 2}.get(said.get("priority", ""), said.get("priority", 3)),
         status=said.get("status", "inbox"),
         agents=tuple(said.get("assigneeSlugs", ())),
     )

@@ -115,6 +115,12 @@ async def test_agents_hear_nothing_of_what_is_over_and_of_what_is_blocked_only_b
     assert (("coder", "thread_update") in await board.told(task)) is not over
 
 
+async def test_the_orchestrator_hears_of_what_is_blocked_whoever_writes(board: Board) -> None:
+    task = await board.task("blocked", agents=["coder"])
+    await board.say(WRITER, task, "No coal either.")
+    assert await board.told(task) == [("lead", "thread_update")]
+
+
 @pytest.mark.parametrize("status", ["done", "archived", "blocked"])
 async def test_people_hear_of_everything(board: Board, status: str) -> None:
     task = await board.task(status, people=["ada"])

@@ -35,6 +35,12 @@ async def test_assignees_and_reviewers_hear_of_a_move_but_who_made_it(
     assert await board.told(task) == [(who, "status_change") for who in told]
 
 
+async def test_reviewers_hear_of_a_task_that_begins_in_review(board: Board) -> None:
+    told = "SELECT task_id FROM board_notifications WHERE type = 'status_change' AND agent = 'reviewer'"
+    await board.act(CODER, "INSERT INTO board_tasks (title, status) VALUES ('Engine', 'review')")
+    assert await board.connection.fetchval(told) is not None
+
+
 async def test_a_task_that_goes_back_to_the_inbox_tells_nobody(board: Board) -> None:
     task = await board.task("assigned", agents=["coder"], people=["ada"])
     await board.act(BOB, "DELETE FROM board_assignees WHERE task_id = $1", task)
