@@ -342,6 +342,7 @@ def written(value: object) -> str:
 async def plans(dsn: str) -> bool:
     """Print the queries that read a whole table of the board; return whether there is none."""
     connection = await asyncpg.connect(dsn)
+    await connection.execute("SET plan_cache_mode = force_generic_plan")  # as postgres/pool.py has it
     task = await connection.fetchval("SELECT id FROM board_tasks WHERE status = 'in_progress' LIMIT 1")
     said = await connection.fetchval("SELECT split_part(title, ' ', 1) FROM board_tasks WHERE id = $1", task)
     asked: dict[str, tuple[object, ...]] = {

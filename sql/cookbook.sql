@@ -34,6 +34,29 @@ SELECT credential_ref, status, requested_by, requested_at FROM skill_credentials
 UPDATE skill_credentials SET status = 'revoked', decided_by = 'ada'
 WHERE credential_ref = 'default/box-1/git-help/GIT_TOKEN' AND status <> 'revoked';
 
+-- Who leads the agents of an account on the board, who reviews, and who may create tasks.
+UPDATE agents SET is_orchestrator = true, can_create_tasks = true WHERE name = 'lead';
+UPDATE agents SET can_review_tasks = true WHERE name = 'reviewer';
+
+-- A task, and who works on it: both are told in the same transaction.
+WITH task AS (
+    INSERT INTO board_tasks (title, description, priority)
+    VALUES ('Mend the deploy script', 'It fails when it retries.', 2) RETURNING id
+)
+INSERT INTO board_assignees (task_id, agent) SELECT id, 'coder' FROM task;
+
+-- A word in its thread, and another status; whose words they are, the setting says, else it is the login.
+BEGIN;
+SET LOCAL agent_config_sync.actor = 'user/ada';
+INSERT INTO board_messages (task_id, content)
+SELECT id, '@coder, it fails since Monday' FROM board_tasks WHERE title = 'Mend the deploy script';
+UPDATE board_tasks SET status = 'in_progress' WHERE title = 'Mend the deploy script' AND status = 'assigned';
+COMMIT;
+
+-- What everybody works on, and what waits for a person.
+SELECT status, priority, title, agents, people, updated_at FROM board_cards('default')
+WHERE status NOT IN ('done', 'archived') ORDER BY status, priority, updated_at;
+
 -- What every gateway runs with, and since when.
 SELECT gateway, state, error, warnings, changed_at, now() - seen_at AS silent_for FROM gateway_status ORDER BY gateway;
 

@@ -8,7 +8,7 @@ CROSS JOIN LATERAL (
            created_by_type, created_by, created_at, updated_at, last_message_at, agents, people
     FROM board_cards($1) AS card
     WHERE card.status = wanted.status
-      AND ($4::text IS NULL OR EXISTS (SELECT FROM board_assignees WHERE task_id = card.id AND agent = $4))
+      AND ($4::text IS NULL OR $4 = ANY (card.agents))
     ORDER BY priority, created_at DESC LIMIT $2
 ) AS cards
 ORDER BY place, priority, created_at DESC LIMIT $2

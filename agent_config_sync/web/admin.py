@@ -42,14 +42,25 @@ if TYPE_CHECKING:
 class Admin:
     """The parts, and how they join the application."""
 
-    def __init__(self, routers: tuple[APIRouter, ...], pages: PageMaker, *, origins: list[str]) -> None:
-        """origins: pages of others that may ask from a browser, with a token."""
+    def __init__(
+        self,
+        routers: tuple[APIRouter, ...],
+        pages: PageMaker,
+        *,
+        tools: Callable[[FastAPI], None],
+        origins: list[str],
+    ) -> None:
+        """tools: gives an application those of the board; origins: pages of others that may ask from a browser, with a
+        token."""
+        self._tools = tools
         self._routers = routers
         self._pages = pages
         self._origins = origins
 
     def join(self, app: FastAPI, hides: Callable[[str], bool]) -> None:
         """hides: whether a path is as if it was not there, so that the document does not name it either."""
+        # First: agents ask for these all day, and a path is looked for from the first to the last.
+        self._tools(app)
         for router in self._routers:
             app.include_router(router)
         if self._origins:
@@ -97,12 +108,10 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     pages = PageMaker(desk, watch)
     syncs = TemplateSync(backstage.on_demand, events)
     github = _github(settings)
-    board = _board(backstage, github, events)
     looking = asyncio.create_task(watch.run(), name="fleet")
     try:
         yield Admin(
             (
-                *board,  # first: agents ask for these all day, and a path is looked for from the first to the last
                 admin_router(desk, admission),
                 templates_router(syncs, admitted_by(admission, desk)),
                 agent_router(agents, settings),
@@ -110,6 +119,7 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
                 pages_router(pages, desk, forms, watch),
             ),
             pages,
+            tools=_tools(backstage, github, events),
             origins=admission.origins,
         )
     finally:
@@ -129,11 +139,12 @@ def _github(settings: Settings) -> GitHub | None:
     return GitHub(settings.github_token.get_secret_value(), settings.github_repo, api=settings.github_api_url)
 
 
-def _board(backstage: Backstage, github: GitHub | None, events: Events) -> tuple[APIRouter, ...]:
-    """Return what agents ask of the board, where there is one."""
-    if backstage.pool is None:
-        return ()
+def _tools(backstage: Backstage, github: GitHub | None, events: Events) -> Callable[[FastAPI], None]:
+    """Return what gives an application the tools of the board, where there is one."""
+    pool = backstage.pool
+    if pool is None:
+        return lambda _: None
     from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
-    from agent_config_sync.web.tool_api import tool_router  # noqa: PLC0415
+    from agent_config_sync.web.tool_api import join_tools  # noqa: PLC0415
 
-    return (tool_router(backstage.settings, Bench(backstage.pool.lent, github, events.emit)),)
+    return lambda app: join_tools(app, backstage.settings, Bench(pool.lent, github, events.emit))

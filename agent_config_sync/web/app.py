@@ -6,13 +6,14 @@ import ipaddress
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,6 +51,9 @@ ALWAYS = {
 """Headers of every answer. A connection carries one request, so that none is held open between two scrapes."""
 
 
+_ALWAYS = tuple((name.encode(), value.encode()) for name, value in ALWAYS.items())
+
+
 class Live(BaseModel):
     live: bool = True
 
@@ -64,6 +68,9 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     def hides(path: str) -> bool:
         hidden = OF_SKILLS if settings.has_board else ("/admin", "/agent/")
         return view().skills is None and path.startswith(hidden)
+
+    if admin is not None:
+        admin.join(app, hides)
 
     @app.get("/live")
     @app.api_route("/live", methods=READ, include_in_schema=False)
@@ -104,8 +111,6 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
         numbers = metrics_answer(view(), now=time.time(), rss=resident())
         return Response(numbers.model_dump_json(), media_type=JSON, headers=vary)
 
-    if admin is not None:
-        admin.join(app, hides)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(SyncError, _failed)
@@ -130,10 +135,12 @@ class Manners:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
-                    headers.setdefault(name, value)
-                headers["date"] = formatdate(usegmt=True)
+                given = {name for name, _ in message["headers"]}  # in lower case, as ASGI has them
+                message["headers"] = [
+                    *message["headers"],
+                    *(header for header in _ALWAYS if header[0] not in given),
+                    (b"date", formatdate(usegmt=True).encode()),
+                ]
             await send(message)
 
         if self._local and not _is_own(Headers(scope=scope).get("host", "")):
@@ -147,6 +154,7 @@ class Manners:
         await self._app(scope, receive, send_with_headers)
 
 
+@lru_cache(maxsize=256)
 def _is_own(host: str) -> bool:
     """Return whether a Host header names this machine beyond doubt: an address, localhost, or nothing (HTTP/1.0)."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

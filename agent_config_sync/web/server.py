@@ -36,8 +36,8 @@ LIFETIME = 10.0
 """Seconds that a connection may take for its one request and answer; who has been let in may be given more
 (`request.state.lifetime`)."""
 
-CONNECTIONS = 64
-"""As many at a time; those above are cut off at once."""
+CONNECTIONS = 256
+"""As many at a time, for every agent may ask something at once; those above are cut off."""
 
 HEAD = 16 * 1024
 """Bytes that the head of a request may have."""

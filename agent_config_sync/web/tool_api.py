@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.agents import who_acts
@@ -27,6 +29,12 @@ from agent_config_sync.web.peers import near_only
 
 SESSION = "x-openclaw-session-key"
 
+FOR = 1.0
+"""Seconds for which it is known who acts in a session."""
+
+MOST_KNOWN = 1000
+"""Sessions of which it is."""
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": description}
     for status, description in {
@@ -43,13 +51,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 class SessionGate:
-    """Says who acts in a session."""
+    """Says who acts in a session. Whom it has let in it knows for a second: agents ask many things at once, and what an
+    operator changes is to be true a second later."""
 
     def __init__(self, settings: Settings, bench: Bench) -> None:
         self._settings = settings
         self._bench = bench
+        self._known: dict[tuple[str, str | None], tuple[Agent, float]] = {}
 
-    async def __call__(self, request: Request) -> Agent:
+    async def agent(self, request: Request) -> Agent:
         """Return the agent whose session a request names. Raises: UnauthorizedError, DatabaseError."""
         settings, key = self._settings, request.headers.get(SESSION, "").strip()
         if not key:
@@ -60,38 +70,53 @@ class SessionGate:
             if scheme.lower() != "bearer" or not token.strip():
                 raise UnauthorizedError("AUTH_TOKEN of TOOLS.md is missing: Authorization: Bearer ...")
             hashed = token_hash(token.strip())
+        now = time.monotonic()
+        agent, until = self._known.get((key, hashed), (None, 0.0))
+        if agent is not None and now < until:
+            return agent
         async with self._bench.lent() as connection:
             agent = await who_acts(connection, settings.account, settings.gateway, key, token_hash=hashed)
         if agent is None:
             raise UnauthorizedError("this session is not known, or the token is not its agent's")
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[key, hashed] = agent, now + FOR
         return agent
 
 
-def tool_router(settings: Settings, bench: Bench) -> APIRouter:
-    """Return an endpoint for each tool."""
-    near = Depends(near_only(settings.agent_networks))
-    router = APIRouter(responses=PROBLEMS, tags=["agent"], dependencies=[near])
-    acting = SessionGate(settings, bench)
+class _Route(APIRoute):
+    """Lets an endpoint answer the request itself: there is nothing for FastAPI to read and to check."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
+def join_tools(app: FastAPI, settings: Settings, bench: Bench) -> None:
+    """Let an application have an endpoint for each tool."""
+    gate, near = SessionGate(settings, bench), near_only(settings.agent_networks)
     for tool in TOOLS:
-        router.add_api_route(
+        app.router.add_api_route(
             tool.path,
-            _endpoint(tool, bench, acting),
+            _endpoint(tool, bench, gate, near),
             methods=["POST"],
             name=tool.name,
             summary=f"{tool.label[0].upper()}{tool.label[1:]}",
             description=tool.description,
-            responses={200: {"model": tool.result}},
+            tags=["agent"],
+            responses={200: {"model": tool.result}, **PROBLEMS},
             openapi_extra=documented(tool.parameters)
             | {"parameters": [{"name": SESSION, "in": "header", "required": True, "schema": {"type": "string"}}]},
+            route_class_override=_Route,
         )
-    return router
 
 
 def _endpoint(
-    tool: Tool[Any], bench: Bench, acting: Callable[[Request], Awaitable[Agent]]
-) -> Callable[[Request], Awaitable[Response]]:
+    tool: Tool[Any], bench: Bench, gate: SessionGate, near: Callable[[Request], Awaitable[None]]
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def use(request: Request) -> Response:
-        agent = await acting(request)
+        await near(request)
+        agent = await gate.agent(request)
         tool.check(agent)
         body = await read(request, largest=tool.largest)
         if not body.strip():
