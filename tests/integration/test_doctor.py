@@ -594,3 +594,33 @@ async def test_something_else_in_the_place_of_the_file_is_found(settings: Settin
     assert "remove it" in found[0].cure.text
     await Plugin(settings).visit.once()
     assert await examine(settings) == ()
+
+
+# --- the board
+
+
+def with_board(settings: Settings, **changes: Any) -> Settings:
+    return changed(settings, workspace_root=settings.config_path.parent / "workspaces", health_port=1, **changes)
+
+
+async def test_a_board_that_is_as_it_should_be_is_sound(settings: Settings) -> None:
+    await Plugin(with_board(settings)).visit.once()
+    assert await names(with_board(settings)) == []
+
+
+async def test_a_login_that_may_not_work_with_the_board_is_found_and_cured(
+    settings: Settings, operator: Operator, login: str
+) -> None:
+    mine = with_board(settings, dsn=login)
+    await operator.execute(f"GRANT agent_config_reader TO {LOGIN}")
+    await Plugin(mine).visit.once()
+    finding = await only(mine)
+    assert (finding.name, "may not work with the board" in finding.what) == ("rights_missing", True)
+    await cure(finding, operator)
+    assert await examine(mine) == ()
+
+
+async def test_keys_of_sessions_that_open_the_board_alone_are_found(settings: Settings) -> None:
+    await Plugin(with_board(settings)).visit.once()
+    finding = await only(with_board(settings, session_key_only=True))
+    assert (finding.name, finding.cure.kind) == ("session_key_only", "edit")
