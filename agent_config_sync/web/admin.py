@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -22,6 +22,7 @@ from agent_config_sync.web.admission import Admission
 from agent_config_sync.web.agent_api import AgentDesk, agent_router
 from agent_config_sync.web.backstage import Backstage
 from agent_config_sync.web.desk import LOCK_DEADLINE, Desk
+from agent_config_sync.web.docs_page import docs_router
 from agent_config_sync.web.doorkeeper import admitted_by
 from agent_config_sync.web.fleet_watch import FleetWatch
 from agent_config_sync.web.forms import Forms, SessionOverError
@@ -79,11 +80,15 @@ class Admin:
 
         app.add_exception_handler(SessionOverError, log_in_again)
 
+        def document() -> dict[str, Any]:
+            whole = app.openapi()
+            return {**whole, "paths": {path: methods for path, methods in whole["paths"].items() if not hides(path)}}
+
         @app.get("/openapi.json", include_in_schema=False)
         async def openapi() -> JSONResponse:
-            document = app.openapi()
-            paths = {path: methods for path, methods in document["paths"].items() if not hides(path)}
-            return JSONResponse({**document, "paths": paths})
+            return JSONResponse(document())
+
+        app.include_router(docs_router(document))
 
 
 @contextlib.asynccontextmanager

@@ -75,11 +75,13 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     @app.get("/live")
     @app.api_route("/live", methods=READ, include_in_schema=False)
     async def live() -> Live:
+        """The process is alive."""
         return Live()
 
     @app.get("/ready")
     @app.api_route("/ready", methods=READ, include_in_schema=False)
     async def is_ready(response: Response) -> Ready:
+        """Whether the gateway's files are kept in step now; 503 where they are not."""
         answer = ready(view())
         response.status_code = 200 if answer.ready else 503
         return answer
@@ -87,6 +89,7 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     @app.get("/health")
     @app.api_route("/health", methods=READ, include_in_schema=False)
     async def whole_health() -> Health:
+        """Where the sync stands, and what troubles it."""
         return health(
             view(),
             gateway=gateway,
@@ -99,6 +102,7 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     @app.get("/version")
     @app.api_route("/version", methods=READ, include_in_schema=False)
     async def version() -> VersionAnswer:
+        """What runs here, in which versions."""
         return versions(view(), infrastructure)
 
     @app.get("/metrics", responses={200: {"model": MetricsAnswer, "content": {CONTENT_TYPE: {}}}})
