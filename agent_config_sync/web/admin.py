@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -17,9 +17,10 @@ from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
 from agent_config_sync.token_store import TokenStore
 from agent_config_sync.web.admin_api import admin_router
-from agent_config_sync.web.admin_pages import STREAM_PATH, pages_router
+from agent_config_sync.web.admin_pages import pages_router
 from agent_config_sync.web.admission import Admission
 from agent_config_sync.web.agent_api import AgentDesk, agent_router
+from agent_config_sync.web.app import hidden_by
 from agent_config_sync.web.backstage import Backstage
 from agent_config_sync.web.desk import LOCK_DEADLINE, Desk
 from agent_config_sync.web.docs_page import docs_router
@@ -30,7 +31,7 @@ from agent_config_sync.web.lending import lent
 from agent_config_sync.web.login_pages import login_router
 from agent_config_sync.web.logins import Logins
 from agent_config_sync.web.page_answers import page, to
-from agent_config_sync.web.page_maker import LOGIN, Message, PageMaker
+from agent_config_sync.web.page_maker import BOARD, LOGIN, Message, PageMaker
 from agent_config_sync.web.sessions import Sessions
 from agent_config_sync.web.template_sync import TemplateSync
 from agent_config_sync.web.templates_api import templates_router
@@ -38,6 +39,9 @@ from agent_config_sync.web.view import Watcher
 
 if TYPE_CHECKING:
     from agent_config_sync.runtime.github import GitHub
+
+STREAMS = "/events"
+"""How the paths of streams end: who asks for one wants no other page."""
 
 
 class Admin:
@@ -74,7 +78,7 @@ class Admin:
             )
 
         async def log_in_again(request: Request, _: Exception) -> Response:
-            if request.method == "GET" and request.url.path != STREAM_PATH:
+            if request.method == "GET" and not request.url.path.endswith(STREAMS):
                 return to(LOGIN)
             return page(self._pages.login(None, message=Message("error", "Your session is over.")), 401)
 
@@ -110,46 +114,73 @@ async def open_admin(backstage: Backstage, watcher: Watcher, events: Events) -> 
     agents = AgentDesk(settings, events, link=backstage.link, tokens=TokenStore(backstage.tokens))
     forms = Forms(admission, desk)
     watch = FleetWatch(desk.fleet, wanted=lambda: settings.has_board or watcher.view.skills is not None)
-    pages = PageMaker(desk, watch)
+    hides = hidden_by(lambda: watcher.view, settings)
+    pages = PageMaker(
+        desk, watch, is_there=lambda path: not hides(path) and (path != BOARD or backstage.pool is not None)
+    )
     syncs = TemplateSync(backstage.on_demand, events)
-    github = _github(settings)
-    looking = asyncio.create_task(watch.run(), name="fleet")
     try:
-        yield Admin(
-            (
-                admin_router(desk, admission),
-                templates_router(syncs, admitted_by(admission, desk)),
-                agent_router(agents, settings),
-                login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
-                pages_router(pages, desk, forms, watch),
-            ),
-            pages,
-            tools=_tools(backstage, github, events),
-            origins=admission.origins,
-        )
+        async with _running(watch.run()), _board(backstage, pages, forms, events) as (tools, board):
+            yield Admin(
+                (
+                    admin_router(desk, admission),
+                    templates_router(syncs, admitted_by(admission, desk)),
+                    agent_router(agents, settings),
+                    login_router(pages, desk, forms, sessions, Logins(backstage.logins)),
+                    pages_router(pages, desk, forms, watch),
+                    *board,
+                ),
+                pages,
+                tools=tools,
+                origins=admission.origins,
+            )
     finally:
-        looking.cancel()
-        await asyncio.wait([looking])
         await syncs.close()
-        if github is not None:
-            await github.close()
         await admission.close()
 
 
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let something be done beside a block."""
+    working = asyncio.create_task(work, name="watch")
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.wait([working])
+
+
+@contextlib.asynccontextmanager
+async def _board(
+    backstage: Backstage, pages: PageMaker, forms: Forms, events: Events
+) -> AsyncIterator[tuple[Callable[[FastAPI], None], tuple[APIRouter, ...]]]:
+    """Lend what agents and people ask of the board, where there is one; else nothing of it is imported."""
+    if backstage.pool is None:
+        yield lambda _: None, ()
+        return
+    from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
+    from agent_config_sync.web.board_desk import BoardDesk  # noqa: PLC0415
+    from agent_config_sync.web.board_page_maker import BoardPageMaker  # noqa: PLC0415
+    from agent_config_sync.web.board_pages import board_router  # noqa: PLC0415
+    from agent_config_sync.web.board_watch import BoardWatch  # noqa: PLC0415
+    from agent_config_sync.web.tool_api import join_tools  # noqa: PLC0415
+
+    settings, lent = backstage.settings, backstage.pool.lent
+    desk, watch, github = BoardDesk(settings.account, lent), BoardWatch(lent), _github(settings)
+    try:
+        async with _running(watch.run()):
+            yield (
+                lambda app: join_tools(app, settings, Bench(lent, github, events.emit)),
+                (board_router(desk, BoardPageMaker(pages, desk), forms, watch),),
+            )
+    finally:
+        if github is not None:
+            await github.close()
+
+
 def _github(settings: Settings) -> GitHub | None:
-    if not settings.has_board or settings.github_token is None or settings.github_repo is None:
+    if settings.github_token is None or settings.github_repo is None:
         return None
     from agent_config_sync.runtime.github import GitHub  # noqa: PLC0415 - what is off is not imported
 
     return GitHub(settings.github_token.get_secret_value(), settings.github_repo, api=settings.github_api_url)
-
-
-def _tools(backstage: Backstage, github: GitHub | None, events: Events) -> Callable[[FastAPI], None]:
-    """Return what gives an application the tools of the board, where there is one."""
-    pool = backstage.pool
-    if pool is None:
-        return lambda _: None
-    from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
-    from agent_config_sync.web.tool_api import join_tools  # noqa: PLC0415
-
-    return lambda app: join_tools(app, backstage.settings, Bench(pool.lent, github, events.emit))

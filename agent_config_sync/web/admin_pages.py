@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 
 from agent_config_sync.errors import SyncError
 from agent_config_sync.web.answers import status_of
@@ -16,21 +16,15 @@ from agent_config_sync.web.fleet_watch import FleetWatch
 from agent_config_sync.web.forms import Form, Forms
 from agent_config_sync.web.page_answers import page, to
 from agent_config_sync.web.page_maker import FLEET, SKILLS, Message, PageMaker
+from agent_config_sync.web.streams import OPENING, STREAM, answer, event
 
 STATIC: Mapping[str, str] = {
     "admin.css": "text/css; charset=utf-8",
+    "board.css": "text/css; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "hx-sse.min.js": "text/javascript; charset=utf-8",
 }
 """What pages load, with its type; VENDORED.md there says where the scripts are from."""
-
-STREAM_PATH = "/admin/fleet/events"
-
-STREAM = 8.0
-"""Seconds of one stream: less than a connection may live, and the page asks again at once."""
-
-AGAIN = 500
-"""Milliseconds until it does."""
 
 _FOLDER = Path(__file__).parent / "static"
 
@@ -51,12 +45,12 @@ def pages_router(pages: PageMaker, desk: Desk, forms: Forms, watch: FleetWatch) 
         try:
             message, status = await decide(form), 200
         except SyncError as error:
-            message, status = Message("error", _sentence(str(error))), status_of(error)
+            message, status = Message("error", sentence(str(error))), status_of(error)
         return page(await pages.skills(form.session, message), status)
 
     @router.get("/admin")
     async def begin() -> Response:
-        return to(SKILLS)
+        return to(pages.first)
 
     @router.get(SKILLS)
     async def skills(request: Request) -> Response:
@@ -90,10 +84,10 @@ def pages_router(pages: PageMaker, desk: Desk, forms: Forms, watch: FleetWatch) 
     async def fleet(request: Request) -> Response:
         return page(await pages.fleet(forms.session(request)))
 
-    @router.get(STREAM_PATH)
+    @router.get(f"{FLEET}/events")
     async def fleet_events(request: Request) -> Response:
         forms.session(request)
-        return StreamingResponse(_stream(pages, watch), media_type="text/event-stream")
+        return answer(_stream(pages, watch))
 
     @router.get("/admin/static/{name}")
     async def static(name: str) -> Response:
@@ -106,7 +100,7 @@ def pages_router(pages: PageMaker, desk: Desk, forms: Forms, watch: FleetWatch) 
 
 async def _stream(pages: PageMaker, watch: FleetWatch) -> AsyncIterator[str]:
     """Yield the rows whenever they are others than before."""
-    yield f"retry: {AGAIN}\n\n"
+    yield OPENING
     said = None
     try:
         async with asyncio.timeout(STREAM), watch.watching() as looked:
@@ -114,7 +108,7 @@ async def _stream(pages: PageMaker, watch: FleetWatch) -> AsyncIterator[str]:
                 rows = pages.fleet_rows()
                 if rows != said:
                     said = rows
-                    yield "".join(f"data: {line}\n" for line in rows.splitlines()) + "\n"
+                    yield event(rows)
                 async with looked:
                     await looked.wait()
     except TimeoutError:
@@ -124,9 +118,10 @@ async def _stream(pages: PageMaker, watch: FleetWatch) -> AsyncIterator[str]:
 def _of_effect(done: str, effect: Effect) -> Message:
     text = f"{done}, and {_WORDS[effect.reload]}."
     if effect.why is not None:
-        text += f" {_sentence(effect.why)}"
+        text += f" {sentence(effect.why)}"
     return Message("ok" if effect.reload == "applied" else "warning", text, offers_reload=effect.reload != "applied")
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return what an error says, as a sentence of a page."""
     return f"{text[:1].upper()}{text[1:]}."

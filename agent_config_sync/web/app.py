@@ -65,9 +65,7 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     gateway, account, infrastructure = settings.gateway, settings.account, infrastructure_of(settings)
     metrics = Metrics(view, gateway=gateway, account=account)
 
-    def hides(path: str) -> bool:
-        hidden = OF_SKILLS if settings.has_board else ("/admin", "/agent/")
-        return view().skills is None and path.startswith(hidden)
+    hides = hidden_by(view, settings)
 
     if admin is not None:
         admin.join(app, hides)
@@ -121,6 +119,12 @@ def make_app(view: Callable[[], View], settings: Settings, *, local: bool, admin
     app.add_exception_handler(Exception, _broken)
     # Outside everything, so that a 500 has its headers too.
     return Manners(app, local=local, hides=hides)
+
+
+def hidden_by(view: Callable[[], View], settings: Settings) -> Callable[[str], bool]:
+    """Return what says whether a path is as if it was not there now."""
+    hidden = OF_SKILLS if settings.has_board else ("/admin", "/agent/")
+    return lambda path: view().skills is None and path.startswith(hidden)
 
 
 class Manners:

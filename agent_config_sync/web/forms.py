@@ -18,7 +18,7 @@ KIND = "application/x-www-form-urlencoded"
 LARGEST = 128 * 1024
 """Bytes; of a key each character may take twelve in a form."""
 
-_MOST_FIELDS = 20
+MOST_FIELDS = 20
 
 
 class SessionOverError(Exception):
@@ -30,7 +30,20 @@ class Form:
     """What a person sent."""
 
     session: Session
-    fields: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Each field by its name, of several of one name the last."""
+        return dict(self.pairs)
+
+    def each(self, name: str) -> tuple[str, ...]:
+        """Return what all fields of a name say."""
+        return tuple(value for field, value in self.pairs if field == name)
+
+    def text(self, name: str) -> str:
+        """Return what a person wrote in a field, without empty lines around it; in a form lines end otherwise."""
+        return self.fields.get(name, "").replace("\r\n", "\n").rstrip().lstrip("\n")
 
 
 class Forms:
@@ -50,29 +63,32 @@ class Forms:
             raise SessionOverError
         return session
 
-    async def read(self, request: Request) -> Form:
-        """Return a form of somebody who is logged in.
+    async def read(self, request: Request, *, largest: int = LARGEST, most: int = MOST_FIELDS) -> Form:
+        """Return a form of somebody who is logged in. largest: bytes; most: fields.
 
         Raises: HTTPException 400, 403, 413, 415; SessionOverError.
         """
-        fields = await self.read_of_stranger(request)
-        session = self.session(request)
-        if not is_form_of(session, fields.get("csrf")):
-            await self._desk.refuse(session.person, "the form is of another session")
+        pairs = await self._pairs(request, largest, most)
+        form = Form(self.session(request), tuple(pairs))
+        if not is_form_of(form.session, form.fields.get("csrf")):
+            await self._desk.refuse(form.session.person, "the form is of another session")
             raise HTTPException(403, "this form is of another session: load the page again")
-        return Form(session, fields)
+        return form
 
     async def read_of_stranger(self, request: Request) -> Mapping[str, str]:
         """Return the fields of a form of whoever sent it.
 
         Raises: HTTPException 400, 403, 413, 415.
         """
+        return dict(await self._pairs(request, LARGEST, MOST_FIELDS))
+
+    async def _pairs(self, request: Request, largest: int, most: int) -> list[tuple[str, str]]:
         if not is_of_own_page(request.headers):
             await self._desk.refuse("a page", "it is of another origin")
             raise HTTPException(403, "this form was not sent from a page of ours")
-        expect(request, KIND, largest=LARGEST)
-        text = (await read(request, largest=LARGEST)).decode("utf-8", "replace")
+        expect(request, KIND, largest=largest)
+        text = (await read(request, largest=largest)).decode("utf-8", "replace")
         try:
-            return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+            return parse_qsl(text, keep_blank_values=True, max_num_fields=most)
         except ValueError:
             raise HTTPException(400, "this is no form of ours") from None

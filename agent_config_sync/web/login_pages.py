@@ -10,7 +10,7 @@ from agent_config_sync.web.desk import Desk
 from agent_config_sync.web.forms import Forms
 from agent_config_sync.web.logins import Logins
 from agent_config_sync.web.page_answers import page, to
-from agent_config_sync.web.page_maker import LOGIN, SKILLS, Message, PageMaker
+from agent_config_sync.web.page_maker import LOGIN, Message, PageMaker
 from agent_config_sync.web.sessions import COOKIE, Sessions
 
 _PATH = "/admin"
@@ -32,7 +32,7 @@ def login_router(pages: PageMaker, desk: Desk, forms: Forms, sessions: Sessions,
             await desk.refuse("a browser", "the link to log in is used, or too old")
             message = Message("error", "This link is used already, or too old.")
             return page(pages.login(None, message=message), 401)
-        answer = to(SKILLS)
+        answer = to(pages.first)
         secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
         cookie = sessions.begin(person)
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path=_PATH)

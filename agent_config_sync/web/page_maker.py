@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,9 +19,9 @@ from agent_config_sync.web.desk import Desk
 from agent_config_sync.web.fleet_watch import FleetWatch, plot
 from agent_config_sync.web.sessions import Session
 
-SKILLS, FLEET, LOGIN = "/admin/skills", "/admin/fleet", "/admin/login"
+SKILLS, BOARD, FLEET, LOGIN = "/admin/skills", "/admin/board", "/admin/fleet", "/admin/login"
 
-_PAGES = ((SKILLS, "Skills & Credentials"), (FLEET, "Fleet"))
+PAGES = ((SKILLS, "Skills & Credentials"), (BOARD, "Board"), (FLEET, "Fleet"))
 _TEMPLATES = Path(__file__).parent / "pages"
 
 
@@ -49,7 +49,9 @@ class Shown:
 class PageMaker:
     """Makes pages of what the database says."""
 
-    def __init__(self, desk: Desk, watch: FleetWatch) -> None:
+    def __init__(self, desk: Desk, watch: FleetWatch, *, is_there: Callable[[str], bool]) -> None:
+        """is_there: whether one of `PAGES` can be read now."""
+        self._is_there = is_there
         self._desk = desk
         self._watch = watch
         self._templates = Environment(
@@ -58,15 +60,20 @@ class PageMaker:
         self._templates.filters["ago"] = ago
         self._templates.globals["post"] = _post
 
+    @property
+    def first(self) -> str:
+        """The page with which people begin."""
+        return next(path for path, _ in PAGES if self._is_there(path))
+
     def login(self, code: str | None, *, message: Message | None = None) -> str:
-        return self._page("login.html.j2", LOGIN, None, message, code=code)
+        return self.page("login.html.j2", LOGIN, None, message, code=code)
 
     async def skills(self, session: Session, message: Message | None = None) -> str:
         """Raises: DatabaseError."""
         desk = self._desk
         credentials, skills, fleet = await desk.credentials(), await desk.skills(), await desk.fleet()
         shown = _shown(credentials, skills, fleet, await desk.urls(), gateway=desk.gateway)
-        return self._page(
+        return self.page(
             "skills.html.j2",
             SKILLS,
             session,
@@ -80,10 +87,14 @@ class PageMaker:
     async def fleet(self, session: Session) -> str:
         """Raises: DatabaseError."""
         self._watch.take(await self._desk.fleet())
-        return self._page("fleet.html.j2", FLEET, session, None, **self._fleet())
+        return self.page("fleet.html.j2", FLEET, session, None, **self._fleet())
 
     def fleet_rows(self) -> str:
-        return self._templates.get_template("fleet_rows.html.j2").render(self._fleet())
+        return self.part("fleet_rows.html.j2", **self._fleet())
+
+    def part(self, template: str, **shown: object) -> str:
+        """Return a part of a page."""
+        return self._templates.get_template(template).render(shown)
 
     def _fleet(self) -> dict[str, object]:
         lags = self._watch.lags
@@ -91,11 +102,13 @@ class PageMaker:
         plots = {row.gateway: Markup(plot(lags.get(row.gateway, ()))) for row in self._watch.rows}  # noqa: S704
         return {"fleet": self._watch.rows, "plots": plots}
 
-    def _page(self, template: str, here: str, session: Session | None, message: Message | None, **more: object) -> str:
-        return self._templates.get_template(template).render(
+    def page(self, template: str, here: str, session: Session | None, message: Message | None, **more: object) -> str:
+        """Return a page. here: its path among `PAGES`; more: what its template shows."""
+        return self.part(
+            template,
             gateway=self._desk.gateway,
             account=self._desk.account,
-            pages=_PAGES,
+            pages=[each for each in PAGES if self._is_there(each[0])],
             here=here,
             session=session,
             message=message,

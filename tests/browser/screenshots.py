@@ -23,6 +23,75 @@ FLEET = """
     VALUES ('oslo', 'maps', 'MAPS_API_KEY', 'default/oslo/maps/MAPS_API_KEY', 'scout')
 """
 
+LOGIN = "00000000-0000-4000-8000-000000000001"
+
+BOARD = f"""
+    INSERT INTO agents (name, display_name, role) VALUES
+        ('lead', 'Lead', 'Squad Lead'), ('writer', 'Writer', 'Writer'), ('qa', 'Reviewer', 'QA');
+    UPDATE agents SET is_orchestrator = true WHERE name = 'lead';
+    INSERT INTO memberships (account_id, user_id, role, name) VALUES
+        ('default', 'ada', 'owner', 'Ada Lovelace'), ('default', 'max', 'member', 'Max');
+    BEGIN;
+    INSERT INTO board_tasks (id, title, description, status, blocked_reason, labels, priority, due_at, created_by_type,
+                             created_by) VALUES
+        ('{LOGIN}', 'Refuse tokens of a session that has ended',
+         'After a logout the old token still opens /admin for up to an hour.' || chr(10) || chr(10)
+         || '1. Log in twice, log out once.' || chr(10)
+         || '2. Ask with the first token: 200, and it should be 401.',
+         'review', NULL, '{{security,login}}', 1, now() + interval '2 days', 'user', 'ada'),
+        (gen_random_uuid(), 'Choose a name for the second region', NULL, 'inbox', NULL, '{{}}', 4, NULL, 'user',
+         'max'),
+        (gen_random_uuid(), 'Collect what users say about the search', NULL, 'inbox', NULL, '{{research}}', 3, NULL,
+         'agent', 'lead'),
+        (gen_random_uuid(), 'Write the notes of release 0.3', NULL, 'review', NULL, '{{docs}}', 3, NULL, 'user',
+         'ada'),
+        (gen_random_uuid(), 'Mend the deploy script: it gives up after one retry', NULL, 'assigned', NULL, '{{ops}}',
+         2, now() - interval '3 days', 'user', 'ada'),
+        (gen_random_uuid(), 'Answer the questions of the auditors', NULL, 'assigned', NULL, '{{}}', 3, NULL, 'user',
+         'ada'),
+        (gen_random_uuid(), 'Move the nightly jobs to the new host', NULL, 'review', NULL, '{{ops}}', 3, NULL, 'agent',
+         'lead'),
+        (gen_random_uuid(), 'Deploy to production', NULL, 'blocked', 'The key for the registry is missing.', '{{ops}}',
+         1, NULL, 'user', 'max'),
+        (gen_random_uuid(), 'Draw the picture for the handbook', NULL, 'done', NULL, '{{docs}}', 5, NULL, 'user',
+         'ada'),
+        (gen_random_uuid(), 'Let the search find words in quotes', NULL, 'done', NULL, '{{}}', 3, NULL, 'agent',
+         'lead');
+    UPDATE board_tasks SET status = 'in_progress' WHERE title LIKE 'Move the nightly%' OR title LIKE 'Write the notes%';
+    INSERT INTO board_assignees (task_id, agent)
+    SELECT board_tasks.id, works.agent FROM board_tasks JOIN (VALUES
+        ('Refuse tokens%', 'coder'), ('Mend the deploy%', 'coder'), ('Answer the%', 'writer'), ('Move the%', 'coder'),
+        ('Write the notes%', 'writer'), ('Deploy to%', 'lead'), ('Draw the%', 'writer'), ('Let the search%', 'coder')
+    ) AS works (title, agent) ON board_tasks.title LIKE works.title;
+    INSERT INTO board_assignees (task_id, user_id)
+    SELECT id, 'max' FROM board_tasks WHERE title LIKE 'Answer%' OR title LIKE 'Deploy%';
+    INSERT INTO board_messages (task_id, author_type, author_id, content) VALUES
+        ('{LOGIN}', 'user', 'ada', '@coder, a customer saw this yesterday. Can you have a look?'),
+        ('{LOGIN}', 'agent', 'coder', 'The cache keeps a session for an hour, whatever becomes of it.'
+         || chr(10) || 'It asks the database now; the test logs out in another window.'),
+        ('{LOGIN}', 'agent', 'qa', 'I tried it with three sessions: the other two are let in, as they should be.');
+    INSERT INTO board_messages (task_id, author_type, author_id, content)
+    SELECT id, 'agent', 'coder', 'I am on it.' FROM board_tasks WHERE title LIKE 'Move the%' OR title LIKE 'Mend%';
+    INSERT INTO board_documents (task_id, title, content, type, author_type, author_id) VALUES
+        ('{LOGIN}', 'How sessions end', 'Three ways lead out of a session.', 'deliverable', 'agent', 'coder'),
+        ('{LOGIN}', 'What the customer wrote', 'It still opened.', 'reference', 'user', 'ada');
+    COMMIT
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_pictures_of_the_board(chromium: Browser, stage: Stage, scheme: str) -> None:
+    await stage.operator.execute(BOARD)
+    async with Person.at(chromium, stage.url, scheme=scheme) as person:
+        await person.log_in(stage)
+        await person.page.set_viewport_size({"width": 1280, "height": 620})
+        await person.page.get_by_role("link", name="Board").click()
+        await person.page.get_by_role("heading", name="Blocked 1 task").wait_for()
+        await person.page.screenshot(path=PICTURES / f"board-{scheme}.png", full_page=True)
+        await person.page.get_by_role("link", name="Refuse tokens").click()
+        await person.page.get_by_role("heading", name="Thread").wait_for()
+        await person.page.screenshot(path=PICTURES / f"task-{scheme}.png", full_page=True)
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_pictures(chromium: Browser, stage: Stage, scheme: str) -> None:

@@ -133,11 +133,11 @@ class Person:
             await asyncio.gather(*person.bodies, return_exceptions=True)
             await context.close()
 
-    async def log_in(self, stage: Stage) -> None:
-        """Open the link that a command prints."""
-        await self.page.goto(await stage.link())
+    async def log_in(self, stage: Stage, *, person: str = "ada", at: str = "Skills & Credentials") -> None:
+        """Open the link that a command prints. at: the heading of the page to which it leads."""
+        await self.page.goto(await stage.link(person))
         await self.page.get_by_role("button", name="Log in").click()
-        await self.page.get_by_role("heading", name="Skills & Credentials").wait_for()
+        await self.page.get_by_role("heading", name=at, exact=True).wait_for()
 
     async def enter(self, key: str = KEY) -> None:
         """Type a key into the first field and send it."""

@@ -6,6 +6,7 @@ import asyncio
 
 import orjson
 import pytest
+from browser.findings import findings
 from browser.stage import KEY, REF, Person, Stage
 from harness import eventually
 from playwright.async_api import Browser, expect
@@ -225,20 +226,3 @@ async def test_nothing_keeps_people_from_using_the_pages(
         await person.page.get_by_role("row", name="here").wait_for()
         found["fleet"] = await findings(person, axe)
     assert found == {"login": [], "asked": [], "entered": [], "fleet": []}
-
-
-async def findings(person: Person, axe: str) -> list[str]:
-    """Return what axe finds that is serious or worse. It comes by the debugger, for the page lets no script in."""
-    session = await person.page.context.new_cdp_session(person.page)
-    await session.send("Runtime.evaluate", {"expression": axe})
-    said = await session.send(
-        "Runtime.evaluate",
-        {"expression": "axe.run().then(found => JSON.stringify(found.violations))", "awaitPromise": True},
-    )
-    violations = orjson.loads(said["result"]["value"])
-    return [
-        f"{each['id']}: {node['html']}"
-        for each in violations
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]

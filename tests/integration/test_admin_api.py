@@ -269,7 +269,7 @@ async def test_while_agents_may_install_no_skills_nothing_of_it_is_there(
     start: Start, operator: Operator, port: int, tmp_path: Path, method: str, path: str
 ) -> None:
     await operator.execute("INSERT INTO agents (name) VALUES ('coder')")
-    running = await start(workspace_root=tmp_path / "ws", health_port=port)
+    running = await start(workspace_root=tmp_path / "ws", health_port=port, board=False)
     await running.events.until(HealthServed)
     site = Site(running, operator, OpenIdProvider(), port, tmp_path)
     answer = await site.ask(method, path, b"{}" if method == "POST" else None)

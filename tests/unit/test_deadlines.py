@@ -87,7 +87,7 @@ REASONS = {
     "worker.py: asyncio.shield(task)": "a thread that writes files, which cannot be given up half way",
     "worker.py: asyncio.wait([task])": "a thread that writes files, which cannot be given up half way",
     "web/admin.py: admission.close()": "ends a fetch, which has a deadline",
-    "web/admin.py: asyncio.wait([looking])": "cancelled just before",
+    "web/admin.py: asyncio.wait([working])": "cancelled just before",
     "web/admin_pages.py: forms.read(request)": "a request, within the server's own deadline",
     "web/admission.py: self._opening": "who holds it imports a module",
     "web/admission.py: self._role_of(person.subject)": "a statement, which has a deadline",
@@ -100,7 +100,12 @@ REASONS = {
     "web/desk.py: self._reload(LOCK_DEADLINE)": "waits for the pass under way, within its deadline",
     "web/fleet_watch.py: self._looked": "who holds it only tells the others",
     "web/fleet_watch.py: self._read()": "a statement, which has a deadline",
-    "web/forms.py: read(request, largest=LARGEST)": "a request, within the server's own deadline",
+    "web/board_pages.py: forms.read(request, largest=LARGEST, most=MOST_FIELDS)": (
+        "a request, within the server's own deadline"
+    ),
+    "web/board_watch.py: over.wait()": "until nobody watches any more",
+    "web/board_watch.py: self._watched.wait()": "until somebody watches",
+    "web/forms.py: read(request, largest=largest)": "a request, within the server's own deadline",
     "web/login_pages.py: forms.read(request)": "a request, within the server's own deadline",
     "web/app.py: self._app(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
     "web/app.py: refusal(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
