@@ -35,7 +35,12 @@ Number: TypeAlias = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 
 _AS = {"mention": "mentioned", "thread_update": "follows"}
 
-_DONE = {"created": "The task is on the board.", "assigned": "Who works on it has changed."}
+_DONE = {
+    "created": "The task is on the board.",
+    "joined": "One more works on it.",
+    "left": "One less works on it.",
+}
+"""What a page says of what was done, where it was no move: those go by their status."""
 
 
 def board_router(desk: BoardDesk, pages: BoardPageMaker, forms: Forms, watch: BoardWatch) -> APIRouter:
@@ -128,8 +133,9 @@ def board_router(desk: BoardDesk, pages: BoardPageMaker, forms: Forms, watch: Bo
     async def assign(request: Request, task: str) -> Response:
         async def decide(form: Form) -> str:
             person = desk.person(form.session.person)
-            await desk.assign(person, _id(task), more=form.each("more"), fewer=form.each("fewer"))
-            return _address(_id(task), did="assigned")
+            more, fewer = form.each("more"), form.each("fewer")
+            await desk.assign(person, _id(task), more=more, fewer=fewer)
+            return _address(_id(task), did="joined" if more else "left")
 
         return await decided(request, decide, of_task(task))
 
