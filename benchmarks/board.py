@@ -45,9 +45,13 @@ HERE = Path(__file__).parent
 AGENTS = 20
 P50_BAR, P99_BAR, SEARCH_BAR = 2.0, 3.0, 5.0
 """Times the floor."""
+SERVER = {"shared_buffers": "2GB"}
+"""A server for a large board has it in memory."""
 WORKERS = 16
 START_UP = 30.0
 SESSION = "agent:agent0:default"
+WARM_UP = 300
+"""Searches until what is asked for is in memory."""
 ROUNDS = 3
 """Of both endpoints by turns; the median counts."""
 
@@ -385,11 +389,11 @@ async def measure_large(server: ThrowawayServer, tasks: int, messages: int) -> N
     pool = Pool(server_of(Settings(dsn=server.dsn)), application_name="benchmark", size=2)
     bench = Bench(pool.lent)
     async with pool.lent() as connection:
-        rows = await connection.fetch("SELECT id, title FROM board_tasks TABLESAMPLE SYSTEM (2) LIMIT 400")
+        rows = await connection.fetch("SELECT id, title FROM board_tasks TABLESAMPLE BERNOULLI (1) LIMIT 800")
     chosen = random.Random(1)
     lookups: list[float] = []
     searches: list[float] = []
-    for row in rows:
+    for place, row in enumerate(rows):
         words = " ".join(chosen.sample(row["title"].split(), 2))
         for name, arguments, into in (
             ("task_get", {"taskId": str(row["id"])}, lookups),
@@ -397,7 +401,8 @@ async def measure_large(server: ThrowawayServer, tasks: int, messages: int) -> N
         ):
             began = time.perf_counter()
             answer = await call(bench, LEAD, name, orjson.dumps(arguments).decode())
-            into.append((time.perf_counter() - began) * 1000)
+            if place >= WARM_UP:
+                into.append((time.perf_counter() - began) * 1000)
             assert answer["success"], answer
     await pool.close()
     for share in (0.5, 0.95, 0.99):
@@ -420,7 +425,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=place) as folder, throwaway_server() as server:
             asyncio.run(measure_load(server, Path(folder), options.seconds))
     if options.only != "load":
-        with throwaway_server() as server:
+        with throwaway_server(settings=SERVER) as server:
             asyncio.run(measure_large(server, options.tasks, options.messages))
 
 

@@ -7,6 +7,9 @@ WITH compared AS (
 ), best AS (
     SELECT id, relevance FROM compared ORDER BY relevance DESC, created_at DESC LIMIT $3
 )
-SELECT cards.id, title, status, priority, blocked_reason, agents, people, created_at, updated_at, relevance
-FROM best JOIN board_cards($1) AS cards USING (id)
+SELECT board_tasks.id, title, status, priority, blocked_reason,
+       ARRAY(SELECT agent FROM board_assignees WHERE task_id = best.id AND agent IS NOT NULL) AS agents,
+       ARRAY(SELECT user_id FROM board_assignees WHERE task_id = best.id AND user_id IS NOT NULL) AS people,
+       created_at, updated_at, relevance
+FROM best JOIN board_tasks ON account_id = $1 AND board_tasks.id = best.id
 ORDER BY relevance DESC, created_at DESC
