@@ -10,10 +10,10 @@ from uuid import UUID
 
 import asyncpg
 
-from agent_config_sync.board.acting import acting, refusals, settle
+from agent_config_sync.board.acting import acting, settle
 from agent_config_sync.board.actor import Actor, Agent, only_orchestrator, only_with
-from agent_config_sync.board.model import FoundTask, StatusChange, Task, TaskStatus
-from agent_config_sync.board.names import known_agent, known_agents, known_people
+from agent_config_sync.board.model import StatusChange, Task, TaskStatus
+from agent_config_sync.board.names import known_agents, known_people
 from agent_config_sync.board.queries import query
 from agent_config_sync.errors import BoardForbiddenError, BoardInvalidError, BoardNotFoundError
 
@@ -21,18 +21,10 @@ OF_AGENTS: tuple[TaskStatus, ...] = ("in_progress", "review", "done", "blocked")
 """What an agent may make of a task that is there."""
 
 TO_GET = "get tasks"
-TO_LIST = "list tasks"
-TO_SEARCH = "search tasks"
 TO_ASSIGN = "assign agents"
 TO_DELETE = "archive/delete tasks"
 TO_LINK = "link tasks to PRs"
 """What the orchestrator alone can do, of agents."""
-
-LISTED, MOST_LISTED = 50, 200
-FOUND, MOST_FOUND = 20, 100
-
-MOST_COMPARED = 5000
-"""Of the tasks in which a search finds its words; a word may be in every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,47 +68,6 @@ async def get(connection: asyncpg.Connection, actor: Actor, task: UUID) -> Task:
     """Return a task, to people and the orchestrator. Raises: BoardError."""
     only_orchestrator(actor, TO_GET)
     return await see(connection, actor, task)
-
-
-async def list_tasks(
-    connection: asyncpg.Connection,
-    actor: Actor,
-    *,
-    status: TaskStatus | None = None,
-    agent: str | None = None,
-    limit: int = LISTED,
-) -> tuple[Task, ...]:
-    """Return tasks of the account, the newest first. agent: on which it works. Raises: BoardError."""
-    only_orchestrator(actor, TO_LIST)
-    limit = within(limit, MOST_LISTED)
-    if agent is not None:
-        name = await known_agent(connection, actor.account, agent)
-        records = await connection.fetch(query("tasks_of_agent"), actor.account, limit, name, status)
-    elif status is not None:
-        records = await connection.fetch(query("tasks_of_status"), actor.account, limit, status)
-    else:
-        records = await connection.fetch(query("tasks_by_time"), actor.account, limit)
-    return tuple(Task.of(record) for record in records)
-
-
-async def search(
-    connection: asyncpg.Connection, actor: Actor, words: str, *, limit: int = FOUND
-) -> tuple[FoundTask, ...]:
-    """Return the tasks that say best what is looked for, in the words of a web search: "a phrase", -not, or.
-
-    Raises: BoardError.
-    """
-    if not words.strip():
-        raise BoardInvalidError("Invalid query: it is empty")
-    only_orchestrator(actor, TO_SEARCH)
-    with refusals():
-        records = await connection.fetch(
-            query("task_search"), actor.account, words, within(limit, MOST_FOUND), MOST_COMPARED
-        )
-    return tuple(
-        FoundTask(**dict(record) | {"agents": tuple(record["agents"]), "people": tuple(record["people"])})
-        for record in records
-    )
 
 
 async def create(connection: asyncpg.Connection, actor: Actor, new: NewTask) -> Task:

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import orjson
 import typer
 
-from agent_config_sync.board import tasks, threads
+from agent_config_sync.board import finding, tasks, threads
 from agent_config_sync.board.model import STATUSES, TaskStatus
 from agent_config_sync.cli import board_work
 from agent_config_sync.cli.board_input import moment_named, priority_named, read_text, status_named, task_named
@@ -47,7 +47,7 @@ def list_(
     ] = None,
     agent: Annotated[str | None, typer.Option(help="Those on which an agent works.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that are archived.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="How many at most.")] = tasks.LISTED,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="How many at most.")] = finding.LISTED,
     dsn: Dsn = None,
     config: Config = None,
     as_json: AsJson = False,

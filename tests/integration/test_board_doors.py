@@ -30,7 +30,7 @@ from board_site import (
 )
 from harness import Operator, Start
 
-from agent_config_sync.board import agents, documents, requests, tasks, threads
+from agent_config_sync.board import agents, documents, finding, requests, tasks, threads
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.errors import BoardError
 from agent_config_sync.runtime.tools.call import call
@@ -312,7 +312,7 @@ async def by_message(connection: asyncpg.Connection, agent: Agent, said: dict[st
 
 
 async def by_list(connection: asyncpg.Connection, agent: Agent, said: dict[str, Any]) -> Mapping[str, Any]:
-    found = await tasks.list_tasks(
+    found = await finding.newest(
         connection, agent, status=said.get("status"), agent=said.get("assigneeSlug"), limit=said.get("limit", 50)
     )
     return {"data": {"tasks": [task_document(each) for each in found]}}
@@ -328,7 +328,7 @@ async def by_thread(connection: asyncpg.Connection, agent: Agent, said: dict[str
 
 
 async def by_search(connection: asyncpg.Connection, agent: Agent, said: dict[str, Any]) -> Mapping[str, Any]:
-    found = await tasks.search(connection, agent, said["query"])
+    found = await finding.search(connection, agent, said["query"])
     return {"data": {"results": [found_document(each) for each in found]}}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from agent_config_sync.board import tasks, threads
+from agent_config_sync.board import finding, tasks, threads
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.model import TaskStatus
 from agent_config_sync.runtime.github import GitHubError
@@ -72,9 +72,9 @@ class Listed(Result):
 
 
 async def _list(bench: Bench, agent: Agent, wanted: ListParameters) -> Listed:
-    limit = wanted.limit if wanted.limit is not None else tasks.LISTED
+    limit = wanted.limit if wanted.limit is not None else finding.LISTED
     async with bench.lent() as connection:
-        found = await tasks.list_tasks(connection, agent, status=wanted.status, agent=wanted.assigneeSlug, limit=limit)
+        found = await finding.newest(connection, agent, status=wanted.status, agent=wanted.assigneeSlug, limit=limit)
     return Listed.model_construct(data=Listed.Content.model_construct(tasks=[task_document(task) for task in found]))
 
 
@@ -129,9 +129,9 @@ class Found(Result):
 
 
 async def _search(bench: Bench, agent: Agent, wanted: SearchParameters) -> Found:
-    limit = wanted.limit if wanted.limit is not None else tasks.FOUND
+    limit = wanted.limit if wanted.limit is not None else finding.FOUND
     async with bench.lent() as connection:
-        found = await tasks.search(connection, agent, wanted.query, limit=limit)
+        found = await finding.search(connection, agent, wanted.query, limit=limit)
     return Found.model_construct(data=Found.Content.model_construct(results=[found_document(each) for each in found]))
 
 
@@ -213,7 +213,7 @@ TASK_LIST = Tool(
     Listed,
     _leads,
     _list,
-    only_to_lead=tasks.TO_LIST,
+    only_to_lead=finding.TO_LIST,
 )
 
 TASK_GET = Tool(
@@ -246,7 +246,7 @@ TASK_SEARCH = Tool(
     Found,
     _leads,
     _search,
-    only_to_lead=tasks.TO_SEARCH,
+    only_to_lead=finding.TO_SEARCH,
 )
 
 TASK_DELETE = Tool(
