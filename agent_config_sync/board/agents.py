@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from agent_config_sync.board.acting import refusals
 from agent_config_sync.board.actor import Actor, Agent
 from agent_config_sync.board.model import AgentSkills
 from agent_config_sync.board.names import cleaned
@@ -28,9 +29,10 @@ async def open_sessions(connection: asyncpg.Connection, account: str, agents: It
 
 
 async def skills_of(connection: asyncpg.Connection, actor: Actor, agent: str | None) -> tuple[AgentSkills, ...]:
-    """Return the skills of an agent, or of all where none is named. Raises: BoardNotFoundError."""
+    """Return the skills of an agent, or of all where none is named. Raises: BoardError."""
     name = next(iter(cleaned([agent])), None) if agent is not None else None
-    records = await connection.fetch(query("skills_of_agents"), actor.account, name)
+    with refusals():
+        records = await connection.fetch(query("skills_of_agents"), actor.account, name)
     if name is not None and not records:
         raise BoardNotFoundError(f"Not found: agent {name[:100]}")
     return tuple(AgentSkills(record["agent"], tuple(record["skills"]), record["seen_at"]) for record in records)

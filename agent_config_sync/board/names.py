@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from agent_config_sync.board.acting import refusals
 from agent_config_sync.board.queries import query
 from agent_config_sync.errors import BoardInvalidError
 
@@ -25,7 +26,8 @@ async def known_agents(
     wanted = cleaned(names)
     if not wanted:
         return ()
-    records = await connection.fetch(query("agents_known"), account, list(wanted))
+    with refusals():
+        records = await connection.fetch(query("agents_known"), account, list(wanted))
     _only_known(wanted, {record["name"] for record in records}, f"Unknown {what} slugs")
     return wanted
 
@@ -43,7 +45,8 @@ async def known_people(connection: asyncpg.Connection, account: str, users: Iter
     wanted = tuple(dict.fromkeys(name for each in users if (name := each.strip())))
     if not wanted:
         return ()
-    records = await connection.fetch(query("people_known"), account, list(wanted))
+    with refusals():
+        records = await connection.fetch(query("people_known"), account, list(wanted))
     _only_known(wanted, {record["user_id"] for record in records}, "Invalid user")
     return wanted
 

@@ -101,6 +101,17 @@ CASES = [
           taskId=same(FOREIGN), status="in_progress"),
     fails("what is not there", "coder", "task_status", UNKNOWN, f"Not found: task {NOWHERE}",
           taskId=same(NOWHERE), status="in_progress"),
+    # what PostgreSQL cannot take
+    *(
+        fails("a name that no text can have", "lead", tool, INVALID, "Invalid text", taskId=same(ASSIGNED),
+              message="x", title="x", **{name: said})
+        for tool, name, said in (
+            ("task_update", "assignedAgentIds", ["a\0"]), ("task_update", "assignedUserIds", ["a\0"]),
+            ("task_create", "assigneeSlugs", ["a\0"]), ("task_assign", "assigneeSlugs", ["a\0"]),
+            ("response_request", "recipientSlugs", ["a\0"]), ("task_list", "assigneeSlug", "a\0"),
+            ("get_agent_skills", "agentId", "a\0"),
+        )
+    ),
     fails("what can be no id", "coder", "task_status", UNKNOWN, "Not found: task it's", taskId="it's", status="review"),
     # task_update
     works("title and labels", "coder", "task_update", taskId=same(ASSIGNED), title="Mend it", labels=["ops", "now"],
