@@ -18,6 +18,9 @@ TO_LIST, TO_SEARCH = "list tasks", "search tasks"
 LISTED, MOST_LISTED = 50, 200
 FOUND, MOST_FOUND = 20, 100
 
+LONGEST_QUERY = 1000
+"""Characters of what is looked for: PostgreSQL reads some of 100,000 for minutes, and nothing can interrupt it."""
+
 MOST_COMPARED = 5000
 """Of the tasks in which a search finds its words; a word may be in every one."""
 
@@ -52,11 +55,16 @@ async def search(
     """
     if not words.strip():
         raise BoardInvalidError("Invalid query: it is empty")
+    if len(words) > LONGEST_QUERY:
+        raise BoardInvalidError(f"Invalid query: {LONGEST_QUERY:,} characters at most")
     only_orchestrator(actor, TO_SEARCH)
-    with refusals():
-        records = await connection.fetch(
-            query("task_search"), actor.account, words, within(limit, MOST_FOUND), MOST_COMPARED
-        )
+    try:
+        with refusals():
+            records = await connection.fetch(
+                query("task_search"), actor.account, words, within(limit, MOST_FOUND), MOST_COMPARED
+            )
+    except asyncpg.InternalServerError:  # so PostgreSQL says that its parser has no room for more of them
+        raise BoardInvalidError("Invalid query: too many - one after another") from None
     return tuple(
         FoundTask(**dict(record) | {"agents": tuple(record["agents"]), "people": tuple(record["people"])})
         for record in records

@@ -112,6 +112,10 @@ CASES = [
             ("get_agent_skills", "agentId", "a\0"),
         )
     ),
+    fails("more words than anybody looks for", "lead", "task_search", INVALID, "Invalid query: 1,000 characters",
+          query="x " * 501),
+    fails("more hyphens than its parser has room for", "lead", "task_search", INVALID, "Invalid query: too many -",
+          query="-" * 40 + "x"),
     fails("what can be no id", "coder", "task_status", UNKNOWN, "Not found: task it's", taskId="it's", status="review"),
     # task_update
     works("title and labels", "coder", "task_update", taskId=same(ASSIGNED), title="Mend it", labels=["ops", "now"],

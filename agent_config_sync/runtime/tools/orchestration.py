@@ -117,7 +117,10 @@ async def _thread(bench: Bench, agent: Agent, wanted: ThreadParameters) -> Threa
 
 
 class SearchParameters(Parameters):
-    query: Annotated[str, Field(description='Words to look for; "a phrase", -not this, this or that.')]
+    query: Annotated[
+        str,
+        Field(description='Words to look for, 1,000 characters at the most; "a phrase", -not this, this or that.'),
+    ]
     limit: Limit = None
 
 
