@@ -102,14 +102,15 @@ async def _stream(pages: PageMaker, watch: FleetWatch) -> AsyncIterator[str]:
     """Yield the rows whenever they are others than before."""
     yield OPENING
     said = None
+    end = asyncio.get_running_loop().time() + STREAM
     try:
-        async with asyncio.timeout(STREAM), watch.watching() as looked:
+        async with watch.watching() as looked:
             while True:
                 rows = pages.fleet_rows()
                 if rows != said:
                     said = rows
                     yield event(rows)
-                async with looked:
+                async with asyncio.timeout_at(end), looked:
                     await looked.wait()
     except TimeoutError:
         return

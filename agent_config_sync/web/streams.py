@@ -47,15 +47,20 @@ async def changes(
     watching: lends what is set when there may be something new.
     """
     yield OPENING
+    end = asyncio.get_running_loop().time() + STREAM
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(STREAM), watching() as news:
+        async with watching() as news:
             while True:
                 news.clear()
-                with contextlib.suppress(SyncError):  # the next look may have more luck
-                    text = await read()
-                    name = hashlib.sha256(text.encode()).hexdigest()
-                    if name != seen:
-                        seen = name
-                        yield event(text, name=name)
-                await news.wait()
-                await asyncio.sleep(SETTLE)
+                text = None
+                # Around what is waited for here and nothing else: while a browser is slow to take an event, the end of
+                # the stream would interrupt the server.
+                async with asyncio.timeout_at(end):
+                    with contextlib.suppress(SyncError):  # the next look may have more luck
+                        text = await read()
+                if text is not None and (name := hashlib.sha256(text.encode()).hexdigest()) != seen:
+                    seen = name
+                    yield event(text, name=name)
+                async with asyncio.timeout_at(end):
+                    await news.wait()
+                    await asyncio.sleep(SETTLE)
