@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 
 import asyncpg
@@ -29,7 +30,9 @@ class Pool:
         self._server = server
         self._name = application_name
         self._size = size
-        self._timing = timing or Timing()
+        timing = timing or Timing()
+        # Of several hosts each has its share: whoever waits has to outlast a silent one, or the next is never asked.
+        self._timing = replace(timing, connect=min(timing.connect, 0.8 * PATIENCE))
         self._pool: asyncpg.Pool | None = None
 
     @contextlib.asynccontextmanager
