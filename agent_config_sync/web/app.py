@@ -201,6 +201,6 @@ async def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse(_body(request, str(error)), status_of(error), headers=headers)
 
 
-async def _broken(_: Request, __: Exception) -> Response:
+async def _broken(request: Request, _: Exception) -> Response:
     """What went wrong is in the log; a client learns no more than that."""
-    return JSONResponse(Problem(error="internal error, see the log").model_dump(), 500)
+    return JSONResponse(_body(request, "internal error, see the log"), 500)

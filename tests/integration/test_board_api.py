@@ -16,6 +16,7 @@ from agent_config_sync.events import HealthServed
 from agent_config_sync.runtime.tools.catalog import TOOLS
 from agent_config_sync.setting_sources import load_settings
 from agent_config_sync.token_store import token_hash
+from agent_config_sync.web import tool_api
 
 STATUS = "/agent/task-status"
 BEGIN = {"taskId": str(ASSIGNED), "status": "in_progress"}
@@ -267,6 +268,17 @@ async def test_no_tool_shows_or_changes_what_is_another_accounts(site: BoardSite
 
 
 # --- whether there is one
+
+
+async def test_a_failure_of_ours_is_told_as_one_that_programs_know(
+    site: BoardSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr(tool_api, "who_acts", fails)
+    answer = await site.ask(STATUS, BEGIN, agent="coder")
+    assert (answer.status, answer.json) == (500, {"error": "internal error, see the log", "success": False})
 
 
 async def test_a_conflict_is_told_as_one(site: BoardSite) -> None:
