@@ -287,7 +287,7 @@ CREATE TABLE IF NOT EXISTS agent_sessions (
         REFERENCES board_tasks (account_id, id) ON DELETE CASCADE
 );
 
-CREATE UNIQUE INDEX IF NOT EXISTS agent_sessions_key ON agent_sessions (session_key) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS agent_sessions_key ON agent_sessions (account_id, session_key) WHERE closed_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS agent_sessions_standing ON agent_sessions (account_id, agent)
     WHERE task_id IS NULL AND closed_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS agent_sessions_of_a_task ON agent_sessions (task_id, agent) WHERE closed_at IS NULL;

@@ -71,6 +71,17 @@ async def test_the_standing_session_of_each_agent_is_opened_by_itself(
     await eventually(operator, opened, ["agent:coder:default", "agent:lead:default"])
 
 
+async def test_a_key_that_another_account_uses_locks_nobody_out(
+    start: Start, operator: Operator, port: int, tmp_path: Path
+) -> None:
+    await operator.execute("INSERT INTO agents (account_id, name) VALUES ('default', 'coder'), ('other', 'spy')")
+    await operator.execute(
+        "INSERT INTO agent_sessions (account_id, agent, session_key) VALUES ('other', 'spy', 'agent:coder:default')"
+    )
+    await start(workspace_root=tmp_path / "ws", health_port=port)
+    await eventually(operator, "SELECT count(*) = 1 FROM agent_sessions WHERE agent = 'coder'")
+
+
 async def test_a_restart_locks_nobody_out(site: BoardSite, start: Start, port: int) -> None:
     settings = site.running.plugin.settings
     await site.running.plugin.stop()
