@@ -1029,7 +1029,12 @@ BEGIN
     FOR ours IN
         SELECT proname AS name, pg_proc.oid::regprocedure::text AS signature
         FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace
-        WHERE nspname = current_schema() AND (proname LIKE 'board\_%' OR proname = 'notify_agent_work_changed')
+        WHERE nspname = current_schema() AND proname IN (  -- whatever else begins so belongs to somebody else
+            'board_actor', 'board_agents', 'board_assigned', 'board_assignee_stays', 'board_cards',
+            'board_check_assignees', 'board_check_document', 'board_check_message', 'board_check_task',
+            'board_document_happened', 'board_left_alone', 'board_lock_task', 'board_may_become', 'board_mentions',
+            'board_message_happened', 'board_name_of', 'board_named_anew', 'board_record', 'board_subscribe',
+            'board_task_happened', 'board_task_removed', 'board_unassigned', 'board_waits', 'notify_agent_work_changed')
     LOOP
         IF ours.name NOT IN ('board_agents', 'board_cards') THEN  -- without a setting they become part of a query
             EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', ours.signature,

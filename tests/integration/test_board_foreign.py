@@ -106,6 +106,25 @@ async def test_a_table_of_our_name_that_is_another_is_named(foreign: Operator, m
         await migrate(foreign)
 
 
+async def test_a_function_whose_name_begins_like_ours_stays_as_it_is(foreign: Operator) -> None:
+    await foreign.execute(
+        "CREATE FUNCTION board_report() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "CREATE AGGREGATE board_sum(int) (SFUNC = int4pl, STYPE = int)"
+    )
+    await migrate(foreign)
+    kept = "SELECT proconfig IS NULL AND proacl IS NULL FROM pg_proc WHERE proname = 'board_report'"
+    assert await foreign.fetchval(kept)
+
+
+async def test_none_of_our_functions_is_open_to_everybody(foreign: Operator) -> None:
+    await migrate(foreign)
+    opened = (
+        "SELECT array_agg(proname) FROM pg_proc WHERE proname LIKE 'board%'"
+        " AND has_function_privilege('public', oid, 'EXECUTE')"
+    )
+    assert await foreign.fetchval(opened) is None
+
+
 async def test_the_board_is_installed_twice_and_is_the_same(empty_database: str, foreign: Operator) -> None:
     await migrate(foreign)
     board = Board(foreign)
