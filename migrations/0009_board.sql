@@ -112,9 +112,11 @@ CREATE TABLE IF NOT EXISTS board_tasks (
     priority        smallint    NOT NULL DEFAULT 3
         CONSTRAINT board_tasks_priority CHECK (priority BETWEEN 1 AND 5),
     labels          text[]      NOT NULL DEFAULT '{}'
-        CONSTRAINT board_tasks_labels CHECK (array_position(labels, NULL) IS NULL AND cardinality(labels) <= 100),
+        CONSTRAINT board_tasks_labels CHECK (
+            array_position(labels, NULL) IS NULL AND cardinality(labels) <= 100
+            AND char_length(array_to_string(labels, '')) <= 10000),
     due_at          timestamptz
-        CONSTRAINT board_tasks_due_at CHECK (isfinite(due_at)),
+        CONSTRAINT board_tasks_due_at CHECK (due_at >= '0001-01-01 00:00Z' AND due_at < '10000-01-01 00:00Z'),  -- who reads it may count no further
     blocked_reason  text
         CONSTRAINT board_tasks_blocked_reason CHECK (char_length(blocked_reason) <= 2000)
         CONSTRAINT board_tasks_blocked_for_a_reason

@@ -112,6 +112,8 @@ CASES = [
             ("get_agent_skills", "agentId", "a\0"),
         )
     ),
+    fails("labels as long as books", "coder", "task_update", INVALID, "Invalid labels", taskId=same(ASSIGNED),
+          labels=["x" * 10_001]),
     fails("more words than anybody looks for", "lead", "task_search", INVALID, "Invalid query: 1,000 characters",
           query="x " * 501),
     fails("more hyphens than its parser has room for", "lead", "task_search", INVALID, "Invalid query: too many -",

@@ -288,3 +288,9 @@ async def test_one_statement_moves_many_tasks_or_none(board: Board) -> None:
     with pytest.raises(asyncpg.PostgresError, match="Invalid transition: inbox to in_progress"):
         await board.act(ADA, "UPDATE board_tasks SET status = 'in_progress'")
     assert [await board.status(task) for task in tasks] == ["assigned", "inbox"]
+
+
+@pytest.mark.parametrize("moment", ["infinity", "20026-01-01", "0044-03-15 BC"])
+async def test_a_task_is_due_when_a_reader_can_count_to(board: Board, moment: str) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="board_tasks_due_at"):
+        await board.act(ADA, f"INSERT INTO board_tasks (title, due_at) VALUES ('Engine', '{moment}')")
