@@ -70,6 +70,8 @@ def refusals() -> Iterator[None]:
         if said is None:
             raise
         raise BoardInvalidError(said) from None
+    except asyncpg.ForeignKeyViolationError:
+        raise BoardNotFoundError("Not found: it was removed meanwhile") from None
     except asyncpg.CharacterNotInRepertoireError:
         raise BoardInvalidError("Invalid text: PostgreSQL keeps no NUL character") from None
     except asyncpg.PostgresError as error:

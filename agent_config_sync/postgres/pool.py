@@ -47,7 +47,7 @@ class Pool:
                 max_size=self._size,
                 max_inactive_connection_lifetime=IDLE,
                 connect=self._connect,
-                reset=_leave,
+                reset=_no_reset,
             )
             await self._pool
         try:
@@ -80,8 +80,6 @@ class Pool:
         return connection
 
 
-async def _leave(connection: asyncpg.Connection) -> None:
-    """Nothing of a request sticks to its connection but a transaction that was not ended; to ask for more costs a round
-    trip in each."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
+async def _no_reset(_: asyncpg.Connection) -> None:
+    """A transaction that was not ended is rolled back before this, by asyncpg; nothing else of a request sticks to its
+    connection, and to reset the rest costs each a round trip."""

@@ -152,11 +152,11 @@ class Manners:
             await send(message)
 
         if self._local and not _is_own(Headers(scope=scope).get("host", "")):
-            refusal = JSONResponse(Problem(error="this name is not served here: use the address").model_dump(), 421)
+            refusal = JSONResponse(_body(scope["path"], "this name is not served here: use the address"), 421)
             await refusal(scope, receive, send_with_headers)
             return
         if scope["type"] == "http" and self._hides(scope["path"]):
-            refusal = JSONResponse(Problem(error="Not Found").model_dump(), 404)
+            refusal = JSONResponse(_body(scope["path"], "Not Found"), 404)
             await refusal(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
@@ -175,15 +175,14 @@ def _is_own(host: str) -> bool:
     return True
 
 
-def _body(request: Request, error: str) -> dict[str, object]:
+def _body(path: str, error: str) -> dict[str, object]:
     """Return the body of an error; people's and agents' programs look for `success`."""
-    for_programs = request.url.path.startswith(FOR_PROGRAMS)
-    return (Failure if for_programs else Problem)(error=error).model_dump()
+    return (Failure if path.startswith(FOR_PROGRAMS) else Problem)(error=error).model_dump()
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # the only ones that come here
-    return JSONResponse(_body(request, error.detail), error.status_code, headers=error.headers)
+    return JSONResponse(_body(request.url.path, error.detail), error.status_code, headers=error.headers)
 
 
 async def _unfit(request: Request, error: Exception) -> Response:
@@ -191,16 +190,16 @@ async def _unfit(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # the only ones that come here
     first = error.errors()[0]
     what = "there is no such option" if first["type"] == "extra_forbidden" else first["msg"]
-    return JSONResponse(_body(request, f"{'.'.join(map(str, first['loc'][1:]))}: {what}"), 422)
+    return JSONResponse(_body(request.url.path, f"{'.'.join(map(str, first['loc'][1:]))}: {what}"), 422)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """What our own errors say is for people to read."""
     assert isinstance(error, SyncError)  # the only ones that come here
     headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
-    return JSONResponse(_body(request, str(error)), status_of(error), headers=headers)
+    return JSONResponse(_body(request.url.path, str(error)), status_of(error), headers=headers)
 
 
 async def _broken(request: Request, _: Exception) -> Response:
     """What went wrong is in the log; a client learns no more than that."""
-    return JSONResponse(_body(request, "internal error, see the log"), 500)
+    return JSONResponse(_body(request.url.path, "internal error, see the log"), 500)

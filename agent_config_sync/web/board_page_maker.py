@@ -11,6 +11,7 @@ from uuid import UUID
 
 from agent_config_sync.board.actor import Person
 from agent_config_sync.board.model import STATUSES, Task, TaskStatus
+from agent_config_sync.board.model import Message as Said
 from agent_config_sync.board.showing import Colleague, Column
 from agent_config_sync.board.threads import MOST
 from agent_config_sync.errors import BoardNotFoundError
@@ -24,6 +25,9 @@ ON_BOARD: tuple[TaskStatus, ...] = ("inbox", "assigned", "in_progress", "review"
 
 AT_FIRST, OF_ONE = 20, 100
 """Tasks that are shown of each column, and of one that somebody wants to see alone."""
+
+LONGEST = 500_000
+"""Characters of a thread that a page shows; to make one of all that 200 messages can say would hold up the sync."""
 
 WORDS: Mapping[str, str] = {
     "inbox": "Inbox",
@@ -154,7 +158,7 @@ def _board(view: View, columns: Sequence[Column], colleagues: Sequence[Colleague
 
 
 def _task(seen: TaskSeen, draft: str) -> dict[str, object]:
-    task = seen.task
+    task, thread = seen.task, end_of(seen.thread)
     working = {("agent", each) for each in task.agents} | {("user", each) for each in task.people}
     return {
         **_words(seen.colleagues),
@@ -165,10 +169,20 @@ def _task(seen: TaskSeen, draft: str) -> dict[str, object]:
         "offered": [each for each in _offered(seen.colleagues) if (each.kind, each.id) not in working],
         "agents": [each for each in seen.colleagues if each.kind == "agent"],
         "documents": seen.documents,
-        "thread": seen.thread,
-        "shortened": len(seen.thread) == MOST,
+        "thread": thread,
+        "shortened": len(seen.thread) == MOST or len(thread) < len(seen.thread),
         "draft": draft,
     }
+
+
+def end_of(thread: Sequence[Said]) -> Sequence[Said]:
+    """Return the last messages of a thread, as many as a page can show at once: one has 100,000 characters at most."""
+    length = 0
+    for count, message in enumerate(reversed(thread)):
+        length += len(message.content)
+        if count and length > LONGEST:
+            return thread[-count:]
+    return thread
 
 
 def _offered(colleagues: Sequence[Colleague]) -> list[Colleague]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect
 
 LARGEST = 16 * 1024
 """Bytes; a key has 8,192 characters at most."""
@@ -45,13 +46,16 @@ def expect(request: Request, kind: str, *, largest: int = LARGEST) -> None:
 async def read(request: Request, *, largest: int = LARGEST) -> bytes:
     """Return the body.
 
-    Raises: HTTPException 413.
+    Raises: HTTPException 413; 400 where it ends in the middle, which nobody is there to read.
     """
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > largest:
-            raise _too_large(largest)
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > largest:
+                raise _too_large(largest)
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended in the middle") from None
     return bytes(body)
 
 

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 from agent_config_sync.board.actor import Agent
@@ -35,6 +36,12 @@ FOR = 1.0
 MOST_KNOWN = 1000
 """Sessions of which it is."""
 
+SMALL = 64 * 1024
+"""Bytes of a body that is read whatever else is being read."""
+
+MOST_LARGE = 8
+"""Of the others at once: a document may have megabytes, and all are held in memory until they are kept."""
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": description}
     for status, description in {
@@ -45,6 +52,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         409: "it stands against what is there",
         413: "too large",
         422: "it makes no sense",
+        429: "too many large bodies at once",
         503: "the database cannot be reached now",
     }.items()
 }
@@ -94,11 +102,11 @@ class _Route(APIRoute):
 
 def join_tools(app: FastAPI, settings: Settings, bench: Bench) -> None:
     """Let an application have an endpoint for each tool."""
-    gate, near = SessionGate(settings, bench), near_only(settings.agent_networks)
+    gate, near, large = SessionGate(settings, bench), near_only(settings.agent_networks), asyncio.Semaphore(MOST_LARGE)
     for tool in TOOLS:
         app.router.add_api_route(
             tool.path,
-            _endpoint(tool, bench, gate, near),
+            _endpoint(tool, bench, gate, near, large),
             methods=["POST"],
             name=tool.name,
             summary=f"{tool.label[0].upper()}{tool.label[1:]}",
@@ -111,16 +119,38 @@ def join_tools(app: FastAPI, settings: Settings, bench: Bench) -> None:
         )
 
 
+def is_small(request: Request) -> bool:
+    """Return whether a body says that it is small; one that comes in pieces says nothing."""
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and len(length) <= len(str(SMALL)) and int(length) <= SMALL
+
+
 def _endpoint(
-    tool: Tool[Any], bench: Bench, gate: SessionGate, near: Callable[[Request], Awaitable[None]]
+    tool: Tool[Any],
+    bench: Bench,
+    gate: SessionGate,
+    near: Callable[[Request], Awaitable[None]],
+    large: asyncio.Semaphore,
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def use(request: Request) -> Response:
         await near(request)
         agent = await gate.agent(request)
-        tool.check(agent)
-        body = await read(request, largest=tool.largest)
-        if not body.strip():
-            raise BoardArgumentsError("Invalid JSON body: it is empty")
-        return Response(orjson.dumps(answer(await use_tool(bench, agent, tool, body))), media_type=JSON)
+        small = is_small(request)
+        largest = min(SMALL, tool.largest) if small else tool.largest
+
+        async def said() -> bytes:
+            body = await read(request, largest=largest)
+            if not body.strip():
+                raise BoardArgumentsError("Invalid JSON body: it is empty")
+            return body
+
+        if small:
+            result = await use_tool(bench, agent, tool, said)
+        elif large.locked():
+            raise HTTPException(429, f"{MOST_LARGE} large bodies are being read already: try again in a moment")
+        else:
+            async with large:
+                result = await use_tool(bench, agent, tool, said)
+        return Response(orjson.dumps(answer(result)), media_type=JSON)
 
     return use

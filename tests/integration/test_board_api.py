@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -219,6 +221,31 @@ async def test_a_document_may_be_large(site: BoardSite) -> None:
     assert (await site.ask("/agent/document", whole, agent="coder")).status == 200
     answer = await site.ask("/agent/document", {**whole, "content": "x" * 1_000_001}, agent="coder")
     assert (answer.status, answer.json["error"]) == (422, "Invalid content: 1,000,000 characters at most")
+
+
+@contextlib.asynccontextmanager
+async def slowly(site: BoardSite, length: int) -> AsyncIterator[None]:
+    """Ask with a body that comes at the end; yield once the other side waits for it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    head = f"host: 127.0.0.1\r\nx-openclaw-session-key: {SESSION['coder']}\r\ncontent-length: {length}\r\n"
+    head += f"authorization: Bearer {site.token_of('coder')}\r\nexpect: 100-continue"
+    writer.write(f"POST /agent/document HTTP/1.1\r\n{head}\r\n\r\n".encode())
+    assert b"100" in await reader.readline()
+    yield
+    writer.write(b" " * length)
+    assert b"it is empty" in await reader.read()
+    writer.close()
+
+
+async def test_some_large_bodies_are_read_at_once_and_all_small_ones(site: BoardSite) -> None:
+    large = orjson.dumps({"title": "Log", "type": "note", "content": "x" * tool_api.SMALL})
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(tool_api.MOST_LARGE):
+            await stack.enter_async_context(slowly(site, 1_000_000))
+        refused = await site.ask("/agent/document", large, agent="coder")
+        assert (refused.status, refused.json["success"]) == (429, False)
+        assert (await site.ask(STATUS, BEGIN, agent="coder")).status == 200
+    assert (await site.ask("/agent/document", large, agent="coder")).status == 200
 
 
 async def test_curl_need_not_say_what_it_sends(site: BoardSite) -> None:

@@ -93,7 +93,8 @@ REASONS = {
     "web/admission.py: self._role_of(person.subject)": "a statement, which has a deadline",
     "web/admission.py: self._verifier.close()": "ends a fetch, which has a deadline",
     "web/admin.py: github.close()": "it closes sockets",
-    "web/tool_api.py: read(request, largest=tool.largest)": "a request, within the server's own deadline",
+    "web/tool_api.py: large": "one that is free",
+    "web/tool_api.py: read(request, largest=largest)": "a request, within the server's own deadline",
     "web/agent_api.py: read(request)": "a request, within the server's own deadline",
     "web/bodies.py: read(request)": "a request, within the server's own deadline",
     "web/bodies.py: request.stream()": "a request, within the server's own deadline",
@@ -174,7 +175,8 @@ def waits(node: ast.AST) -> Iterator[ast.expr]:
 
 
 def is_deadline(context: ast.expr) -> bool:
-    return isinstance(context, ast.Call) and ast.unparse(context.func) == "asyncio.timeout" and is_some(context.args[0])
+    deadlines = ("asyncio.timeout", "asyncio.timeout_at")
+    return isinstance(context, ast.Call) and ast.unparse(context.func) in deadlines and is_some(context.args[0])
 
 
 def is_some(value: ast.expr) -> bool:

@@ -15,7 +15,7 @@ from agent_config_sync.board.actor import Agent
 from agent_config_sync.cli.tool_reference import page
 from agent_config_sync.errors import BoardForbiddenError
 from agent_config_sync.events import ToolUsed
-from agent_config_sync.runtime.tools.call import call
+from agent_config_sync.runtime.tools.call import call, use
 from agent_config_sync.runtime.tools.catalog import BY_NAME, TOOLS, offered_to
 from agent_config_sync.runtime.tools.definition import Bench, Tool
 from agent_config_sync.runtime.tools.schema import function_tool, parameters_of
@@ -140,10 +140,20 @@ async def test_each_use_is_told_with_how_it_ended() -> None:
     bench = Bench(NoDatabase, told=told.append)
     await call(bench, WORKER, "task_load", "{")
     await call(bench, WORKER, "task_list", "{}")
-    assert [(use.tool, use.agent, use.outcome, use.error) for use in told] == [
+    assert [(each.tool, each.agent, each.outcome, each.error) for each in told] == [
         ("task_load", "coder", "refused", "Invalid JSON arguments"),
         ("task_list", "coder", "refused", "Forbidden: Only the orchestrator can list tasks"),
     ]
+
+
+async def test_nobody_reads_what_an_agent_wants_of_a_tool_that_it_may_not_use() -> None:
+    async def said() -> bytes:
+        pytest.fail("its arguments were read")
+
+    told: list[ToolUsed] = []
+    with pytest.raises(BoardForbiddenError):
+        await use(Bench(NoDatabase, told=told.append), WORKER, BY_NAME["task_list"], said)
+    assert [each.outcome for each in told] == ["refused"]
 
 
 def test_the_page_of_the_tools_is_the_one_that_the_code_makes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import orjson
@@ -26,13 +27,20 @@ async def call(bench: Bench, agent: Agent, name: str, arguments: str) -> dict[st
         tool = BY_NAME.get(name)
         if tool is None:
             raise BoardArgumentsError(f"Unknown tool: {name[:100]}")
-        return answer(await use(bench, agent, tool, arguments))
+
+        async def said() -> str:
+            return arguments
+
+        return answer(await use(bench, agent, tool, said))
     except BoardError as error:
         return {"success": False, "error": str(error)}
 
 
-async def use(bench: Bench, agent: Agent, tool: Tool[Any], arguments: str | bytes) -> Result:
-    """Use a tool, and tell of it. Raises: BoardError, DatabaseError."""
+async def use(bench: Bench, agent: Agent, tool: Tool[Any], said: Callable[[], Awaitable[str | bytes]]) -> Result:
+    """Use a tool, and tell of it. said: reads the arguments, which nobody asks of an agent that may not use the tool.
+
+    Raises: BoardError, DatabaseError; what `said` raises.
+    """
     began = time.monotonic()
 
     def told(outcome: ToolOutcome, error: Exception | None = None) -> None:
@@ -41,7 +49,12 @@ async def use(bench: Bench, agent: Agent, tool: Tool[Any], arguments: str | byte
 
     try:
         tool.check(agent)
-        result = await tool.run(bench, agent, arguments_of(tool, arguments))
+        arguments = arguments_of(tool, await said())
+    except BoardError as error:
+        told("refused", error)
+        raise
+    try:
+        result = await tool.run(bench, agent, arguments)
     except BoardError as error:
         told("refused", error)
         raise
