@@ -12,7 +12,7 @@ import asyncpg
 
 from agent_config_sync.board.acting import acting, settle
 from agent_config_sync.board.actor import Actor, Agent, only_orchestrator, only_with
-from agent_config_sync.board.model import StatusChange, Task, TaskStatus
+from agent_config_sync.board.model import PRIORITIES, StatusChange, Task, TaskStatus
 from agent_config_sync.board.names import known_agents, known_people
 from agent_config_sync.board.queries import query
 from agent_config_sync.errors import BoardForbiddenError, BoardInvalidError, BoardNotFoundError
@@ -278,7 +278,7 @@ async def _assign(connection: asyncpg.Connection, actor: Actor, task: UUID, agen
 
 def _only_a_priority(priority: int) -> None:
     """Turn away what the column could not even be asked about. Raises: BoardInvalidError."""
-    if not 1 <= priority <= 5:  # noqa: PLR2004 - as its message says
+    if priority not in PRIORITIES.values():
         raise BoardInvalidError("Invalid priority: 1 (highest) to 5 (lowest)")
 
 

@@ -37,7 +37,8 @@ async def thread(
     """Return the end of a thread, oldest message first. Raises: BoardError."""
     only_orchestrator(actor, TO_THREAD)
     await see(connection, actor, task)
-    return await _thread(connection, actor, task, limit)
+    records = await connection.fetch(query("thread"), actor.account, task, within(limit, MOST))
+    return tuple(Message(**dict(record)) for record in records)
 
 
 async def post(connection: asyncpg.Connection, actor: Actor, task: UUID, content: str) -> UUID:
@@ -77,8 +78,3 @@ async def reply(
 
 def _message(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
     return Message(UUID(key), kind, author, name, content, datetime.fromisoformat(at))
-
-
-async def _thread(connection: asyncpg.Connection, actor: Actor, task: UUID, limit: int) -> tuple[Message, ...]:
-    records = await connection.fetch(query("thread"), actor.account, task, within(limit, MOST))
-    return tuple(Message(**dict(record)) for record in records)

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 import pytest
 from board_ground import ADA, BOB, CHAT, CODER, LEAD, STATUSES, SYSTEM, WRITER, Board
-from harness import DEADLINE, connected
+from harness import connected, eventually
 
 # Messages ------------------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,8 @@ async def test_messages_stand_in_the_order_in_which_the_task_was_had(board: Boar
         await first.start()
         await board.say(ADA, task, "first")
         second = asyncio.create_task(Board(other).say(ADA, task, "second"))
-        await _waits(board, board_database)
+        async with connected(board_database) as witness:
+            await eventually(witness, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         await board.say(ADA, task, "first as well")
         await first.commit()
         await second
@@ -57,15 +58,6 @@ async def test_messages_stand_in_the_order_in_which_the_task_was_had(board: Boar
         "SELECT bool_and(seq_order = time_order) FROM (SELECT rank() OVER (ORDER BY seq) AS seq_order,"
         " rank() OVER (ORDER BY created_at) AS time_order FROM board_messages) AS ranks"
     )
-
-
-async def _waits(board: Board, dsn: str) -> None:
-    """Return when a session of the database waits for a lock."""
-    async with connected(dsn) as witness, asyncio.timeout(DEADLINE):
-        while not await witness.fetchval(  # noqa: ASYNC110 - nothing to wait on but the server
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
-        ):
-            await asyncio.sleep(0.01)
 
 
 async def test_there_is_one_reply_to_a_notification(board: Board) -> None:

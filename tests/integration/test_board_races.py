@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from board_ground import ADA, CODER, Board
-from harness import DEADLINE, Operator, connected
+from harness import Operator, connected, eventually
 
 from agent_config_sync.board import requests, tasks, threads
 from agent_config_sync.board.actor import Agent
@@ -27,10 +27,7 @@ async def others(board: Board, board_database: str) -> AsyncIterator[list[Board]
 
 async def until_blocked(witness: Operator, connection: Operator) -> None:
     """Return when a session waits for a lock that another one has."""
-    pid = connection.get_server_pid()
-    async with asyncio.timeout(DEADLINE):
-        while not await witness.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid):  # noqa: ASYNC110 - nothing to wait on but the server
-            await asyncio.sleep(0.005)
+    await eventually(witness, "SELECT cardinality(pg_blocking_pids($1)) > 0", connection.get_server_pid())
 
 
 DEPARTURES = {
