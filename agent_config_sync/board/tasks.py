@@ -102,10 +102,8 @@ async def create(connection: asyncpg.Connection, actor: Actor, new: NewTask) -> 
             new.blocked_reason,
         )
         await _assign(connection, actor, task, agents)
-        if wanted == "in_progress":
+        if wanted == "in_progress" or (begun and not agents):  # without anybody the database refuses it, and says why
             await _move(connection, actor, task, wanted, None)
-        elif begun and not agents:
-            await _move(connection, actor, task, wanted, None)  # which the database refuses, and says why
         await settle(connection)
         return await see(connection, actor, task)
 
