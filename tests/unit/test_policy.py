@@ -135,8 +135,8 @@ def test_somebody_other_than_an_agent_writes(row: Verdict) -> None:
 
 
 def test_somebody_waits_for_this_agent(row: Verdict) -> None:
-    for kind, status in itertools.product(("assignment", "mention", "response_request"), STATUSES):
-        if status != "archived":
+    for kind, status in itertools.product(TYPES, STATUSES):
+        if is_required(notification(kind)) and status != "archived":
             assert decide(context(kind, "agent/writer", status=status)) == row
 
 
