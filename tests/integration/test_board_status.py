@@ -6,6 +6,9 @@ import asyncpg
 import pytest
 from board_ground import ADA, CODER, LEAD, REVIEWER, STATUSES, SYSTEM, Board
 
+from agent_config_sync.board.tasks import OF_AGENTS
+from agent_config_sync.runtime import prompt
+
 NEXT = {
     "inbox": {"assigned", "archived"},
     "assigned": {"in_progress", "blocked", "inbox", "archived"},
@@ -49,6 +52,16 @@ async def test_a_task_becomes_what_the_status_machine_says_and_nothing_else(boar
     await board.connection.execute("UPDATE agents SET can_mark_done = true")
     became = {new for new in STATUSES if new != old and await _becomes(board, actor, old, new)}
     assert became == NEXT[old] | MORE.get((actor, old), set())
+
+
+async def test_agents_are_told_of_what_the_status_machine_lets_them_do(board: Board) -> None:
+    for old, told in prompt.NEXT.items():
+        may = {
+            new
+            for new in OF_AGENTS
+            if await board.connection.fetchval("SELECT board_may_become($1, $2, 'agent')", old, new)
+        }
+        assert set(told) == may
 
 
 @pytest.mark.parametrize("status", [status for status in STATUSES if status not in ("inbox", "blocked")])
