@@ -23,6 +23,14 @@ SyncError
 │   └── KeyRefusedError          what was entered can be no key
 ├── ReloadError            the gateway could not be told, or asked
 │   └── NotAppliedError    it was asked, and has not applied what is on its disk
+├── GatewayError           an agent could not be asked, or its gateway gave no usable answer
+│   ├── GatewayAwayError   no connection: nothing was begun
+│   ├── GatewayBusyError   it takes nothing now: nothing was begun
+│   ├── GatewayFailedError    it took the request, which may have run: no answer, half of one, or that it failed
+│   ├── GatewayTokenError  it does not know our token
+│   └── GatewayRefusedError   it never takes this request
+│       ├── GatewayOffError   it takes none at all: the endpoint is switched off
+│       └── ToolsRefusedError    it takes no such tools
 ├── WorktreeError          git failed, or something stands in the place of a task's worktree
 │   └── UnkeptWorkError    a worktree holds work that is nowhere else
 ├── WebError               a request over HTTP is turned away
@@ -138,6 +146,42 @@ class ReloadError(SyncError):
 
 class NotAppliedError(ReloadError):
     """The gateway was asked, and has not applied what is on its disk."""
+
+
+class GatewayError(SyncError):
+    """An agent could not be asked, or its gateway gave no usable answer; the text holds nothing of what was asked."""
+
+
+class GatewayAwayError(GatewayError):
+    """No connection could be made; nothing was begun, and it may be asked again."""
+
+
+class GatewayBusyError(GatewayError):
+    """It takes nothing now; nothing was begun. retry_after: seconds for which it wants to be left alone, if it says."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class GatewayFailedError(GatewayError):
+    """It took the request, which may have run, and gave no answer, half of one, or said that it failed."""
+
+
+class GatewayTokenError(GatewayError):
+    """It does not know our token, or grants it too little."""
+
+
+class GatewayRefusedError(GatewayError):
+    """It never takes this request; nothing was begun."""
+
+
+class GatewayOffError(GatewayRefusedError):
+    """It takes no request at all: the endpoint is switched off, or the address is of something else."""
+
+
+class ToolsRefusedError(GatewayRefusedError):
+    """It takes no such tools; without them it may take the request."""
 
 
 class WorktreeError(SyncError):

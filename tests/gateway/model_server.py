@@ -1,16 +1,18 @@
-"""A scripted model behind the API of OpenAI. It keeps each request, so that a test sees what prompt reaches a model."""
+"""A scripted model behind the API of OpenAI. It keeps each request, so that a test sees what reaches a model."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
+import json
 import re
 import socket
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -23,7 +25,7 @@ PROVIDER = "fake"
 """Its name among the gateway's providers."""
 
 ANSWER = "Done."
-"""All that it ever says, but for what it is told to call."""
+"""All that it ever says, but for what it is told to call, and for scripts."""
 
 CALL = re.compile(r"CALL (\w+) (\{.*\})$", re.MULTILINE)
 """How it is told to call a tool: with its name and arguments as JSON, at the end of a line."""
@@ -65,12 +67,49 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
     return content or ""
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """One reply of the model: a text, calls of tools by name and arguments, or both."""
+
+    text: str | None = None
+    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+    def message(self) -> dict[str, Any]:
+        """Return it as the API has it."""
+        said: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.calls:
+            said["tool_calls"] = [
+                {
+                    "index": number,
+                    "id": f"call_{uuid.uuid4().hex}",
+                    "type": "function",
+                    "function": {"name": name, "arguments": json.dumps(arguments)},
+                }
+                for number, (name, arguments) in enumerate(self.calls)
+            ]
+        return said
+
+
+@dataclass(slots=True)
+class Script:
+    """What the model says, one reply after the other, to the requests that hold `mark`; and those requests.
+
+    The gateway asks for heartbeats and the like beside, and these hold no mark of a test. After the last reply it says
+    what it always says.
+    """
+
+    mark: str
+    replies: deque[Says]
+    heard: list[ModelRequest] = field(default_factory=list)
+
+
 class ModelServer:
     """Keeps its port as long as it lives, and answers while it is `serving`; what asks between waits until it does."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._requests: asyncio.Queue[ModelRequest] = asyncio.Queue()
+        self._scripts: list[Script] = []
 
     def close(self) -> None:
         self._socket.close()
@@ -100,8 +139,15 @@ class ModelServer:
     async def serving(self) -> AsyncIterator[None]:
         """Answer, beginning with no request."""
         self._requests = asyncio.Queue()
+        self._scripts = []
         async with await asyncio.start_server(self._converse, sock=self._socket.dup()):
             yield
+
+    def script(self, mark: str, *replies: Says) -> Script:
+        """Say these to whoever says `mark`, from the next request on."""
+        script = Script(mark, deque(replies))
+        self._scripts.append(script)
+        return script
 
     async def turn_of(self, gateway: OpenClaw, agent: str, session: str) -> ModelRequest:
         """Let an agent take one turn, and return what it asked the model then."""
@@ -133,10 +179,18 @@ class ModelServer:
             case "/v1/chat/completions":
                 request = ModelRequest(orjson.loads(body))
                 self._requests.put_nowait(request)
-                said = _said(request)
-                return _stream(request.model, said) if request.body.get("stream") else _response(_completion(request))
+                said = self._scripted(request) or _said(request)
+                return _stream(request.model, said) if request.body.get("stream") else _completion(request.model, said)
             case _:
                 return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+    def _scripted(self, request: ModelRequest) -> dict[str, Any] | None:
+        """Return the next reply of the script that this request belongs to, if there is one."""
+        for script in self._scripts:
+            if script.mark in request.prompt:
+                script.heard.append(request)
+                return script.replies.popleft().message() if script.replies else None
+        return None
 
 
 def _said(request: ModelRequest) -> dict[str, Any]:
@@ -145,19 +199,16 @@ def _said(request: ModelRequest) -> dict[str, Any]:
     told = CALL.search("\n".join(_text(message.get("content")) for message in last))  # newer gateways add one of theirs
     if told is None:
         return {"role": "assistant", "content": ANSWER}
-    call = {"index": 0, "id": f"call_{uuid.uuid4().hex}", "type": "function"}
-    function = {"name": told[1], "arguments": told[2]}
-    return {"role": "assistant", "content": None, "tool_calls": [{**call, "function": function}]}
+    return Says(calls=((told[1], json.loads(told[2])),)).message()
 
 
 def _reason(said: dict[str, Any]) -> str:
     return "tool_calls" if "tool_calls" in said else "stop"
 
 
-def _completion(request: ModelRequest) -> dict[str, Any]:
-    said = _said(request)
+def _completion(model: str, said: dict[str, Any]) -> bytes:
     choice = {"index": 0, "message": said, "finish_reason": _reason(said)}
-    return {**_frame(request.model), "object": "chat.completion", "choices": [choice], "usage": _USAGE}
+    return _response({**_frame(model), "object": "chat.completion", "choices": [choice], "usage": _USAGE})
 
 
 def _stream(model: str, said: dict[str, Any]) -> bytes:

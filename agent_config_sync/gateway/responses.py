@@ -1,0 +1,274 @@
+"""Ask an agent over the gateway's `POST /v1/responses`: one request, one answer.
+
+MEASURED
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import orjson
+from pydantic import SecretStr
+
+from agent_config_sync.errors import GatewayAwayError, GatewayFailedError, SettingsError
+from agent_config_sync.gateway.answer import Answer, UnusableError, read_answer, read_document
+from agent_config_sync.gateway.refusal import refusal
+from agent_config_sync.model.site import GatewayVersion
+
+TOOLS_SINCE = GatewayVersion(2026, 5, 12)
+"""The first version whose model was seen to get a caller's tools; earlier ones answer 400, or lose them."""
+
+CONNECT_DEADLINE = 5.0
+"""Seconds for a connection; a gateway is on the same machine or next door."""
+
+PROBE_DEADLINE = 2.0
+"""Seconds for a gateway to say that it is ready."""
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes of one answer."""
+
+IDLE = 4.0
+"""Seconds for which a connection is kept; the gateway closes one after five, and a request that meets it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a call of a tool gave, or why it gave nothing."""
+
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is to be said beside the results of calls."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request.
+
+    session_key: `agent:<slug>:<rest>`, which alone decides what agent is asked, and goes on with the session of before;
+    input: what is said, or what came of the calls of the last answer, in their order; instructions: for the system
+    prompt of this request; tools: flat function tools; tool_choice: `auto`, `none` or `required`, by default the
+    gateway's own.
+    """
+
+    session_key: str
+    agent: str
+    input: str | tuple[CallResult | Notice, ...]
+    instructions: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    previous_response_id: str | None = None
+    tool_choice: str | None = None
+
+    def body(self) -> bytes:
+        """Return the request as JSON. The gateway wants no key that it does not know, and no input without a text."""
+        body: dict[str, Any] = {"model": f"openclaw/{self.agent}", "stream": False}
+        body["input"] = self.input if isinstance(self.input, str) else [_item(each) for each in self.input]
+        if self.instructions.strip():
+            body["instructions"] = self.instructions.strip()
+        if self.tools:
+            body["tools"] = list(self.tools)
+        if self.tools and self.tool_choice is not None:
+            body["tool_choice"] = self.tool_choice
+        if self.previous_response_id is not None:
+            body["previous_response_id"] = self.previous_response_id
+        return orjson.dumps(body)
+
+    def texts(self) -> Iterator[str]:
+        """Yield what is nobody's business but the agent's."""
+        yield self.instructions
+        if isinstance(self.input, str):
+            yield self.input
+            return
+        for each in self.input:
+            yield each.output if isinstance(each, CallResult) else each.text
+
+
+def _item(each: CallResult | Notice) -> dict[str, str]:
+    match each:
+        case CallResult():
+            # 2026.5.12 answers 400 to a single result without a text.
+            output = each.output if each.output.strip() else "(nothing)"
+            return {"type": "function_call_output", "call_id": each.call_id, "output": output}
+        case Notice():
+            return {"type": "message", "role": "user", "content": each.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """why: what is wrong, for people; empty when it is ready."""
+
+    ready: bool
+    why: str = ""
+
+
+def takes_tools(version: GatewayVersion | None) -> bool:
+    """Return whether a gateway gives a caller's tools to its model. One of unknown version is asked with tools, until
+    it says otherwise (ToolsRefusedError)."""
+    return version is None or version >= TOOLS_SINCE
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Sending:
+    """Whether a request has begun to leave: from then on it may have run, whatever comes back."""
+
+    begun: bool = False
+
+    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.begun = True
+
+
+class ResponsesClient:
+    """Asks the agents of one gateway; connections are kept, and any number of requests may be under way."""
+
+    def __init__(self, url: str, token: SecretStr | None, *, timeout: float) -> None:
+        """url: `http://` or `https://`, host and port; timeout: seconds of one request, to the last byte of its answer.
+
+        Raises: SettingsError when `url` is none.
+        """
+        self._url = _base(url)
+        self._token = token.get_secret_value().strip() if token is not None else ""
+        self._timeout = timeout
+        self._client = httpx2.AsyncClient(
+            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "agent-config-sync"},
+            timeout=httpx2.Timeout(None, connect=CONNECT_DEADLINE),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def ask(self, question: Question) -> Answer:
+        """Return what the agent answers. Cancelled, it closes the connection, with which the gateway ends the run.
+
+        Raises: GatewayError, of the kind that says whether something may have been done.
+        """
+        headers = {
+            "content-type": "application/json",
+            "x-openclaw-session-key": question.session_key,
+            "x-openclaw-agent-id": question.agent,
+        }
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        sending = _Sending()
+        try:
+            reply = await self._exchange(
+                "POST", "/v1/responses", self._timeout, headers=headers, content=question.body(), sending=sending
+            )
+            document = read_document(reply.body)
+            if reply.status == httpx2.codes.OK and document is not None and not _failed(document):
+                return read_answer(document)
+        except UnusableError as error:
+            raise GatewayFailedError(f"{self._where} gave an answer that cannot be used: {error}") from None
+        except TimeoutError:
+            if sending.begun:
+                raise GatewayFailedError(f"{self._where} gave no whole answer within {self._timeout:g} s") from None
+            raise GatewayAwayError(f"{self._where} took no connection within {self._timeout:g} s") from None
+        except (httpx2.HTTPError, OSError) as error:
+            if sending.begun:
+                raise GatewayFailedError(f"{self._where} broke off before the end ({type(error).__name__})") from None
+            raise GatewayAwayError(
+                f"{self._where} cannot be reached ({type(error).__name__}): does it run, and is this its address?"
+            ) from None
+        raise refusal(
+            self._where,
+            reply.status,
+            document,
+            retry_after=reply.retry_after,
+            secrets=(self._token, question.session_key),
+            asked=question.texts(),
+        )
+
+    async def probe(self) -> Readiness:
+        """Return whether the gateway takes requests.
+
+        Before 2026.3 it has no `/ready` and gives its page in its place: that it listens has to do.
+        """
+        try:
+            reply = await self._exchange("GET", "/ready", PROBE_DEADLINE)
+        except (httpx2.HTTPError, TimeoutError, OSError, UnusableError) as error:
+            return Readiness(ready=False, why=f"{self._where} does not answer ({type(error).__name__})")
+        document = read_document(reply.body)
+        if document is None:
+            if reply.status < httpx2.codes.INTERNAL_SERVER_ERROR:
+                return Readiness(ready=True)
+            return Readiness(ready=False, why=f"{self._where} answers {reply.status}")
+        if document.get("ready") is True:
+            return Readiness(ready=True)
+        failing = document.get("failing")
+        names = [each for each in failing if isinstance(each, str)] if isinstance(failing, list) else []
+        why = f" ({', '.join(names)[:200]})" if names and all(name.isprintable() for name in names) else ""
+        return Readiness(ready=False, why=f"{self._where} is not ready yet{why}")
+
+    @property
+    def _where(self) -> str:
+        return f"the gateway at {self._url}"
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        deadline: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        sending: _Sending | None = None,
+    ) -> _Reply:
+        """Send a request and read what comes, for `deadline` seconds in all.
+
+        Raises: TimeoutError, httpx2.HTTPError, OSError, UnusableError.
+        """
+        trace = {} if sending is None else {"trace": sending.trace}
+        async with (
+            asyncio.timeout(deadline),
+            self._client.stream(
+                method, f"{self._url}{path}", headers=headers, content=content, extensions=trace
+            ) as response,
+        ):
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise UnusableError("it is compressed")  # a small one could fill the memory
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > LARGEST_ANSWER:
+                    raise UnusableError(f"it is larger than {LARGEST_ANSWER // 1024**2} MiB")
+            return _Reply(response.status_code, response.headers.get("retry-after"), bytes(body))
+
+
+def _base(url: str) -> str:
+    """Return an address as others are appended to it.
+
+    Raises: SettingsError.
+    """
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        raise SettingsError("the address of the gateway is no URL: give http://, its host and its port") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise SettingsError("the address of the gateway must begin with http:// or https://, and name a host")
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise SettingsError("the address of the gateway must hold no password, ?query or #fragment")
+    return url.rstrip("/")
+
+
+def _failed(document: Mapping[str, Any]) -> bool:
+    """Return whether it says that the turn failed, whatever the HTTP status."""
+    return document.get("status") == "failed" or document.get("error") is not None
