@@ -42,6 +42,7 @@ SyncError
 │   ├── BoardConflictError   it stands against what is there
 │   ├── BoardInvalidError    it makes no sense
 │   └── BoardArgumentsError  it is not said as it has to be
+├── LeaseLostError         a turn of an agent is another process's by now; nothing more of it counts
 ├── NoServerError          no PostgreSQL could be started for the demo or a test
 └── StoppedError           stop() was called; nothing is written or signalled any more
 """
@@ -232,6 +233,10 @@ class BoardInvalidError(BoardError):
 
 class BoardArgumentsError(BoardError):
     """What a tool is to do is not said as it has to be."""
+
+
+class LeaseLostError(SyncError):
+    """A turn of an agent is another process's by now; nothing more of it counts."""
 
 
 class NoServerError(SyncError):

@@ -189,6 +189,88 @@ class ToolUsed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryStarted(Event):
+    """Notifications of the board become turns of agents from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStopped(Event):
+    """No turn is begun any more. given_back: turns that were under way and are begun again by another process."""
+
+    given_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegan(Event):
+    """An agent has a turn. notification: its id; attempt: the how manieth; waited: seconds since it was told."""
+
+    agent: str
+    task: str
+    notification: str
+    type: str
+    attempt: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsUnderWay(Event):
+    """How many turns are under way now."""
+
+    count: int
+
+
+DeliveryOutcome: TypeAlias = Literal["replied", "acted", "silent", "fallback", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Event):
+    """A notification is dealt with.
+
+    reason: why it was skipped or nothing was posted, None where it was answered; response: the gateway's id of its last
+    answer; exhausted: an answer was needed, and it was tried as often as it may; seconds: that it took.
+    """
+
+    agent: str
+    task: str
+    notification: str
+    outcome: DeliveryOutcome
+    reason: str | None
+    response: str | None
+    exhausted: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailed(Event):
+    """A turn ended without success. retry_in: seconds, None where the notification is given up."""
+
+    agent: str
+    task: str
+    notification: str
+    error: str
+    retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAway(Event):
+    """The gateway takes no turns, and none is begun until it does. Said once for a reason."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayReady(Event):
+    """The gateway takes turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStalled(Event):
+    """The database does not let turns be begun or ended; it is tried again. Said once for a reason."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class SkillsUnreported(Event):
     """What agents have installed could not be told to the database; it is tried again."""
 

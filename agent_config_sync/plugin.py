@@ -33,10 +33,11 @@ from agent_config_sync.sync.visit import Visit
 from agent_config_sync.token_store import TokenStore
 
 CONNECTIONS = 8
-"""To the database, for what agents and people do on the board at a time."""
+"""To the database, for what agents and people do on the board at a time; as many for turns of agents."""
 
 if TYPE_CHECKING:
     from agent_config_sync.postgres.pool import Pool
+    from agent_config_sync.runtime.delivery import Delivery
     from agent_config_sync.runtime.sessions import StandingSessions
     from agent_config_sync.skills.service import SkillService
     from agent_config_sync.sync.furnishing import Furnishing
@@ -113,9 +114,31 @@ class Plugin:
             name = f"agent-config-sync/{settings.gateway} board"
             self._pool = Pool(server_of(settings), application_name=name, size=CONNECTIONS, timing=timing)
             self._sessions = StandingSessions(settings.account, self.events, self._pool)
+        self._turns: Pool | None = None
+        self._delivery: Delivery | None = None
+        if settings.delivers:
+            self._turns, self._delivery = self._delivering(timing)
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None
+
+    def _delivering(self, timing: Timing | None) -> tuple[Pool, Delivery]:
+        """Return what gives agents their turns, with connections of its own: pages and turns do not wait for each
+        other."""
+        from agent_config_sync.gateway.address import gateway_address  # noqa: PLC0415 - what is off is not imported
+        from agent_config_sync.gateway.responses import ResponsesClient  # noqa: PLC0415
+        from agent_config_sync.postgres.pool import Pool  # noqa: PLC0415
+        from agent_config_sync.runtime.delivery import Delivery  # noqa: PLC0415
+        from agent_config_sync.runtime.github import github_of  # noqa: PLC0415
+        from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
+
+        settings = self.settings
+        name = f"agent-config-sync/{settings.gateway} delivery"
+        pool = Pool(server_of(settings), application_name=name, size=CONNECTIONS, timing=timing)
+        url, token = gateway_address(settings.config_path, url=settings.gateway_url, token=settings.gateway_token)
+        client = ResponsesClient(url, token, timeout=settings.request_timeout)
+        bench = Bench(pool.lent, github_of(settings), self.events.emit)
+        return pool, Delivery(settings, self.events, pool, client, bench)
 
     def on_demand(self) -> OnDemand:
         """Return what one may ask of workspaces, where they are made.
@@ -150,7 +173,7 @@ class Plugin:
                 backstage=self._backstage() if settings.workspaces is not None else None,
             )
             self._health.start()
-        for part in (self._skills, self._sessions):
+        for part in (self._skills, self._sessions, self._delivery):
             if part is not None:
                 part.start()
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
@@ -179,8 +202,9 @@ class Plugin:
 
     async def stop(self) -> None:
         """Write and signal nothing any more; return when the writer has finished."""
-        for part in (self._skills, self._sessions, self.sync, self._health):
+        for part in (self._delivery, self._skills, self._sessions, self.sync, self._health):
             if part is not None:
                 await part.stop()
-        if self._pool is not None:
-            await self._pool.close()
+        for pool in (self._turns, self._pool):
+            if pool is not None:
+                await pool.close()

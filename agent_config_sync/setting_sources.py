@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.errors import SettingsError
-from agent_config_sync.settings import FURTHER_NAMES, SETTING_NAMES, Settings
+from agent_config_sync.settings import FURTHER_NAMES, IN_MILLISECONDS, SETTING_NAMES, Settings
 
 ENVIRONMENT_PREFIX = "AGENT_CONFIG_SYNC_"
 _NOT_SETTINGS = frozenset({"test_dsn", "test_gateway"})
@@ -80,11 +80,19 @@ def _setting_name(key: str) -> str:
 
 def _from_further_names() -> dict[str, object]:
     return {
-        setting: value
+        setting: _in_seconds(value) if setting in IN_MILLISECONDS else value
         for setting, names in FURTHER_NAMES.items()
         for name in reversed(names)
         if (value := os.environ.get(name)) and not _SERVICE_ADDRESS.match(value)
     }
+
+
+def _in_seconds(milliseconds: str) -> str:
+    """Return seconds; what is no number is told as it stands when it is checked."""
+    try:
+        return str(float(milliseconds) / 1000)
+    except ValueError:
+        return milliseconds
 
 
 def _from_environment() -> dict[str, object]:

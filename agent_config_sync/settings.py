@@ -117,10 +117,14 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class AlsoNamed:
-    """A further environment name of a setting, which beats another one; `AGENT_CONFIG_SYNC_*` beats both."""
+    """A further environment name of a setting, which beats another one; `AGENT_CONFIG_SYNC_*` beats both.
+
+    in_milliseconds: whether it counts so what the setting counts in seconds.
+    """
 
     environment: str
     other: str | None = None
+    in_milliseconds: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -157,7 +161,9 @@ class Settings(BaseModel):
     password: SecretStr | None = Field(
         None, description="Password of the login; without one, `PGPASSWORD` and `.pgpass` count."
     )
-    account: str = Field("default", min_length=1, description="The account whose rows this gateway reads.")
+    account: Annotated[str, AlsoNamed("ACCOUNT_ID")] = Field(
+        "default", min_length=1, description="The account whose rows this gateway reads."
+    )
     gateway: str = Field(
         default_factory=socket.gethostname,
         min_length=1,
@@ -198,10 +204,12 @@ class Settings(BaseModel):
     gateway_pid_file: _File | None = Field(
         None, description="File that holds the gateway's process id, read anew at each pass."
     )
-    gateway_url: str | None = Field(
+    gateway_url: Annotated[str | None, AlsoNamed("OPENCLAW_GATEWAY_URL")] = Field(
         None,
-        description="WebSocket of the gateway, `ws://host:port`, to ask what it runs with; default: the loopback and "
-        "the port in `config_path`. A process that the gateway started asks it through the plugin instead.",
+        pattern=r"^(ws|http)s?://[^\s/]+/?$",
+        description="Where the gateway listens, `http://host:port` or `ws://host:port`, to give agents their turns, "
+        "and to ask what it runs with unless it has started this process; default: the loopback and the port in "
+        "`config_path`.",
     )
     gateway_token: Annotated[SecretStr | None, AlsoNamed("OPENCLAW_GATEWAY_TOKEN")] = Field(
         None, description="Token of the gateway for that; default: the one in `config_path`, if it stands there."
@@ -296,6 +304,51 @@ class Settings(BaseModel):
         description="Whether agents and people of the account share the task board over HTTP; default: if health is "
         "served and workspaces are made.",
     )
+    delivery: bool | None = Field(
+        None,
+        description="Whether notifications of the board become turns of agents at the gateway, which has to serve "
+        "`/v1/responses`; default: if the board is served and `gateway_url` is given.",
+    )
+    delivery_interval: Annotated[float, AlsoNamed("DELIVERY_INTERVAL", in_milliseconds=True)] = Field(
+        15.0,
+        ge=1,
+        le=86400,
+        description="Seconds until it is looked for notifications of which nobody was told; others are delivered at "
+        "once.",
+    )
+    delivery_sessions: Annotated[int, AlsoNamed("DELIVERY_MAX_CONCURRENT_SESSIONS")] = Field(
+        10, ge=1, le=100, description="Turns of agents at a time; in one session there is always one."
+    )
+    delivery_backoff_base: Annotated[float, AlsoNamed("DELIVERY_BACKOFF_BASE_MS", in_milliseconds=True)] = Field(
+        5.0,
+        ge=1,
+        le=86400,
+        description="Seconds that a session pauses after a failed turn, doubled with each in a row; at least "
+        "`delivery_interval`.",
+    )
+    delivery_backoff_max: Annotated[float, AlsoNamed("DELIVERY_BACKOFF_MAX_MS", in_milliseconds=True)] = Field(
+        300.0, ge=1, le=86400, description="Seconds that it pauses at the most."
+    )
+    request_timeout: Annotated[float, AlsoNamed("OPENCLAW_REQUEST_TIMEOUT_MS", in_milliseconds=True)] = Field(
+        300.0, ge=5, le=600, description="Seconds for one answer of the gateway, from the connection to its last byte."
+    )
+    turn_timeout: Annotated[float, AlsoNamed("DELIVERY_STREAM_TIMEOUT_MS", in_milliseconds=True)] = Field(
+        900.0, ge=5, le=7200, description="Seconds for a whole turn, with all that the agent does in it."
+    )
+    client_tools: Annotated[bool | None, AlsoNamed("OPENCLAW_CLIENT_TOOLS_ENABLED")] = Field(
+        None,
+        description="Whether agents are offered the tools of the board by the gateway, or use them over HTTP; default: "
+        "as the gateway's version can.",
+    )
+    agent_base_url: Annotated[str | None, AlsoNamed("TASK_STATUS_BASE_URL")] = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="Where agents reach these over HTTP; default: where health is served.",
+    )
+    fallback_replies: bool = Field(
+        True,
+        description="Whether the thread says so where a reply was needed and none came, however often it was tried.",
+    )
     session_key_only: bool = Field(
         False,
         description="Whether an agent's session key alone opens the endpoints of the board, as in the seed, and no "
@@ -352,6 +405,14 @@ class Settings(BaseModel):
             raise ValueError("board needs workspaces and health: set workspace_root and health_port too")
         return self
 
+    @model_validator(mode="after")
+    def _delivery_has_a_board(self) -> Settings:
+        if self.delivery and not self.has_board:
+            raise ValueError("delivery needs the board: set workspace_root and health_port, and leave board on")
+        if self.delivery_backoff_max < self.delivery_backoff_base:
+            raise ValueError("delivery_backoff_max is less than delivery_backoff_base")
+        return self
+
     @property
     def output(self) -> Path:
         """The file that is written, absolute."""
@@ -387,6 +448,17 @@ class Settings(BaseModel):
     def has_board(self) -> bool:
         """Whether the task board is served."""
         return self.board is not False and self.health_address is not None and self.workspaces is not None
+
+    @property
+    def delivers(self) -> bool:
+        """Whether notifications become turns."""
+        wanted = self.gateway_url is not None if self.delivery is None else self.delivery
+        return wanted and self.has_board
+
+    @property
+    def tools_url(self) -> str:
+        """Where agents reach the tools of the board."""
+        return (self.agent_base_url or self.health_url or "").rstrip("/")
 
     @property
     def parties(self) -> tuple[str, ...]:
@@ -452,3 +524,11 @@ FURTHER_NAMES: dict[str, tuple[str, ...]] = {
     if isinstance(further, AlsoNamed)
 }
 """The further environment name of each setting that has one."""
+
+IN_MILLISECONDS: frozenset[str] = frozenset(
+    name
+    for name, field in Settings.model_fields.items()
+    for further in field.metadata
+    if isinstance(further, AlsoNamed) and further.in_milliseconds
+)
+"""Settings that count seconds, and whose further name counts milliseconds."""

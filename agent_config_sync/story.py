@@ -132,6 +132,32 @@ def _sentence(event: Event) -> tuple[int, str]:
         case events.Stopped():
             return logging.INFO, "stopped"
         case _:
+            return _of_delivery(event)
+
+
+def _of_delivery(event: Event) -> tuple[int, str]:
+    match event:
+        case events.DeliveryStarted():
+            return logging.INFO, "notifications of the board become turns of agents"
+        case events.DeliveryStopped(given_back=given_back):
+            rest = f"; {given_back} under way go back" if given_back else ""
+            return logging.INFO, f"no turns are begun any more{rest}"
+        case events.TurnBegan(agent=agent, type=kind, attempt=attempt):
+            return logging.INFO, f"agent {agent} has a turn: {kind}" + (f", attempt {attempt}" if attempt > 1 else "")
+        case events.Delivered(agent=agent, outcome=outcome, reason=reason, exhausted=exhausted):
+            level = logging.WARNING if exhausted else logging.INFO
+            return level, f"agent {agent}: {outcome}" + (f" ({reason})" if reason is not None else "")
+        case events.DeliveryFailed(agent=agent, error=error, retry_in=None):
+            return logging.ERROR, f"a notification of agent {agent} is given up: {error}"
+        case events.DeliveryFailed(agent=agent, error=error, retry_in=retry_in):
+            return logging.WARNING, f"a turn of agent {agent} failed: {error}{_again(retry_in)}"
+        case events.GatewayAway(error=error):
+            return logging.WARNING, f"no turns are begun: {error}"
+        case events.GatewayReady():
+            return logging.INFO, "the gateway takes turns"
+        case events.DeliveryStalled(error=error):
+            return logging.WARNING, f"turns wait: {error}"
+        case _:
             return logging.DEBUG, type(event).__name__
 
 

@@ -111,6 +111,8 @@ BEGIN
             ('board_notifications', 'account_id', '{id,account_id,type}', false),
             ('agent_sessions', 'account_id', '{id,account_id,agent}', false),
             ('agent_presence', 'account_id', '{account_id,agent,status}', false),
+            ('session_leases', 'account_id', '{session_id,account_id,agent}', false),
+            ('delivery_effects', 'account_id', '{notification_id,account_id,fingerprint}', false),
             ('gateway_status', 'account_id', '{account_id,gateway,host}', true),
             ('agent_tokens', 'account_id', '{id,account_id,agent,gateway}', true),
             ('installed_skills', 'account_id', '{account_id,gateway,agent,slug}', true),
@@ -118,7 +120,8 @@ BEGIN
             ('skill_credentials', 'account_id', '{id,account_id,gateway,skill}', true)
         ) AS tables (name, account, columns, of_gateways),
              LATERAL (SELECT CASE WHEN name NOT IN ('accounts', 'account_logins', 'board_assignees', 'board_messages',
-                                                    'board_subscriptions', 'board_notifications')
+                                                    'board_subscriptions', 'board_notifications',
+                                                    'session_leases', 'delivery_effects')
                                   THEN '''default''::text' END AS preset) AS made
     LOOP
         SELECT oid, relrowsecurity,

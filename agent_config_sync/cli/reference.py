@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from agent_config_sync.render.defaults import DEFAULTS
 from agent_config_sync.setting_sources import ENVIRONMENT_PREFIX
-from agent_config_sync.settings import FURTHER_NAMES, Settings
+from agent_config_sync.settings import FURTHER_NAMES, IN_MILLISECONDS, Settings
 
 SEED_NAMES = {
     "host": "setting `host`",
@@ -25,6 +25,20 @@ SEED_NAMES = {
     "DROPLET_ID": "setting `droplet_id`",
     "DROPLET_IP": "setting `droplet_ip`",
     "DROPLET_REGION": "setting `droplet_region`",
+    "ACCOUNT_ID": "setting `account`",
+    "CONVEX_URL": "setting `dsn`: the database takes its place",
+    "SERVICE_TOKEN": "the login in `dsn`, with the rights of `agent_config_runtime`",
+    "DELIVERY_INTERVAL": "setting `delivery_interval`, in milliseconds by this name",
+    "DELIVERY_MAX_CONCURRENT_SESSIONS": "setting `delivery_sessions`",
+    "DELIVERY_STREAM_TIMEOUT_MS": "setting `turn_timeout`, in milliseconds by this name",
+    "DELIVERY_BACKOFF_BASE_MS": "setting `delivery_backoff_base`, in milliseconds by this name",
+    "DELIVERY_BACKOFF_MAX_MS": "setting `delivery_backoff_max`, in milliseconds by this name",
+    "AGENT_SYNC_INTERVAL": "nothing to set: a change of an agent counts at once",
+    "OPENCLAW_GATEWAY_URL": "setting `gateway_url`",
+    "OPENCLAW_GATEWAY_TOKEN": "setting `gateway_token`",
+    "OPENCLAW_REQUEST_TIMEOUT_MS": "setting `request_timeout`, in milliseconds by this name",
+    "OPENCLAW_CLIENT_TOOLS_ENABLED": "setting `client_tools`",
+    "TASK_STATUS_BASE_URL": "setting `agent_base_url`",
     "OPENCLAW_CONFIG_PATH": "setting `config_path`",
     "OPENCLAW_CONFIG_RELOAD": "nothing to set: the gateway watches a managed `config_path` itself",
     "OPENCLAW_PROFILE_SYNC": "setting `profile_sync`",
@@ -88,7 +102,7 @@ def reference() -> str:
 
 def _environment(name: str) -> str:
     names = (f"{ENVIRONMENT_PREFIX}{name.upper()}", *FURTHER_NAMES.get(name, ()))
-    return " or ".join(f"`{each}`" for each in names)
+    return " or ".join(f"`{each}`" for each in names) + (" (milliseconds)" if name in IN_MILLISECONDS else "")
 
 
 def _code(text: str) -> str:

@@ -42,8 +42,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """text: the answer, empty while tools are to be called, and where an agent chose to say nothing; commentary: what was
-    said on the way, such as beside calls; calls: in their order."""
+    """text: the answer, empty while tools are to be called, and where an agent chose to say nothing; commentary: what
+    was said on the way, such as beside calls; calls: in their order."""
 
     id: str
     status: Ended

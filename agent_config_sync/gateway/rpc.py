@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ import orjson
 from pydantic import SecretStr
 
 from agent_config_sync import __version__
-from agent_config_sync.errors import NotAppliedError, ReloadError, SettingsError
-from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.errors import NotAppliedError, ReloadError
+from agent_config_sync.gateway.address import gateway_address
 from agent_config_sync.gateway.running import Running
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ DEADLINE = 5.0
 
 RESET_DEADLINE = 60.0
 """Seconds for all sessions that are begun anew."""
-
-DEFAULT_PORT = 18789
-"""The port of a gateway whose configuration names none."""
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes; the answer holds the whole configuration."""
@@ -50,18 +48,8 @@ class Address:
 
 def find_address(config: Path, *, url: str | None, token: SecretStr | None) -> Address | None:
     """Return where the gateway of this configuration listens, as set or as the file says; None without a token."""
-    try:
-        document = read_json5(config)
-    except (OSError, SettingsError):
-        document = {}
-    gateway = _member(document, "gateway")
-    written = _member(_member(gateway, "auth"), "token")
-    if token is None and isinstance(written, str) and written and "${" not in written:
-        token = SecretStr(written)
-    if token is None:
-        return None
-    port = _member(gateway, "port")
-    return Address(url or f"ws://127.0.0.1:{port if isinstance(port, int) else DEFAULT_PORT}", token)
+    address, token = gateway_address(config, url=url, token=token)
+    return Address(re.sub("^http", "ws", address), token) if token is not None else None
 
 
 class RpcInformant:

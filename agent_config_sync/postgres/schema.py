@@ -171,6 +171,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "read_at",
         "delivered_at",
         "delivery_ended_at",
+        "attempts",
+        "failures",
+        "silences",
+        "last_error",
+        "outcome",
+        "dead_at",
     ),
     "agent_sessions": (
         "id",
@@ -184,6 +190,30 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "closed_reason",
     ),
     "agent_presence": ("account_id", "agent", "status", "current_task_id", "last_heartbeat_at", "updated_at"),
+    "session_leases": (
+        "session_id",
+        "account_id",
+        "agent",
+        "session_key",
+        "gateway",
+        "holder",
+        "fence",
+        "expires_at",
+        "notification_id",
+        "failures",
+        "not_before",
+    ),
+    "delivery_effects": (
+        "notification_id",
+        "account_id",
+        "fingerprint",
+        "occurrence",
+        "fence",
+        "tool",
+        "arguments",
+        "result",
+        "done_at",
+    ),
     "gateway_status": (
         "account_id",
         "gateway",
@@ -276,6 +306,21 @@ BOARD_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("memberships", column, "SELECT") for column in ("account_id", "user_id", "name", "email")),
 )
 """What it needs beside them for the board."""
+
+DELIVERY_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
+    *(("session_leases", None, privilege) for privilege in (*_WRITTEN, "DELETE")),
+    *(("delivery_effects", None, privilege) for privilege in ("SELECT", "INSERT")),
+    ("delivery_effects", "fence", "UPDATE"),
+    *(
+        ("board_notifications", column, "UPDATE")
+        for column in (
+            *("read_at", "delivered_at", "delivery_ended_at"),
+            *("attempts", "failures", "silences", "last_error", "outcome", "dead_at"),
+        )
+    ),
+    *(("agent_presence", None, privilege) for privilege in ("INSERT", "UPDATE")),
+)
+"""What it needs beside these to deliver."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
+
+import asyncpg
+import orjson
 
 from agent_config_sync.board.actor import Agent, Kind
 from agent_config_sync.board.model import ORCHESTRATOR_CHAT, Message, Task, TaskStatus
+from agent_config_sync.runtime.queries import query
+
+SHOWN = 25
+"""Messages of a thread that are told along."""
+
+_MAY = (
+    "is_orchestrator",
+    "can_create_tasks",
+    "can_modify_task_status",
+    "can_create_documents",
+    "can_mention_agents",
+    "can_review_tasks",
+    "can_mark_done",
+)
 
 NotificationType: TypeAlias = Literal["mention", "assignment", "thread_update", "status_change", "response_request"]
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What an agent is told. actor: who caused it; attempts: turns that were begun for it, with this one."""
+    """What an agent is told. actor: who caused it; attempts: turns that were begun for it, with this one; silences:
+    those in which nothing was said, though somebody waits for it."""
 
     id: UUID
     type: NotificationType
@@ -29,6 +47,7 @@ class Notification:
     body: str
     created_at: datetime
     attempts: int
+    silences: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +96,10 @@ class Context:
     """All that one turn is about.
 
     agent: as it acts in the session of the task; message: that the notification is of; thread: its end, oldest message
-    first, and older, how many came before; superseded: a person has written later than the message; source: the type of
-    the notification to which the message replied, None where it replied to none; orchestrator: its name; person: whom to
-    ask, a name; overview: of the board by status with how many there are, for the thread with the orchestrator alone;
-    effects: of earlier attempts.
+    first, and older, how many came before; superseded: the agent is told of a person's later message too; source: the
+    type of the notification to which the message replied, None where it replied to none; orchestrator: its name;
+    person: whom to ask, a name; overview: of the board by status with how many there are, for the thread with the
+    orchestrator alone; effects: of earlier attempts; base_url: of our HTTP interface, where operators say.
     """
 
     notification: Notification
@@ -100,6 +119,7 @@ class Context:
     briefing: Reference | None = None
     overview: Mapping[TaskStatus, tuple[int, tuple[Headline, ...]]] | None = None
     effects: tuple[Effect, ...] = ()
+    base_url: str | None = None
 
     @property
     def in_chat(self) -> bool:
@@ -115,3 +135,74 @@ class Context:
     def shared(self) -> bool:
         """Whether it does so with other agents."""
         return self.assigned and len(self.task.agents) > 1
+
+
+async def read_context(
+    connection: asyncpg.Connection, account: str, gateway: str, notification: UUID
+) -> Context | None:
+    """Return what a turn is about; None where its agent is gone, or works on the board no more."""
+    record = await connection.fetchrow(query("turn_context"), account, notification, SHOWN, gateway)
+    if record is None or record["agent"] is None:
+        return None
+    thread = tuple(_message(*said) for said in _listed(record["thread"]))
+    return Context(
+        notification=Notification(
+            record["notification_id"],
+            record["type"],
+            record["actor_type"],
+            record["actor_id"],
+            record["actor_name"],
+            record["task_id"],
+            record["message_id"],
+            record["told_title"],
+            record["body"],
+            record["told_at"],
+            record["attempts"],
+            record["silences"],
+        ),
+        agent=Agent(account, record["agent"], **{name: record[name] for name in _MAY}, task=record["task_id"]),
+        display_name=record["display_name"],
+        role=record["role"],
+        task=Task.of(record),
+        message=_message(*orjson.loads(record["message"])) if record["message"] is not None else None,
+        thread=thread,
+        older=record["said"] - len(thread),
+        superseded=record["superseded"],
+        source=record["source"],
+        orchestrator=record["orchestrator"],
+        colleagues=tuple(Colleague(*each) for each in _listed(record["colleagues"])),
+        person=record["person"],
+        repository=_reference(record["repository"]),
+        briefing=_reference(record["briefing"]),
+        overview=_overview(record["overview"]),
+        effects=tuple(Effect(*each) for each in _listed(record["effects"])),
+        base_url=record["base_url"],
+    )
+
+
+def _listed(text: str | None) -> list[Any]:
+    listed: list[Any] = orjson.loads(text) if text is not None else []
+    return listed
+
+
+def _message(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
+    return Message(UUID(key), kind, author, name, content, datetime.fromisoformat(at))
+
+
+def _reference(text: str | None) -> Reference | None:
+    return Reference(*orjson.loads(text)) if text is not None else None
+
+
+def _overview(text: str | None) -> Mapping[TaskStatus, tuple[int, tuple[Headline, ...]]] | None:
+    if text is None:
+        return None
+    return {
+        status: (
+            count,
+            tuple(
+                Headline(UUID(key), title, priority, tuple(agents), people)
+                for key, title, priority, agents, people in urgent or ()
+            ),
+        )
+        for status, (count, urgent) in orjson.loads(text).items()
+    }

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx2
 
 from agent_config_sync.errors import SyncError
+from agent_config_sync.settings import Settings
 
 API = "https://api.github.com"
 
@@ -72,3 +73,10 @@ class GitHub:
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             said = f"GitHub cannot be asked ({type(error).__name__})"
         raise GitHubError(f"{said} for pull request {pull} of {self.repository}")
+
+
+def github_of(settings: Settings) -> GitHub | None:
+    """Return the repository that operators have set up, if they have."""
+    if settings.github_token is None or settings.github_repo is None:
+        return None
+    return GitHub(settings.github_token.get_secret_value(), settings.github_repo, api=settings.github_api_url)

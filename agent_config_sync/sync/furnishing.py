@@ -155,7 +155,7 @@ class Furnishing:
         home = Home(
             account=settings.account,
             workspace_root=(seen or str(self.tree.root)).rstrip("/"),
-            base_url=(said.base_url if said is not None else None) or settings.health_url or "",
+            base_url=(said.base_url if said is not None else None) or settings.tools_url,
             main=_main_agent(snapshot.agents, site) or "",
             prefix=settings.workspace_of(""),
             skills_enabled=snapshot.workspaces.skills_enabled,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -13,7 +13,6 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agent_config_sync.events import Events
 from agent_config_sync.secret_store import SecretStore
-from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
 from agent_config_sync.token_store import TokenStore
 from agent_config_sync.web.admin_api import admin_router
@@ -36,9 +35,6 @@ from agent_config_sync.web.sessions import Sessions
 from agent_config_sync.web.template_sync import TemplateSync
 from agent_config_sync.web.templates_api import templates_router
 from agent_config_sync.web.view import Watcher
-
-if TYPE_CHECKING:
-    from agent_config_sync.runtime.github import GitHub
 
 STREAMS = "/events"
 """How the paths of streams end: who asks for one wants no other page."""
@@ -158,15 +154,16 @@ async def _board(
     if backstage.pool is None:
         yield lambda _: None, ()
         return
+    from agent_config_sync.postgres.work_watch import WorkWatch  # noqa: PLC0415
+    from agent_config_sync.runtime.github import github_of  # noqa: PLC0415
     from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
     from agent_config_sync.web.board_desk import BoardDesk  # noqa: PLC0415
     from agent_config_sync.web.board_page_maker import BoardPageMaker  # noqa: PLC0415
     from agent_config_sync.web.board_pages import board_router  # noqa: PLC0415
-    from agent_config_sync.web.board_watch import BoardWatch  # noqa: PLC0415
     from agent_config_sync.web.tool_api import join_tools  # noqa: PLC0415
 
     settings, lent = backstage.settings, backstage.pool.lent
-    desk, watch, github = BoardDesk(settings.account, lent), BoardWatch(lent), _github(settings)
+    desk, watch, github = BoardDesk(settings.account, lent), WorkWatch(lent), github_of(settings)
     try:
         async with _running(watch.run()):
             yield (
@@ -176,11 +173,3 @@ async def _board(
     finally:
         if github is not None:
             await github.close()
-
-
-def _github(settings: Settings) -> GitHub | None:
-    if settings.github_token is None or settings.github_repo is None:
-        return None
-    from agent_config_sync.runtime.github import GitHub  # noqa: PLC0415 - what is off is not imported
-
-    return GitHub(settings.github_token.get_secret_value(), settings.github_repo, api=settings.github_api_url)

@@ -16,7 +16,7 @@ from agent_config_sync.board.model import Message, Task, TaskStatus
 from agent_config_sync.board.overview import DocumentHead, Told
 from agent_config_sync.board.showing import Colleague, Column, Document
 from agent_config_sync.errors import BoardConflictError, BoardInvalidError
-from agent_config_sync.web.board_watch import Lent
+from agent_config_sync.postgres.work_watch import Lent
 
 
 @dataclass(frozen=True, slots=True)

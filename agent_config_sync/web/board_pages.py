@@ -13,11 +13,11 @@ from agent_config_sync.board.model import STATUSES, TaskStatus
 from agent_config_sync.board.overview import Told
 from agent_config_sync.board.tasks import NewTask, missing
 from agent_config_sync.errors import BoardInvalidError, BoardNotFoundError, SyncError
+from agent_config_sync.postgres.work_watch import WorkWatch
 from agent_config_sync.web.admin_pages import sentence
 from agent_config_sync.web.answers import status_of
 from agent_config_sync.web.board_desk import BoardDesk
 from agent_config_sync.web.board_page_maker import WORDS, BoardPageMaker, View
-from agent_config_sync.web.board_watch import BoardWatch
 from agent_config_sync.web.forms import Form, Forms
 from agent_config_sync.web.page_answers import page, to
 from agent_config_sync.web.page_maker import BOARD, Message
@@ -43,7 +43,7 @@ _DONE = {
 """What a page says of what was done, where it was no move: those go by their status."""
 
 
-def board_router(desk: BoardDesk, pages: BoardPageMaker, forms: Forms, watch: BoardWatch) -> APIRouter:
+def board_router(desk: BoardDesk, pages: BoardPageMaker, forms: Forms, watch: WorkWatch) -> APIRouter:
     """Return the pages and what their forms send."""
     router = APIRouter(prefix=BOARD, include_in_schema=False)
 

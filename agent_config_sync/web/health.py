@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_config_sync import __version__
+from agent_config_sync.web.figures import Moment
 from agent_config_sync.web.runtime_health import (
     UNKNOWN,
     AgentSyncHealth,
@@ -25,7 +26,7 @@ from agent_config_sync.web.runtime_health import (
     skill_sync_health,
     uptime,
 )
-from agent_config_sync.web.view import IN_FORCE, Keys, LinkState, Moment, Skills, View
+from agent_config_sync.web.view import IN_FORCE, Keys, LinkState, Skills, View
 
 NOWHERE = Infrastructure()
 """Where operators do not say where this runs."""

@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from agent_config_sync import __version__
 from agent_config_sync.events import ToolOutcome
 from agent_config_sync.postgres.status import StatusState
-from agent_config_sync.web.view import BOUNDS, Latencies, Passes, Skills, View
+from agent_config_sync.web.figures import BOUNDS, Latencies
+from agent_config_sync.web.view import Passes, Skills, View
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "agent_config_sync_"

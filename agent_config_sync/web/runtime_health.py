@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from agent_config_sync.settings import Settings
-from agent_config_sync.web.view import Deliveries, Skills, View
+from agent_config_sync.web.delivery_view import Deliveries
+from agent_config_sync.web.view import Skills, View
 
 UNKNOWN = "unknown"
 

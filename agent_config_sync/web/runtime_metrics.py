@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent_config_sync.web.figures import Durations, Moment
 from agent_config_sync.web.runtime_health import (
     DeliveryCounts,
     Memory,
@@ -11,7 +12,7 @@ from agent_config_sync.web.runtime_health import (
     milliseconds,
     uptime,
 )
-from agent_config_sync.web.view import Durations, Moment, ToolUse, View
+from agent_config_sync.web.view import ToolUse, View
 
 
 class Operation(Named):

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.agents import who_acts
 from agent_config_sync.errors import BoardArgumentsError, UnauthorizedError
+from agent_config_sync.runtime.effects import TurnInSession
 from agent_config_sync.runtime.tools.call import answer
 from agent_config_sync.runtime.tools.call import use as use_tool
 from agent_config_sync.runtime.tools.catalog import TOOLS
@@ -106,7 +107,7 @@ def join_tools(app: FastAPI, settings: Settings, bench: Bench) -> None:
     for tool in TOOLS:
         app.router.add_api_route(
             tool.path,
-            _endpoint(tool, bench, gate, near, large),
+            _endpoint(tool, bench, gate, near, large, in_turns=settings.delivers),
             methods=["POST"],
             name=tool.name,
             summary=f"{tool.label[0].upper()}{tool.label[1:]}",
@@ -131,10 +132,13 @@ def _endpoint(
     gate: SessionGate,
     near: Callable[[Request], Awaitable[None]],
     large: asyncio.Semaphore,
+    *,
+    in_turns: bool,
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def use(request: Request) -> Response:
         await near(request)
         agent = await gate.agent(request)
+        turn = TurnInSession(agent.account, request.headers[SESSION].strip()) if in_turns else None
         small = is_small(request)
         largest = min(SMALL, tool.largest) if small else tool.largest
 
@@ -145,12 +149,12 @@ def _endpoint(
             return body
 
         if small:
-            result = await use_tool(bench, agent, tool, said)
+            result = await use_tool(bench, agent, tool, said, turn)
         elif large.locked():
             raise HTTPException(429, f"{MOST_LARGE} large bodies are being read already: try again in a moment")
         else:
             async with large:
-                result = await use_tool(bench, agent, tool, said)
+                result = await use_tool(bench, agent, tool, said, turn)
         return Response(orjson.dumps(answer(result)), media_type=JSON)
 
     return use

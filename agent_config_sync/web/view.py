@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,28 +10,13 @@ from typing import Literal, TypeAlias, assert_never
 
 from agent_config_sync import events
 from agent_config_sync.events import Event
+from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends, delivered, sent
+from agent_config_sync.web.figures import Durations, Latencies, Moment
 
 LinkState: TypeAlias = Literal["connecting", "waiting", "listening", "lost", "closed"]
 
 IN_FORCE = frozenset({"applied", "offered"})
 """States in which the gateway runs with what is in the database, as far as can be known."""
-
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds of the histograms, in seconds: a file takes milliseconds, a gateway about a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Latencies:
-    """A histogram. counts: how many fell between one bound and the next, the last one above all bounds."""
-
-    counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
-    total: float = 0.0
-    last: float | None = None
-
-    def plus(self, seconds: float) -> Latencies:
-        place = bisect.bisect_left(BOUNDS, seconds)
-        counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
-        return Latencies(counts, self.total + seconds, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +30,6 @@ class Passes:
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """How long something took, in seconds. least, most: None before the first time."""
-
-    count: int = 0
-    total: float = 0.0
-    least: float | None = None
-    most: float | None = None
-
-    def plus(self, seconds: float) -> Durations:
-        least = seconds if self.least is None else min(self.least, seconds)
-        most = seconds if self.most is None else max(self.most, seconds)
-        return Durations(self.count + 1, self.total + seconds, least, most)
-
-
-@dataclass(frozen=True, slots=True)
 class ToolUse:
     """How often agents used a tool of the board, by how that ended, and how long it took. error: the last one."""
 
@@ -70,14 +39,6 @@ class ToolUse:
     durations: Durations = field(default_factory=Durations)
     latencies: Latencies = field(default_factory=Latencies)
     error: Moment | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Something that was seen, and when, in seconds since the epoch."""
-
-    at: float
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,56 +70,6 @@ class Roster:
 
     added: int = 0
     removed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Sends:
-    """What was sent to the gateway. sessions: that agents have there; last: seconds since the epoch; error: of the last
-    one, None if it went well."""
-
-    sessions: int = 0
-    last: float | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryLimits:
-    """Within which notifications are delivered; times in seconds. None: there is no such limit, for nobody delivers."""
-
-    sessions: int | None = None
-    stream_timeout: float | None = None
-    batch: int | None = None
-    listed: int | None = None
-    interval: float | None = None
-    backoff_base: float | None = None
-    backoff_max: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deliveries:
-    """Notifications on their way to agents.
-
-    running: whether somebody delivers them; last: seconds since the epoch; failures: in a row, up to now; skipped:
-    without an answer, where none was needed; exhausted: tried as often as they may, where one was.
-    """
-
-    running: bool = False
-    last: float | None = None
-    delivered: int = 0
-    failed: int = 0
-    failures: int = 0
-    last_error: Moment | None = None
-    skipped: int = 0
-    exhausted: int = 0
-    limits: DeliveryLimits = field(default_factory=DeliveryLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeats:
-    """running: whether somebody lets agents beat; scheduled: how many agents do."""
-
-    running: bool = False
-    scheduled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +197,18 @@ def fold(view: View, event: Event, now: float) -> View:
                 synced=now if state in IN_FORCE else view.synced,
                 last_error=Moment(now, error) if error is not None and error != view.error else view.last_error,
             )
+        case (
+            events.DeliveryStarted()
+            | events.DeliveryStopped()
+            | events.TurnBegan()
+            | events.TurnsUnderWay()
+            | events.Delivered()
+            | events.DeliveryFailed()
+            | events.GatewayAway()
+            | events.GatewayReady()
+            | events.DeliveryStalled()
+        ):
+            return replace(view, deliveries=delivered(view.deliveries, event, now), sends=sent(view.sends, event, now))
         case events.Stopped():
             return replace(view, link="closed", trouble=None)
         case _:

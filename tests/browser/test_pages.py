@@ -44,7 +44,7 @@ async def test_no_answer_ever_holds_the_key(person: Person, stage: Stage) -> Non
 async def test_everything_can_be_done_by_keyboard(person: Person, stage: Stage) -> None:
     page = person.page
     await page.goto(await stage.link())
-    await expect(page.get_by_role("button", name="Log in")).to_be_focused()  # which a browser sees to after it has loaded
+    await expect(page.get_by_role("button", name="Log in")).to_be_focused()  # a browser sees to it after it has loaded
     await page.keyboard.press("Enter")
     await page.get_by_role("heading", name="Skills & Credentials").wait_for()
     for _ in range(20):

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 from unit.builders import REPOSITORY
 
+from agent_config_sync.web.figures import Latencies
 from agent_config_sync.web.metrics import Metrics
-from agent_config_sync.web.view import Latencies, View
+from agent_config_sync.web.view import View
 
 ALERTS = REPOSITORY / "deploy" / "prometheus"
 VIEW = View(started_at=0.0, apply_latencies=Latencies().plus(0.9))

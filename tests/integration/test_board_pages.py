@@ -15,8 +15,9 @@ import pytest
 from board_site import ARCHIVED, ASSIGNED, BLOCKED, FOREIGN, FOREIGN_NOTE, INBOX, NOTE, REVIEW, BoardSite, open_board
 from harness import DEADLINE, Operator, Start, eventually
 
+from agent_config_sync.postgres import work_watch
 from agent_config_sync.state import State
-from agent_config_sync.web import board_watch, streams
+from agent_config_sync.web import streams
 from agent_config_sync.web.board_pages import LARGEST
 from agent_config_sync.web.logins import Logins
 
@@ -392,7 +393,7 @@ async def test_only_what_a_task_may_become_is_offered(ada: Browser) -> None:
 async def test_one_connection_listens_for_all_and_only_while_somebody_watches(
     site: BoardSite, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board_watch, "LINGER", 0.1)
+    monkeypatch.setattr(work_watch, "LINGER", 0.1)
     assert await site.operator.fetchval(LISTENS_NOT)
     async with ada.client.stream("GET", STREAMS[0]), ada.client.stream("GET", STREAMS[1]):
         await eventually(site.operator, LISTENS)

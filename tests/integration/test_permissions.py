@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -28,6 +29,10 @@ from agent_config_sync.events import (
 from agent_config_sync.postgres.migrate import pending
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.postgres.server import server_of
+from agent_config_sync.runtime import leases, presence
+from agent_config_sync.runtime.context import read_context
+from agent_config_sync.runtime.leases import Place
+from agent_config_sync.runtime.queries import query
 from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
@@ -40,6 +45,7 @@ TABLES = (
     *("skills", "agent_skills", "model_aliases", "agent_tokens", "accounts", "installed_skills", "activities"),
     *("skill_credentials", "memberships", "account_logins", "board_tasks", "board_assignees", "board_messages"),
     *("board_documents", "board_subscriptions", "board_notifications", "agent_sessions", "agent_presence"),
+    *("session_leases", "delivery_effects"),
 )
 
 GRANTED = """
@@ -188,6 +194,7 @@ OF_PEOPLE = "ON memberships"
 
 OF_THE_BOARD = (
     *(" ON board_", " ON agent_sessions", " ON agent_presence", " ON agents", " ON accounts"),
+    *(" ON session_leases", " ON delivery_effects"),
     "SELECT (account_id) ON memberships",
     "SELECT (user_id) ON memberships",
     "SELECT (name) ON memberships",
@@ -210,6 +217,30 @@ async def test_the_runtime_needs_each_of_its_rights(
     assert await failure_to_report_skills(start, runtime, tmp_path / "workspaces") is not None
 
 
+async def deliver(connection: asyncpg.Connection, task: UUID) -> None:
+    """Give agents turns about a task, as a gateway does: one that fails, one in which a tool is used twice."""
+    place = Place("default", "here", uuid4())
+    await leases.free(connection, place)
+    [failed] = await leases.begin(connection, place, ["helper"], 1)
+    await connection.fetchval(query("notification_failed"), failed.notification, "x", True, False, 5)
+    await leases.end(connection, failed, failed=True)
+    [lease] = await leases.begin(connection, place, ["helper"], 1)
+    await leases.renew(connection, place, [lease.session])
+    assert await read_context(connection, "default", "here", lease.notification) is not None
+    async with connection.transaction():
+        await leases.hold(connection, lease)
+        await connection.fetchval(query("effect_taken"), lease.notification, b"x", lease.fence)
+        await connection.execute(
+            query("effect_done"), lease.notification, "default", b"x", lease.fence, "tool", "{}", "{}"
+        )
+        await connection.execute(query("notification_ended"), lease.notification, "replied", None)
+        await leases.end(connection, lease)
+    await leases.sweep(connection, "default")
+    for _ in range(2):
+        await presence.report(connection, "default", ["helper"])
+    await presence.mark_offline(connection, "default", ["helper"])
+
+
 async def failure_of_the_board(dsn: str) -> object:
     """Return why this login cannot do for agents and people all that they do on the board, None if it can."""
     pool = Pool(server_of(Settings(dsn=dsn, gateway="here")), application_name="test", size=1)
@@ -226,6 +257,7 @@ async def failure_of_the_board(dsn: str) -> object:
             await requests.request_responses(connection, lead, task, ["helper"], "Well?")
             document = await documents.upsert(connection, lead, title="It", content="x", kind="note", task=task)
             await documents.upsert(connection, lead, title="It", content="y", kind="note", document=document)
+            await deliver(connection, task)
             await tasks.set_status(connection, ada, task, "in_progress")
             await tasks.update(connection, ada, task, tasks.TaskChanges(people=("ada",), agents=()))
     except DatabaseError as error:

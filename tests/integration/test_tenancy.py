@@ -44,6 +44,8 @@ READS = {
     "board_notifications": "account_id, title",
     "agent_sessions": "account_id, session_key",
     "agent_presence": "account_id, agent",
+    "session_leases": "account_id, session_key",
+    "delivery_effects": "account_id, tool",
 }
 """Every table of accounts, and what names a row of it."""
 
@@ -80,6 +82,10 @@ INSERT INTO board_documents (account_id, task_id, title, type) VALUES
     ('{0}', '00000000-0000-4000-8000-0000000000{0}3', 'document_{0}', 'note');
 INSERT INTO agent_sessions (account_id, agent, session_key) VALUES ('{0}', 'coder', 'agent:coder:{0}');
 INSERT INTO agent_presence (account_id, agent) VALUES ('{0}', 'coder');
+INSERT INTO session_leases (session_id, account_id, agent, session_key, gateway)
+SELECT id, account_id, agent, session_key, 'gateway_{0}' FROM agent_sessions WHERE account_id = '{0}';
+INSERT INTO delivery_effects (notification_id, account_id, fingerprint, occurrence, fence, tool, arguments, result)
+SELECT id, account_id, 'x', 1, 1, 'tool_{0}', '{{}}', '{{}}' FROM board_notifications WHERE account_id = '{0}' LIMIT 1;
 """
 
 OF_A = " UNION ALL ".join(
@@ -838,7 +844,12 @@ async def test_a_later_migration_is_followed_by_the_step_that_closes_its_tables(
         DELETE FROM agent_config_migrations WHERE name = '0008_memberships';
         DROP TABLE memberships CASCADE; ALTER TABLE agents DISABLE ROW LEVEL SECURITY
     """)
-    assert [each.name for each in await pending(operator)] == ["0008_memberships", "0009_board", "tenancy"]
+    assert [each.name for each in await pending(operator)] == [
+        "0008_memberships",
+        "0009_board",
+        "0010_delivery",
+        "tenancy",
+    ]
     await migrate(operator)
     assert {row[0] for row in await operator.fetch(CLOSED)} == READS.keys() - {"accounts"}
 

@@ -62,13 +62,19 @@ REASONS = {
     "cli/systemd.py: channel.sendto(state.encode(), '\\x00' + address[1:] if address.startswith('@') else address)": (
         "its socket has a timeout"
     ),
+    "cli/standin_gateway.py: asyncio.get_running_loop().create_server(lambda: Connection(self._answer, "
+    "self._connections), '127.0.0.1', self.port, backlog=1024)": "a socket of this machine",
+    "cli/standin_gateway.py: asyncio.wait([running])": "cancelled just before",
+    "cli/standin_gateway.py: self.listen()": "a socket of this machine",
+    "cli/standin_gateway.py: self.model(seen)": "a script; whoever asks has a deadline",
+    "gateway/responses.py: self._client.aclose()": "it closes sockets",
     "gateway/door.py: asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), "
     "sys.stdin)": "a pipe that is open already",
     "gateway/door.py: self._reader.readline()": "the daemon's own life: it ends with the gateway that holds the pipe",
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",
-    "plugin.py: self._pool.close()": "it ends connections without asking them",
+    "plugin.py: pool.close()": "it ends connections without asking them",
     "plugin.py: self._running": "the daemon's own life",
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
     "postgres/link.py: asyncio.wait([probing])": "cancelled just before, over terminated connections",
@@ -77,6 +83,13 @@ REASONS = {
     "postgres/pool.py: self._pool.release(connection)": "it asks the server for nothing but, at times, a ROLLBACK",
     "runtime/sessions.py: asyncio.wait([self._running])": "cancelled just before; a statement has a deadline",
     "runtime/sessions.py: self._wake.wait()": "until there are agents, or others",
+    "runtime/delivery.py: asyncio.wait(cancelled)": "cancelled just before; a statement has a deadline",
+    "runtime/delivery.py: news.wait()": "until there is news; beside it, it is looked for at intervals",
+    "runtime/delivery.py: self._bench.github.close()": "it closes sockets",
+    "runtime/delivery.py: self._client.close()": "it closes sockets",
+    "runtime/turns.py: call_tool(self._bench, agent, call.name, call.arguments, turn)": (
+        "statements and GitHub, which have deadlines, within that of the turn"
+    ),
     "runtime/github.py: self._client.aclose()": "it closes sockets",
     "skills/entering.py: self._lend()": "a connection, which is made within a deadline or lent by its one other user",
     "skills/service.py: asyncio.wait([self._running])": "cancelled just before; a look ends with its files",
@@ -104,8 +117,8 @@ REASONS = {
     "web/board_pages.py: forms.read(request, largest=LARGEST, most=MOST_FIELDS)": (
         "a request, within the server's own deadline"
     ),
-    "web/board_watch.py: over.wait()": "until nobody watches any more",
-    "web/board_watch.py: self._watched.wait()": "until somebody watches",
+    "postgres/work_watch.py: over.wait()": "until nobody watches any more",
+    "postgres/work_watch.py: self._watched.wait()": "until somebody watches",
     "web/forms.py: read(request, largest=largest)": "a request, within the server's own deadline",
     "web/login_pages.py: forms.read(request)": "a request, within the server's own deadline",
     "web/app.py: self._app(scope, receive, send_with_headers)": "an answer, within the server's own deadline",

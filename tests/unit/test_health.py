@@ -8,20 +8,11 @@ from typing import Any
 import pytest
 
 from agent_config_sync import __version__
+from agent_config_sync.web.delivery_view import Deliveries, DeliveryLimits, Heartbeats, Sends
+from agent_config_sync.web.figures import Latencies, Moment
 from agent_config_sync.web.health import health, ready, versions
 from agent_config_sync.web.runtime_health import Infrastructure
-from agent_config_sync.web.view import (
-    Deliveries,
-    DeliveryLimits,
-    Heartbeats,
-    Keys,
-    Latencies,
-    Moment,
-    Roster,
-    Sends,
-    Skills,
-    View,
-)
+from agent_config_sync.web.view import Keys, Roster, Skills, View
 
 SOUND = View(started_at=0.0, link="listening", server="PostgreSQL on db", connections=1, state="applied")
 

@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from unit.builders import REPOSITORY
 
 from agent_config_sync import __version__
+from agent_config_sync.web.figures import Latencies, Moment
 from agent_config_sync.web.metrics import Metrics
-from agent_config_sync.web.view import Latencies, Moment, Passes, ToolUse, View
+from agent_config_sync.web.view import Passes, ToolUse, View
 
 VIEW = View(
     started_at=0.0,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends
+from agent_config_sync.web.figures import Durations, Moment
 from agent_config_sync.web.runtime_metrics import metrics_answer
-from agent_config_sync.web.view import Deliveries, Durations, Heartbeats, Moment, Passes, Sends, View
+from agent_config_sync.web.view import Passes, View
 
 VIEW = View(
     started_at=0.0,

@@ -9,21 +9,9 @@ import pytest
 from agent_config_sync import events
 from agent_config_sync.errors import SyncError, UnreachableError
 from agent_config_sync.events import Event
-from agent_config_sync.web.view import (
-    BOUNDS,
-    Deliveries,
-    Durations,
-    Heartbeats,
-    Latencies,
-    Moment,
-    Passes,
-    Roster,
-    Sends,
-    Skills,
-    View,
-    Watcher,
-    fold,
-)
+from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends
+from agent_config_sync.web.figures import BOUNDS, Durations, Latencies, Moment
+from agent_config_sync.web.view import Passes, Roster, Skills, View, Watcher, fold
 
 PUBLISHED = events.Published("/x", "abc", None, b"{}", 0.003, "1:1:")
 UNCHANGED = events.Unchanged("/x", "abc", "1:1:")

@@ -12,16 +12,17 @@ from pydantic import BaseModel, ValidationError
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.errors import BoardArgumentsError, BoardError, SyncError
 from agent_config_sync.events import ToolOutcome, ToolUsed
+from agent_config_sync.runtime.effects import Turn, once
 from agent_config_sync.runtime.tools.catalog import BY_NAME
 from agent_config_sync.runtime.tools.definition import Bench, Parameters, Result, Tool
 
 P = TypeVar("P", bound=Parameters)
 
 
-async def call(bench: Bench, agent: Agent, name: str, arguments: str) -> dict[str, Any]:
+async def call(bench: Bench, agent: Agent, name: str, arguments: str, turn: Turn | None = None) -> dict[str, Any]:
     """Return what a tool answers: success, and what it found, or error. It raises nothing that a model can cause.
 
-    Raises: DatabaseError, for the turn is to be tried again then.
+    Raises: DatabaseError, LeaseLostError, for the turn is to be tried again then.
     """
     try:
         tool = BY_NAME.get(name)
@@ -31,15 +32,22 @@ async def call(bench: Bench, agent: Agent, name: str, arguments: str) -> dict[st
         async def said() -> str:
             return arguments
 
-        return answer(await use(bench, agent, tool, said))
+        return answer(await use(bench, agent, tool, said, turn))
     except BoardError as error:
         return {"success": False, "error": str(error)}
 
 
-async def use(bench: Bench, agent: Agent, tool: Tool[Any], said: Callable[[], Awaitable[str | bytes]]) -> Result:
-    """Use a tool, and tell of it. said: reads the arguments, which nobody asks of an agent that may not use the tool.
+async def use(
+    bench: Bench,
+    agent: Agent,
+    tool: Tool[Any],
+    said: Callable[[], Awaitable[str | bytes]],
+    turn: Turn | None = None,
+) -> Result:
+    """Use a tool, and tell of it. said: reads the arguments, which nobody asks of an agent that may not use the tool;
+    turn: in which it is used.
 
-    Raises: BoardError, DatabaseError; what `said` raises.
+    Raises: BoardError, DatabaseError, LeaseLostError; what `said` raises.
     """
     began = time.monotonic()
 
@@ -54,7 +62,10 @@ async def use(bench: Bench, agent: Agent, tool: Tool[Any], said: Callable[[], Aw
         told("refused", error)
         raise
     try:
-        result = await tool.run(bench, agent, arguments)
+        if turn is None or not tool.adds:
+            result = await tool.run(bench, agent, arguments)
+        else:
+            result = await once(bench, agent, tool, arguments, turn)
     except BoardError as error:
         told("refused", error)
         raise

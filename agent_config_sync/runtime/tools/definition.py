@@ -55,7 +55,7 @@ class Tool(Generic[P]):
 
     label: what a prompt says it is for; description: what the model is told; offered: to whom; run: does it, and raises
     BoardError or DatabaseError; only_to_lead: what the orchestrator alone can do with it, None where others may use it;
-    largest: bytes of its arguments.
+    largest: bytes of its arguments; adds: whether it would do more if it were used a second time.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Tool(Generic[P]):
     only_to_lead: str | None = None
     largest: int = LARGEST
     path_name: str | None = None
+    adds: bool = False
 
     def check(self, agent: Agent) -> None:
         """Turn away whoever may not use it, before anybody reads what they want. Raises: BoardForbiddenError."""

@@ -195,6 +195,7 @@ TASK_ASSIGN = Tool(
     _leads,
     _assign,
     only_to_lead=tasks.TO_ASSIGN,
+    adds=True,
 )
 
 TASK_MESSAGE = Tool(
@@ -206,6 +207,7 @@ TASK_MESSAGE = Tool(
     _leads,
     _message,
     only_to_lead=threads.TO_MESSAGE,
+    adds=True,
 )
 
 TASK_LIST = Tool(
@@ -261,6 +263,7 @@ TASK_DELETE = Tool(
     _leads,
     _delete,
     only_to_lead=tasks.TO_DELETE,
+    adds=True,
 )
 
 TASK_LINK_PR = Tool(

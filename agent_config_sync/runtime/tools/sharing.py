@@ -108,6 +108,7 @@ DOCUMENT_UPSERT = Tool(
     _document,
     largest=8 * 1024 * 1024,
     path_name="document",
+    adds=True,
 )
 
 RESPONSE_REQUEST = Tool(
@@ -119,6 +120,7 @@ RESPONSE_REQUEST = Tool(
     Requested,
     lambda agent: agent.task is not None and agent.can_mention_agents,
     _request,
+    adds=True,
 )
 
 GET_AGENT_SKILLS = Tool(

@@ -206,6 +206,7 @@ TASK_STATUS = Tool(
     StatusResult,
     _on_tasks,
     _status,
+    adds=True,
 )
 
 TASK_UPDATE = Tool(
@@ -216,6 +217,7 @@ TASK_UPDATE = Tool(
     UpdateResult,
     _on_tasks,
     _update,
+    adds=True,
 )
 
 TASK_CREATE = Tool(
@@ -226,6 +228,7 @@ TASK_CREATE = Tool(
     TaskResult,
     lambda agent: agent.can_create_tasks,
     _create,
+    adds=True,
 )
 
 TASK_LOAD = Tool(

@@ -28,7 +28,7 @@ RETRY = 2.0
 Lent: TypeAlias = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
 
 
-class BoardWatch:
+class WorkWatch:
     """Wakes those who watch whenever the board may have changed."""
 
     def __init__(self, lent: Lent) -> None:

@@ -1,0 +1,38 @@
+"""Where a gateway listens, as operators say or its configuration does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from agent_config_sync.errors import SettingsError
+from agent_config_sync.gateway.include import read_json5
+
+DEFAULT_PORT = 18789
+"""The port of a gateway whose configuration names none."""
+
+
+def gateway_address(config: Path, *, url: str | None, token: SecretStr | None) -> tuple[str, SecretStr | None]:
+    """Return the address of a gateway, `http://host:port` or `https://...`, and its token, if one is known.
+
+    url, token: as they are set, and so win over what the configuration says; url may begin with ws.
+    """
+    try:
+        document = read_json5(config)
+    except (OSError, SettingsError):
+        document = {}
+    gateway = _member(document, "gateway")
+    written = _member(_member(gateway, "auth"), "token")
+    if token is None and isinstance(written, str) and written and "${" not in written:
+        token = SecretStr(written)
+    port = _member(gateway, "port")
+    listening = url or f"http://127.0.0.1:{port if isinstance(port, int) else DEFAULT_PORT}"
+    return re.sub("^ws", "http", listening).rstrip("/"), token
+
+
+def _member(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, Mapping) else None

@@ -1,0 +1,287 @@
+"""Notifications become turns of agents: woken by the database, as many at once as may be, one in each session.
+
+Whatever fails, the notification stays in the database until somebody has dealt with it. A gateway that is away costs no
+notification an attempt: nothing is begun until it is there again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, assert_never
+from uuid import uuid4
+
+from agent_config_sync.errors import (
+    GatewayError,
+    LeaseLostError,
+    ReadOnlyError,
+    RightsError,
+    SchemaError,
+    SyncError,
+    ToolsRefusedError,
+    UnreachableError,
+)
+from agent_config_sync.events import (
+    Assessed,
+    DeliveryStalled,
+    DeliveryStarted,
+    DeliveryStopped,
+    Event,
+    Events,
+    GatewayAway,
+    GatewayReady,
+    Housed,
+    TurnsUnderWay,
+)
+from agent_config_sync.gateway.responses import ResponsesClient, takes_tools
+from agent_config_sync.model.site import GatewayVersion
+from agent_config_sync.postgres.pool import Pool
+from agent_config_sync.postgres.work_watch import WorkWatch
+from agent_config_sync.runtime import leases
+from agent_config_sync.runtime.leases import RENEWAL, Lease, Place
+from agent_config_sync.runtime.presence import Presence
+from agent_config_sync.runtime.tools.definition import Bench
+from agent_config_sync.runtime.turns import Turns
+from agent_config_sync.settings import Settings
+
+DRAIN = 30.0
+"""Seconds that turns under way have when the process stops."""
+
+FAREWELL = 3.0
+"""Seconds to say that they are given back."""
+
+_RETRY = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds until a gateway or a database that is away is asked again."""
+
+_IN_FORCE = frozenset({"applied", "offered"})
+
+_log = logging.getLogger(__name__)
+
+Return: TypeAlias = Literal["given_back", "paused", "failed"]
+"""How a turn goes back: as if it had not been begun; with a pause of its session, for what its notification is not to
+blame for; or as one more failure of its notification."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    lease: Lease
+    how: Return
+    reason: str
+
+
+class Delivery:
+    """Gives the agents of one gateway their turns."""
+
+    def __init__(self, settings: Settings, events: Events, pool: Pool, client: ResponsesClient, bench: Bench) -> None:
+        self._settings = settings
+        self._events = events
+        self._pool = pool
+        self._client = client
+        self._bench = bench
+        self._place = Place(settings.account, settings.gateway, uuid4())
+        self._offers_tools = True
+        self._turns = Turns(
+            settings, self._place, pool, bench, client, events.emit, offers_tools=lambda: self._offers_tools
+        )
+        self._watch = WorkWatch(pool.lent)
+        self._presence = Presence(settings.account, events, pool, lambda: self.agents)
+        self.agents: tuple[str, ...] = ()
+        """Who gets turns: those that the gateway runs with."""
+        self._housed: tuple[str, ...] = ()
+        self._news = asyncio.Event()
+        self._beginning: tuple[asyncio.Task[None], ...] = ()
+        self._keeping: asyncio.Task[None] | None = None
+        self._under_way: dict[asyncio.Task[None], Lease] = {}
+        self._returned: list[_Returned] = []
+        self._given_back = 0
+        self._away: str | None = None
+        self._stalled: str | None = None
+        self._tries = 0
+        events.subscribe(self._heard)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._keeping = asyncio.create_task(self._keep(), name="leases")
+        self._beginning = (
+            asyncio.create_task(self._watch.run(), name="delivery's watch"),
+            asyncio.create_task(self._listen(), name="delivery's news"),
+            asyncio.create_task(self._presence.run(), name="presence"),
+            asyncio.create_task(self._run(), name="delivery"),
+        )
+
+    async def stop(self, deadline: float = DRAIN) -> None:
+        """Begin no more turns, let those under way end within so many seconds, and give the others back."""
+        if self._keeping is None:
+            return
+        await _ended(self._beginning)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=deadline)
+        await _ended(self._under_way)
+        await _ended([self._keeping])
+        self._keeping = None
+        with contextlib.suppress(SyncError):  # who cannot say so is found by their leases, and by their silence
+            async with asyncio.timeout(FAREWELL):
+                await self._give_back()
+                await self._presence.leave()
+        await self._client.close()
+        if self._bench.github is not None:
+            await self._bench.github.close()
+        self._events.emit(DeliveryStopped(self._given_back))
+
+    def _heard(self, event: Event) -> None:
+        match event:
+            case Housed():
+                # Who is gone gets no turn from now on; who is new, once the gateway knows it.
+                self._housed = event.agents
+                self.agents = tuple(name for name in self.agents if name in event.agents)
+            case Assessed() if event.state in _IN_FORCE:
+                version = GatewayVersion.parse(event.gateway_version)
+                wanted = self._settings.client_tools
+                self._offers_tools = takes_tools(version) if wanted is None else wanted
+                if self.agents != self._housed:
+                    self.agents = self._housed
+                    self._news.set()
+            case _:
+                pass
+
+    async def _run(self) -> None:
+        started = False
+        while True:
+            self._news.clear()
+            pause = self._settings.delivery_interval
+            try:
+                if not started or self._away is not None:
+                    await self._until_ready()
+                if not started:
+                    async with self._pool.lent() as connection:
+                        await leases.free(connection, self._place)
+                    started = True
+                    self._events.emit(DeliveryStarted())
+                await self._give_back()
+                await self._begin()
+                self._stalled = None
+            except SyncError as error:
+                self._stall(error)
+                pause = self._next_try()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
+
+    async def _listen(self) -> None:
+        async with self._watch.watching() as news:
+            while True:
+                await news.wait()
+                news.clear()
+                self._news.set()
+
+    async def _keep(self) -> None:
+        """Renew the leases of all turns under way, and end those that are lost."""
+        while True:
+            await asyncio.sleep(RENEWAL)
+            held = {lease.session: turn for turn, lease in self._under_way.items()}
+            if not held:
+                continue
+            with contextlib.suppress(SyncError):  # each turn finds out by itself whether its lease still stands
+                async with self._pool.lent() as connection:
+                    for session in await leases.renew(connection, self._place, held):
+                        held[session].cancel()
+
+    async def _until_ready(self) -> None:
+        """Return when the gateway takes requests."""
+        while True:
+            if self._away is not None:
+                await asyncio.sleep(self._next_try())
+            readiness = await self._client.probe()
+            if readiness.ready:
+                break
+            if self._away != readiness.why:
+                self._away = readiness.why
+                self._events.emit(GatewayAway(readiness.why))
+        self._away = None
+        self._events.emit(GatewayReady())
+
+    async def _begin(self) -> None:
+        """Begin as many turns as there is room for. Raises: DatabaseError."""
+        room = self._settings.delivery_sessions - len(self._under_way)
+        if room <= 0 or not self.agents:
+            return
+        async with self._pool.lent() as connection:
+            begun = await leases.begin(connection, self._place, self.agents, room)
+        for lease in begun:
+            turn = asyncio.create_task(self._take(lease), name=f"turn of {lease.agent}")
+            self._under_way[turn] = lease
+            turn.add_done_callback(self._over)
+        if begun:
+            self._events.emit(TurnsUnderWay(len(self._under_way)))
+
+    def _over(self, turn: asyncio.Task[None]) -> None:
+        del self._under_way[turn]
+        self._events.emit(TurnsUnderWay(len(self._under_way)))
+        self._news.set()
+
+    async def _take(self, lease: Lease) -> None:
+        """Take a turn; whatever happens, it ends or goes back."""
+        try:
+            await self._turns.take(lease)
+            self._tries = 0
+        except LeaseLostError as error:
+            _log.warning("%s", error)
+        except ToolsRefusedError as error:
+            self._offers_tools = False
+            self._returned.append(_Returned(lease, "given_back", str(error)))
+        except GatewayError as error:
+            if self._away is None:
+                self._away = str(error)
+                self._events.emit(GatewayAway(str(error)))
+            self._returned.append(_Returned(lease, "given_back", str(error)))
+        except (UnreachableError, RightsError, SchemaError, ReadOnlyError) as error:
+            self._stall(error)
+            self._returned.append(_Returned(lease, "paused", str(error)))
+        except SyncError as error:
+            self._returned.append(_Returned(lease, "failed", str(error)))
+        except asyncio.CancelledError:
+            self._returned.append(_Returned(lease, "given_back", "the process that had the turn was stopped"))
+            raise
+        except Exception as error:  # noqa: BLE001 - one turn's error is no reason to end all others
+            _log.exception("a turn of %s failed", lease.agent)
+            reason = f"an error of agent-config-sync itself ({type(error).__name__}), which its log has"
+            self._returned.append(_Returned(lease, "failed", reason))
+
+    async def _give_back(self) -> None:
+        """Let turns that did not end be begun again. Raises: DatabaseError, and then it is to be tried again."""
+        while self._returned:
+            returned = self._returned[0]
+            with contextlib.suppress(LeaseLostError):  # then it ended after all, or another process has it
+                match returned.how:
+                    case "given_back":
+                        await self._turns.give_back(returned.lease, returned.reason)
+                        self._given_back += 1
+                    case "paused":
+                        await self._turns.give_back(returned.lease, returned.reason, pausing=True)
+                    case "failed":
+                        await self._turns.fail(returned.lease, returned.reason)
+                    case _:
+                        assert_never(returned.how)
+            del self._returned[0]
+
+    def _stall(self, error: SyncError) -> None:
+        if str(error) != self._stalled:
+            self._stalled = str(error)
+            self._events.emit(DeliveryStalled(str(error)))
+
+    def _next_try(self) -> float:
+        """Return the seconds until it is tried again, after one more try that failed."""
+        self._tries += 1
+        return _RETRY[min(self._tries, len(_RETRY)) - 1]
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end."""
+    cancelled = list(tasks)
+    for task in cancelled:
+        task.cancel()
+    if cancelled:
+        await asyncio.wait(cancelled)

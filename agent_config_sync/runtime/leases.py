@@ -1,0 +1,105 @@
+"""Turns of agents, each in its session and with a lease: one at a time, whatever the number of processes.
+
+A lease that runs out may be had by another process. Whoever comes back late carries an earlier fence, and the database
+turns it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from agent_config_sync.errors import LeaseLostError
+from agent_config_sync.runtime.queries import query
+
+LEASE = timedelta(seconds=60)
+"""For which a turn is held unless renewed: so long its session waits when its process is gone."""
+
+RENEWAL = 15.0
+"""Seconds between two renewals."""
+
+ALIVE = timedelta(seconds=180)
+"""After it was seen, a gateway is believed to be there, and its sessions stay with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A turn that was begun. holder: the process; failures: of the session, in a row."""
+
+    session: UUID
+    session_key: str
+    holder: UUID
+    fence: int
+    notification: UUID
+    agent: str
+    task: UUID
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process works: its account, its gateway, and the number that it has drawn for itself."""
+
+    account: str
+    gateway: str
+    process: UUID
+
+
+async def begin(connection: asyncpg.Connection, place: Place, agents: Collection[str], most: int) -> tuple[Lease, ...]:
+    """Begin turns of these agents, at most so many, the longest waiting first."""
+    records = await connection.fetch(
+        query("turns_begin"), place.account, place.gateway, place.process, list(agents), LEASE, ALIVE, most
+    )
+    return tuple(
+        Lease(
+            record["session_id"],
+            record["session_key"],
+            place.process,
+            record["fence"],
+            record["notification_id"],
+            record["agent"],
+            record["task_id"],
+            record["failures"],
+        )
+        for record in records
+    )
+
+
+async def renew(connection: asyncpg.Connection, place: Place, sessions: Iterable[UUID]) -> frozenset[UUID]:
+    """Keep leases; return the sessions of those that are lost."""
+    records = await connection.fetch(query("leases_renew"), place.process, list(sessions), LEASE)
+    return frozenset(record["session_id"] for record in records)
+
+
+async def free(connection: asyncpg.Connection, place: Place) -> None:
+    """Free what earlier processes of this gateway have held."""
+    await connection.execute(query("leases_free"), place.account, place.gateway, place.process)
+
+
+async def sweep(connection: asyncpg.Connection, account: str) -> None:
+    """Forget the leases of sessions that are over."""
+    await connection.execute(query("leases_swept"), account)
+
+
+async def hold(connection: asyncpg.Connection, lease: Lease) -> None:
+    """Have a lease to oneself until the transaction ends. Raises: LeaseLostError."""
+    held = await connection.fetchval(query("turn_held"), lease.session, lease.holder, lease.fence)
+    if held != lease.notification:
+        raise _lost(lease)
+
+
+async def end(
+    connection: asyncpg.Connection, lease: Lease, *, failed: bool | None = False, pause: timedelta | None = None
+) -> None:
+    """End a turn. failed: None where it is given back, which says nothing about the session; pause: until the next one
+    there. Raises: LeaseLostError."""
+    if not await connection.fetchval(query("turn_end"), lease.session, lease.holder, lease.fence, failed, pause):
+        raise _lost(lease)
+
+
+def _lost(lease: Lease) -> LeaseLostError:
+    return LeaseLostError(f"the turn of {lease.agent} in session {lease.session} is another process's by now")
