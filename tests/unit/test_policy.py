@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 from unit.turns import CODER, LEAD, REVIEWER, TYPES, context, message, notification, task
@@ -39,7 +40,7 @@ def test_every_row_is_reached_by_the_test_that_is_named_after_it() -> None:
 
 def test_the_task_is_archived(row: Verdict) -> None:
     for kind in TYPES:
-        assert decide(context(kind, status="archived")) == row
+        assert decide(context(kind, status="archived", superseded=True)) == row
 
 
 def test_a_person_has_written_again_since(row: Verdict) -> None:
@@ -53,8 +54,9 @@ def test_people_speak_there_with_the_orchestrator_alone(row: Verdict) -> None:
 
 
 def test_people_speak_there_with_this_orchestrator(row: Verdict) -> None:
-    for kind in TYPES:
-        assert decide(context(kind, agent=LEAD, task=CHAT)) == row
+    for kind, status in itertools.product(TYPES, STATUSES):
+        if status != "archived":
+            assert decide(context(kind, agent=LEAD, task=replace(CHAT, status=status))) == row
 
 
 def test_the_thread_of_a_task_that_is_done_went_on(row: Verdict) -> None:
@@ -113,6 +115,8 @@ def test_the_orchestrator_answers_those_who_work_on_the_task_or_review_it(row: V
 def test_an_agent_answers_what_it_merely_heard(row: Verdict) -> None:
     assert decide(context("thread_update", "agent/writer", source="thread_update")) == row
     assert decide(context("thread_update", "agent/lead", agent=WRITER, source="thread_update")) == row
+    reviewing = context("thread_update", "agent/coder", agent=REVIEWER, status="review", source="thread_update")
+    assert decide(reviewing) == row
 
 
 def test_a_reviewer_hears_what_agents_write_in_a_review(row: Verdict) -> None:
