@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from board_ground import Board, furnished
-from harness import Operator, Running, Start, eventually
+from harness import DEADLINE, Operator, Running, Start, eventually
 
 from agent_config_sync.cli.standin_gateway import Said, SeenRequest, StandinGateway
 from agent_config_sync.events import Delivered, DeliveryStarted
@@ -22,12 +23,25 @@ DONE = Said("It is done.")
 
 @dataclass
 class Script:
-    """What the model says: to each request the next of its replies, and then always the last one."""
+    """What the model says for all but the orchestrator, who has nothing to say: to each request the next of its replies,
+    and then always the last one. It waits while it is told to hold."""
 
     replies: list[Said] = field(default_factory=lambda: [DONE])
+    holding: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by each request."""
 
-    async def __call__(self, _: SeenRequest) -> Said:
-        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+    def __post_init__(self) -> None:
+        self.holding.set()
+
+    async def __call__(self, seen: SeenRequest) -> Said:
+        if seen.agent == "lead":
+            return Said("NO_REPLY")
+        said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        self.asked.set()
+        async with asyncio.timeout(DEADLINE):
+            await self.holding.wait()
+        return said
 
 
 @dataclass
@@ -46,6 +60,16 @@ class Stage:
     async def delivered(self, when: Callable[[Delivered], bool] = lambda _: True) -> Delivered:
         """Return the next notification that is dealt with."""
         return await self.running.events.until(Delivered, when)
+
+    async def assigned(self, agent: str = "coder", task: UUID | None = None) -> UUID:
+        """Let ada assign a task to an agent; return it."""
+        task = task or await self.board.task()
+        await self.board.assign("user/ada", task, agent)
+        return task
+
+    def asked(self, agent: str = "coder") -> list[SeenRequest]:
+        """Return what the gateway was asked of an agent."""
+        return [seen for seen in self.gateway.seen if seen.agent == agent]
 
     async def settled(self) -> None:
         """Return when no notification of an agent waits any more."""
@@ -70,9 +94,6 @@ class Stage:
         return [(row["agent"], row["outcome"]) for row in rows]
 
 
-SetStage = Callable[..., Awaitable[Stage]]
-
-
 @contextlib.asynccontextmanager
 async def delivery_stage(
     start: Start, operator: Operator, folder: Path, port: int, *, gateway: StandinGateway | None = None, **changes: Any
@@ -82,7 +103,7 @@ async def delivery_stage(
     board = await furnished(operator)
     standin = gateway or StandinGateway(script, token=TOKEN)
     async with standin.serving():
-        running = await start(**settings_for(standin, folder, port), **changes)
+        running = await start(**{**settings_for(standin, folder, port), **changes})
         await running.events.until(DeliveryStarted)
         running.events.rewind()
         yield Stage(running, standin, script, board)

@@ -14,6 +14,9 @@ from agent_config_sync.runtime.context import Context, Notification, Notificatio
 REQUIRED_REPLY: frozenset[NotificationType] = frozenset({"assignment", "mention", "response_request"})
 """Somebody waits for an answer to these."""
 
+CHATTER = 12
+"""Messages of agents in a row, after which they hear of each other only where one asks for another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -58,6 +61,12 @@ def _news(context: Context) -> bool:
 
 def _news_of_agent(context: Context) -> bool:
     return _news(context) and context.notification.actor_type == "agent"
+
+
+def _is_chatter(context: Context) -> bool:
+    """Whether nobody but agents has written for long: they would answer each other for ever."""
+    last = context.thread[-CHATTER:]
+    return _news_of_agent(context) and len(last) == CHATTER and all(said.author_type == "agent" for said in last)
 
 
 def _change(context: Context) -> bool:
@@ -116,6 +125,7 @@ ROWS: tuple[Row, ...] = (
         ),
         deliver=False,
     ),
+    Row("nobody but agents has written there for long", _is_chatter, deliver=False),
     Row(
         "the orchestrator hears what agents write",
         lambda it: _news_of_agent(it) and it.agent.is_orchestrator,

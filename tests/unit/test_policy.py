@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from unit.turns import CODER, LEAD, REVIEWER, TYPES, context, message, notification, task
 
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.model import ORCHESTRATOR_CHAT, STATUSES
-from agent_config_sync.runtime.policy import ROWS, Verdict, decide, is_required, is_retryable
+from agent_config_sync.runtime.policy import CHATTER, ROWS, Verdict, decide, is_required, is_retryable
 
 WRITER = Agent("default", "writer", task=CODER.task)
 """Works on no task."""
@@ -98,6 +99,16 @@ def test_in_a_blocked_task_a_person_and_the_orchestrator_wake_who_works_on_it(by
 
 def test_the_orchestrator_hears_of_a_blocked_task_from_all() -> None:
     assert decide(context("thread_update", "agent/coder", agent=LEAD, status="blocked")).deliver
+
+
+def test_nobody_but_agents_has_written_there_for_long(row: Verdict) -> None:
+    agents = tuple(replace(message("agent/writer"), id=uuid4()) for _ in range(CHATTER))
+    for agent in (CODER, LEAD):
+        assert decide(context("thread_update", "agent/writer", agent=agent, thread=agents)) == row
+        assert decide(context("thread_update", "agent/writer", agent=agent, thread=agents[1:])) != row
+        heard = (*agents[1:], message("user/ada"))
+        assert decide(context("thread_update", "agent/writer", agent=agent, thread=heard)) != row
+        assert decide(context("mention", "agent/writer", agent=agent, thread=agents)) != row
 
 
 def test_the_orchestrator_hears_what_agents_write(row: Verdict) -> None:
