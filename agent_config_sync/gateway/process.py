@@ -16,8 +16,8 @@ from pathlib import Path
 
 from agent_config_sync.errors import ReloadError
 
-_START_TIME = 19
-"""Field 22 of /proc/PID/stat, counted from the state, which follows the command in its parentheses."""
+_PARENT, _START_TIME = 1, 19
+"""Fields 4 and 22 of /proc/PID/stat, counted from the state, which follows the command in its parentheses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +30,23 @@ class GatewayProcess:
     @classmethod
     def find(cls, pid: int) -> GatewayProcess | None:
         """Return the process that has this pid now, None where there is none (or only a zombie)."""
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return None
-        fields = text[text.rindex(")") + 1 :].split()
-        return None if fields[0] in "ZX" else cls(pid, int(fields[_START_TIME]))
+        fields = _stat(pid)
+        return None if fields is None or fields[0] in "ZX" else cls(pid, int(fields[_START_TIME]))
 
     def is_node(self) -> bool:
         """Return whether it runs on Node.js, where SIGUSR1 always shows a handler: that of the debugger."""
-        return self._executable().name.startswith("node") or self._command().startswith("openclaw")
+        return self._executable().name.startswith("node") or self.calls_itself_openclaw()
+
+    def calls_itself_openclaw(self) -> bool:
+        return self._command().startswith("openclaw")
 
     def scripts(self) -> list[Path]:
         """Return the scripts that it and its children run; a gateway overwrites its own command line, not theirs."""
-        found: list[Path] = []
         try:
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()
         except OSError:
             children = []
-        for pid in (self.pid, *children):
-            try:
-                arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                directory = Path(f"/proc/{pid}/cwd").readlink()
-            except OSError:
-                continue
-            found += [directory / os.fsdecode(argument) for argument in arguments[1:3] if argument]
-        return found
+        return [script for pid in (self.pid, *map(int, children)) for script in scripts_of(pid)]
 
     def send(self, number: signal.Signals, passing: Callable[[], AbstractContextManager[None]]) -> None:
         """Send a signal after every check that can be made from outside; `passing` holds the gate open meanwhile.
@@ -112,3 +103,28 @@ class GatewayProcess:
             return Path(f"/proc/{self.pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
+
+
+def scripts_of(pid: int) -> list[Path]:
+    """Return what may be the script that a process runs, none where it is gone or has overwritten its command line."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        directory = Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return []
+    return [directory / os.fsdecode(argument) for argument in arguments[1:3] if argument]
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the parent of a process, None where there is none, or none that can be seen."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[_PARENT]) or None
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of /proc/PID/stat from the state on."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text[text.rindex(")") + 1 :].split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -11,19 +12,21 @@ from agent_config_sync.gateway.process import GatewayProcess
 from agent_config_sync.model.site import UNKNOWN_VERSION, GatewayVersion
 
 
-def find_version(told: str | None, process: GatewayProcess | None) -> GatewayVersion | None:
-    """Return the gateway's version: as told (by the door or the settings), as its process runs, as installed; None
-    where nobody knows it, or is to be asked.
+def find_version(
+    told: str | None, process: GatewayProcess | None, command: Sequence[str] = ()
+) -> GatewayVersion | None:
+    """Return the gateway's version: as told (by the door or the settings), as its process runs, as the command that
+    starts it names it, as installed; None where nobody knows it, or is to be asked.
     """
     if told == UNKNOWN_VERSION:
         return None
     version = GatewayVersion.parse(told)
     if version is not None:
         return version
-    if process is not None:
-        scripts = process.scripts()
-    else:
-        scripts = [Path(command)] if (command := shutil.which("openclaw")) is not None else []
+    scripts = process.scripts() if process is not None else []
+    scripts += [Path(shutil.which(word) or word) for word in command]
+    if (process is None or command) and (installed := shutil.which("openclaw")) is not None:
+        scripts.append(Path(installed))
     return next((version for script in scripts if (version := version_of(script)) is not None), None)
 
 

@@ -152,3 +152,26 @@ def test_a_running_gateway_of_unknown_package_is_not_taken_for_the_installed_one
     monkeypatch.setenv("PATH", str(installed(tmp_path, GOOD).parent))
     with child("-c", "print('ready', flush=True); input()") as running:
         assert find_version(None, GatewayProcess.find(running.pid)) is None
+
+
+@pytest.mark.parametrize("words", [("openclaw", "gateway"), ("node", "SCRIPT"), ("nice", "-n", "5", "SCRIPT")])
+def test_the_command_that_starts_it_tells_before_it_runs(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = installed(tmp_path, GOOD)
+    monkeypatch.setenv("PATH", str(script.parent if words[0] == "openclaw" else tmp_path))
+    command = tuple(str(script) if word == "SCRIPT" else word for word in words)
+    assert find_version(None, None, command) == V(2026, 5, 12)
+
+
+def test_the_command_tells_where_its_process_does_not(tmp_path: Path) -> None:
+    with child("-c", "print('ready', flush=True); input()") as running:
+        process = GatewayProcess.find(running.pid)
+        assert find_version(None, process, (str(installed(tmp_path, GOOD)),)) == V(2026, 5, 12)
+
+
+def test_a_running_gateway_beats_the_command_that_starts_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "next").mkdir()
+    later = installed(tmp_path / "next", GOOD.replace("5.12", "9.6"))
+    with child(installed(tmp_path, GOOD)) as running:
+        assert find_version(None, GatewayProcess.find(running.pid), (str(later),)) == V(2026, 5, 12)
