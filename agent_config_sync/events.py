@@ -7,6 +7,7 @@ and must return at once; what it raises is logged and never reaches the pipeline
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -432,6 +433,45 @@ class StatusContested(Event):
     """Another process writes the same row of gateway_status; said once."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStarted(Event):
+    """The gateway that `gateway_command` names was started; whether it serves yet is another matter."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEnded(Event):
+    """That gateway has ended although nobody here has stopped it. status: of its exit, the number of a signal as a
+    negative one; retry_in: seconds until it is started again."""
+
+    status: int
+    retry_in: float
+
+    @property
+    def how(self) -> str:
+        """What became of it, in words."""
+        if self.status >= 0:
+            return f"the gateway ended with status {self.status}"
+        try:
+            return f"the gateway was ended by {signal.Signals(-self.status).name}"
+        except ValueError:
+            return f"the gateway was ended by signal {-self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNotStarted(Event):
+    """That gateway could not be started; said once. retry_in: seconds until it is tried again."""
+
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStopped(Event):
+    """That gateway was stopped, with all that it had started."""
 
 
 @dataclass(frozen=True, slots=True)

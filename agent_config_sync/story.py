@@ -118,6 +118,14 @@ def _sentence(event: Event) -> tuple[int, str]:
             return logging.INFO, reason
         case events.NotKept(reason=reason):
             return logging.WARNING, f"what was published could not be kept for restore: {reason}"
+        case events.GatewayStarted(pid=pid):
+            return logging.INFO, f"the gateway was started: pid {pid}"
+        case events.GatewayEnded(how=how, retry_in=retry_in):
+            return logging.WARNING, f"{how}; it is started again in {retry_in:g} s"
+        case events.GatewayNotStarted(reason=reason):
+            return logging.ERROR, f"{reason}; it is tried again and again"
+        case events.GatewayStopped():
+            return logging.INFO, "the gateway was stopped"
         case events.HealthServed(url=url, exposed=False):
             return logging.INFO, f"health is served on {url}"
         case events.HealthServed(url=url):

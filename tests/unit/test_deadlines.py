@@ -71,10 +71,28 @@ REASONS = {
     "gateway/door.py: asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), "
     "sys.stdin)": "a pipe that is open already",
     "gateway/door.py: self._reader.readline()": "the daemon's own life: it ends with the gateway that holds the pipe",
+    "gateway/keeper.py: inbox.wait(LOOK)": "a wait for so long",
+    "gateway/keeper.py: inbox.wait(left)": "the gateway's own life, or what is left of the time to end",
+    "gateway/keeper.py: os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)": "looks, and waits for nobody",
+    "gateway/keeper.py: os.waitpid(-1, os.WNOHANG)": "looks, and waits for nobody",
+    "gateway/keeper.py: os.waitpid(ended.si_pid, os.WNOHANG)": "what has ended already",
+    "gateway/keeper.py: select.poll()": "makes what waits",
+    "gateway/keeper.py: self._poll.poll(None if seconds is None else max(0.0, seconds) * 1000)": "as it is told",
+    "gateway/keeper.py: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, "
+    "preexec_fn=end_with_keeper)": "starts it and waits for nothing",
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",
     "plugin.py: pool.close()": "it ends connections without asking them",
+    "gateway/supervision.py: asyncio.create_subprocess_exec(*(sys.executable, '-I', '-S', str(KEEPER), "
+    "str(self._pace.grace), *self._command), stdin=PIPE, stdout=PIPE, stderr=printed, env=_environment(), "
+    "start_new_session=True)": "starts it",
+    "gateway/supervision.py: asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol("
+    "reader), os.fdopen(output, 'rb', buffering=0))": "a pipe that is open already",
+    "gateway/supervision.py: asyncio.wait([self._running])": "cancelled just before",
+    "gateway/supervision.py: keeper.stdout.readline()": "the gateway's own life",
+    "gateway/supervision.py: keeper.wait()": "it has closed its output, with its last act",
+    "gateway/supervision.py: self._wanted.wait()": "until there are files for the gateway, or the stop",
     "plugin.py: self._running": "the daemon's own life",
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
     "postgres/link.py: asyncio.wait([probing])": "cancelled just before, over terminated connections",
