@@ -223,6 +223,8 @@ def _reasons(view: View) -> list[str]:
             reasons.append("it was stopped")
         case "listening":
             pass
+    if view.supervised is not None and view.supervised.trouble is not None:
+        reasons.append(view.supervised.trouble)
     if view.failure is not None and view.failure != view.trouble:
         reasons.append(f"the last pass failed: {view.failure}")
     if view.state is None:

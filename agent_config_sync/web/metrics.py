@@ -47,6 +47,8 @@ class Metrics(Collector):
             gateway_version=view.gateway_version or "",
         )
         yield _gauge("link_up", "Whether notifications are proven to arrive.", view.link == "listening")
+        restarts = view.supervised.restarts if view.supervised is not None else 0
+        yield _counter("gateway_restarts_total", "Starts of the gateway after the first, by gateway_command.", restarts)
         yield _counter("reconnects_total", "Connections made after the first.", max(0, view.connections - 1))
         yield _counter("notifications_total", "Notifications that arrived.", view.notifications)
         yield _by_label(

@@ -33,8 +33,9 @@ class Infrastructure(Named):
 
 
 class GatewayHealth(Named):
-    """name: of the gateway whose rows this sync reads; running: true when it has said that it runs with what is in the
-    database, null while it does not say; sessions, last_send: of deliveries."""
+    """name: of the gateway whose rows this sync reads; running: whether its process lives where `gateway_command`
+    starts it, else true when it has said that it runs with what is in the database and null while it does not say;
+    sessions, last_send: of deliveries."""
 
     name: str
     running: bool | None
@@ -200,7 +201,10 @@ def delivery_counts(seen: Deliveries) -> DeliveryCounts:
 
 
 def gateway_runs(view: View) -> bool | None:
-    """Return True when the gateway said so itself; that a file was offered to it says nothing."""
+    """Return whether the gateway that is started here lives; of another one True when it said so itself, for that a
+    file was offered to it says nothing."""
+    if view.supervised is not None:
+        return view.supervised.pid is not None
     return True if view.state == "applied" else None
 
 

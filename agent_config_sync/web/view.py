@@ -73,6 +73,20 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisedGateway:
+    """The gateway that this process starts. pid: None while it does not run; trouble: why not, None if that is as it
+    should be."""
+
+    pid: int | None = None
+    starts: int = 0
+    trouble: str | None = None
+
+    @property
+    def restarts(self) -> int:
+        return max(0, self.starts - 1)
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Where a sync stands.
 
@@ -80,7 +94,7 @@ class View:
     gateway_status, None before the first pass, with the reason in error; failure: why the last pass ended with an
     error, None if it did not; settled: when the last change came into force; synced: when it was last seen that what
     is in the database is in force; snapshot: PostgreSQL's `pg_snapshot`; published: SHA-256 in hex; skills: None where
-    agents may not install any.
+    agents may not install any; supervised: None where nobody here starts a gateway, and before the first start.
     """
 
     started_at: float
@@ -104,6 +118,7 @@ class View:
     skills: Skills | None = None
     keys: Keys = field(default_factory=Keys)
     roster: Roster = field(default_factory=Roster)
+    supervised: SupervisedGateway | None = None
     sends: Sends = field(default_factory=Sends)
     deliveries: Deliveries = field(default_factory=Deliveries)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
@@ -209,6 +224,8 @@ def fold(view: View, event: Event, now: float) -> View:
             | events.DeliveryStalled()
         ):
             return replace(view, deliveries=delivered(view.deliveries, event, now), sends=sent(view.sends, event, now))
+        case events.GatewayStarted() | events.GatewayEnded() | events.GatewayNotStarted() | events.GatewayStopped():
+            return _supervised(view, event, now)
         case events.Stopped():
             return replace(view, link="closed", trouble=None)
         case _:
@@ -229,6 +246,23 @@ def _skills(
             return replace(seen, request_error=str(error))
         case events.RequestsTaken():
             return replace(seen, request_error=None)
+    assert_never(event)
+
+
+def _supervised(
+    view: View,
+    event: events.GatewayStarted | events.GatewayEnded | events.GatewayNotStarted | events.GatewayStopped,
+    now: float,
+) -> View:
+    seen = view.supervised or SupervisedGateway()
+    match event:
+        case events.GatewayStarted(pid=pid):
+            return replace(view, supervised=SupervisedGateway(pid, seen.starts + 1))
+        case events.GatewayEnded(how=trouble) | events.GatewayNotStarted(reason=trouble):
+            ended = replace(seen, pid=None, trouble=trouble)
+            return replace(view, supervised=ended, last_error=Moment(now, trouble))
+        case events.GatewayStopped():
+            return replace(view, supervised=replace(seen, pid=None, trouble=None))
     assert_never(event)
 
 

@@ -12,7 +12,7 @@ from agent_config_sync.web.delivery_view import Deliveries, DeliveryLimits, Hear
 from agent_config_sync.web.figures import Latencies, Moment
 from agent_config_sync.web.health import health, ready, versions
 from agent_config_sync.web.runtime_health import Infrastructure
-from agent_config_sync.web.view import Keys, Roster, Skills, View
+from agent_config_sync.web.view import Keys, Roster, Skills, SupervisedGateway, View
 
 SOUND = View(started_at=0.0, link="listening", server="PostgreSQL on db", connections=1, state="applied")
 
@@ -62,6 +62,7 @@ def test_a_sync_that_has_just_begun_says_what_it_has_not_done_yet() -> None:
         (replace(SOUND, link="lost", trouble="cut"), "the connection to the database is lost: cut"),
         (replace(SOUND, link="waiting", trouble="process 7"), "another process keeps this output: process 7"),
         (replace(SOUND, link="closed"), "it was stopped"),
+        (replace(SOUND, supervised=SupervisedGateway(trouble="it ended")), "it ended"),
         (replace(SOUND, failure="no rights"), "the last pass failed: no rights"),
         (replace(SOUND, state="refused", error="empty"), "refused: empty"),
         (replace(SOUND, state="pending", error="agent lead differs"), "pending: agent lead differs"),
@@ -169,6 +170,15 @@ def test_a_gateway_runs_when_it_says_so_and_else_nobody_knows(state: str | None,
         "lastSendAt": None,
         "lastSendError": None,
     }
+
+
+@pytest.mark.parametrize("state", ["applied", "offered", None])
+@pytest.mark.parametrize(("pid", "runs"), [(7, True), (None, False)])
+def test_a_gateway_that_is_started_here_runs_while_its_process_does(
+    state: str | None, pid: int | None, runs: bool
+) -> None:
+    view = replace(SOUND, state=state, supervised=SupervisedGateway(pid))
+    assert told(view)["gateway"]["running"] is runs
 
 
 def test_what_was_sent_to_the_gateway_is_told() -> None:

@@ -13,11 +13,12 @@ from unit.builders import REPOSITORY
 from agent_config_sync import __version__
 from agent_config_sync.web.figures import Latencies, Moment
 from agent_config_sync.web.metrics import Metrics
-from agent_config_sync.web.view import Passes, ToolUse, View
+from agent_config_sync.web.view import Passes, SupervisedGateway, ToolUse, View
 
 VIEW = View(
     started_at=0.0,
     link="listening",
+    supervised=SupervisedGateway(7, starts=4),
     connections=3,
     notifications=7,
     passes=Passes(published=2, unchanged=5, refused=1, failed=4),
@@ -49,6 +50,7 @@ def samples(view: View = VIEW, *, gateway: str = "box") -> dict[str, float]:
     [
         ("gateway_info|default|box|2026.9.6", 1),
         ("link_up", 1),
+        ("gateway_restarts_total", 3),
         ("reconnects_total", 2),
         ("tool_calls_total|done|task_load", 2),
         ("tool_calls_total|refused|task_load", 1),

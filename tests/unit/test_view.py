@@ -9,9 +9,28 @@ import pytest
 from agent_config_sync import events
 from agent_config_sync.errors import SyncError, UnreachableError
 from agent_config_sync.events import Event
+<<<<<<< HEAD
 from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends
 from agent_config_sync.web.figures import BOUNDS, Durations, Latencies, Moment
 from agent_config_sync.web.view import Passes, Roster, Skills, View, Watcher, fold
+=======
+from agent_config_sync.web.view import (
+    BOUNDS,
+    Deliveries,
+    Durations,
+    Heartbeats,
+    Latencies,
+    Moment,
+    Passes,
+    Roster,
+    Sends,
+    Skills,
+    SupervisedGateway,
+    View,
+    Watcher,
+    fold,
+)
+>>>>>>> 596cede (Say in health and metrics whether the gateway runs that is started here)
 
 PUBLISHED = events.Published("/x", "abc", None, b"{}", 0.003, "1:1:")
 UNCHANGED = events.Unchanged("/x", "abc", "1:1:")
@@ -186,3 +205,23 @@ def test_each_use_of_a_tool_is_counted_by_how_it_ended() -> None:
     assert (list_.done, list_.failed) == (0, 1)
     assert load.error is not None
     assert load.error.what == "Not found: task x"
+
+
+def test_a_gateway_that_is_started_here_runs_from_its_start_to_its_end() -> None:
+    started, ended = events.GatewayStarted(7), events.GatewayEnded(-9, 1.0)
+    assert after().supervised is None
+    assert after(started).supervised == SupervisedGateway(7, starts=1)
+    view = after(started, ended)
+    assert view.supervised == SupervisedGateway(None, starts=1, trouble="the gateway was ended by SIGKILL")
+    assert view.last_error == Moment(2.0, "the gateway was ended by SIGKILL")
+    assert after(started, ended, events.GatewayStarted(8)).supervised == SupervisedGateway(8, starts=2)
+    assert after(started, events.GatewayStopped()).supervised == SupervisedGateway(None, starts=1)
+
+
+def test_a_gateway_that_cannot_be_started_says_why() -> None:
+    view = after(events.GatewayNotStarted("no program", 1.0))
+    assert view.supervised == SupervisedGateway(trouble="no program")
+
+
+def test_every_start_after_the_first_is_a_restart() -> None:
+    assert [SupervisedGateway(starts=starts).restarts for starts in range(4)] == [0, 0, 1, 2]
