@@ -36,6 +36,7 @@ CONNECTIONS = 8
 """To the database, for what agents and people do on the board at a time; as many for turns of agents."""
 
 if TYPE_CHECKING:
+    from agent_config_sync.gateway.supervision import SupervisedGateway
     from agent_config_sync.postgres.pool import Pool
     from agent_config_sync.runtime.delivery import Delivery
     from agent_config_sync.runtime.sessions import StandingSessions
@@ -76,7 +77,12 @@ class Plugin:
             store = TokenStore(state.tokens_path)
             tokens = AgentTokens(store, account=settings.account, gateway=settings.gateway)
             keyring = Keyring(settings, SecretStore.of(settings), state, self.gate, self.events)
-        surroundings = Surroundings(settings)
+        self._gateway: SupervisedGateway | None = None
+        if settings.gateway_command is not None:
+            from agent_config_sync.gateway.supervision import SupervisedGateway  # noqa: PLC0415
+
+            self._gateway = SupervisedGateway(settings.gateway_command, self.events, has_files=settings.output.exists)
+        surroundings = self._surroundings()
         self.pipeline = Pipeline(
             settings, surroundings, self.events, self.gate, state=state, furnishing=furnishing, keyring=keyring
         )
@@ -154,13 +160,22 @@ class Plugin:
         settings, events = self.settings, Events()
         state = State(settings.state_dir, settings.output)
         furnishing = Furnishing(settings, state, self.gate)
-        pipeline = Pipeline(settings, Surroundings(settings), events, self.gate, state=state, furnishing=furnishing)
+        pipeline = Pipeline(settings, self._surroundings(), events, self.gate, state=state, furnishing=furnishing)
         session = Session(settings, server_of(settings), state, events=events, timing=self._timing)
         tokens = AgentTokens(TokenStore(state.tokens_path), account=settings.account, gateway=settings.gateway)
         return OnDemand(settings, session, pipeline, furnishing, tokens)
 
+    def _surroundings(self) -> Surroundings:
+        gateway = self._gateway
+        return Surroundings(self.settings, None if gateway is None else lambda: gateway.process)
+
     async def start(self) -> None:
-        """Begin to stay in step; returns at once."""
+        """Begin to stay in step; returns at once.
+
+        Raises: SettingsError where a gateway was to be started and that cannot be ours to do.
+        """
+        if self._gateway is not None:
+            self._gateway.start()
         address = self.settings.health_address
         if address is not None:
             from agent_config_sync.web.service import HealthService  # noqa: PLC0415 - what is off is not imported
@@ -202,7 +217,7 @@ class Plugin:
 
     async def stop(self) -> None:
         """Write and signal nothing any more; return when the writer has finished."""
-        for part in (self._delivery, self._skills, self._sessions, self.sync, self._health):
+        for part in (self._delivery, self._skills, self._sessions, self._gateway, self.sync, self._health):
             if part is not None:
                 await part.stop()
         for pool in (self._turns, self._pool):

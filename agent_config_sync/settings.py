@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shlex
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,24 @@ def _names_a_file(path: Path) -> Path:
     if not path.name:
         raise ValueError("it must name a file")
     return path
+
+
+def _words_of_command(value: object) -> object:
+    """Split a command as a shell does it, where it is one text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"it cannot be split into words as a shell does it: {error}") from None
+
+
+def _names_a_program(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not words or not words[0]:
+        raise ValueError("its first word must be a program")
+    if any("\0" in word for word in words):
+        raise ValueError("a word of a command has no NUL")
+    return words
 
 
 def _version(text: str) -> str:
@@ -203,6 +222,14 @@ class Settings(BaseModel):
     )
     gateway_pid_file: _File | None = Field(
         None, description="File that holds the gateway's process id, read anew at each pass."
+    )
+    gateway_command: (
+        Annotated[tuple[str, ...], BeforeValidator(_words_of_command), AfterValidator(_names_a_program)] | None
+    ) = Field(
+        None,
+        description="Command that runs the gateway in the foreground, such as `openclaw gateway run`, where `run` is "
+        "to start it after the first pass, to start it again when it ends, and to stop it; a list of words, or one "
+        "text that is split as a shell does it. Not for a process that a gateway has started.",
     )
     gateway_url: Annotated[str | None, AlsoNamed("OPENCLAW_GATEWAY_URL")] = Field(
         None,

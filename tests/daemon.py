@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -28,10 +29,20 @@ StartDaemon: TypeAlias = Callable[..., Awaitable["Daemon"]]
 def environment(settings: Settings) -> dict[str, str]:
     """Return the settings as a process reads them."""
     return {
-        f"AGENT_CONFIG_SYNC_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        f"AGENT_CONFIG_SYNC_{name.upper()}": _as_text(value)
         for name in settings.model_fields_set
         if (value := getattr(settings, name)) is not None
     }
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return shlex.join(value)
+        case _:
+            return str(value)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import typer
 
 from agent_config_sync.cli.options import Config, Dsn, LogLevel, Output, errors_end_the_command, given, settings_of
 from agent_config_sync.cli.systemd import feed_watchdog, tell_systemd
+from agent_config_sync.errors import SettingsError
 from agent_config_sync.events import Event, HealthServed
 from agent_config_sync.gateway.door import Door, DoorHandler, door_settings, warn_of_another_version
 from agent_config_sync.gateway.rpc import RpcInformant, find_address
@@ -51,6 +52,11 @@ async def _behind_the_door(options: dict[str, object], config: str | None) -> No
     warn_of_another_version(greeting)
     told = door_settings(greeting)
     settings = load_settings(command_line=options, config_file=config, door=told)
+    if settings.gateway_command is not None:
+        raise SettingsError(
+            "the setting gateway_command is for a process that runs alone, and the gateway has started this one: "
+            "take it out"
+        )
     install(DoorHandler(door), settings.log_level)
     serving = asyncio.create_task(door.serve(), name="door")
     await _until_stopped(Plugin(settings, informant=door), _stop_signal(), serving)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from agent_config_sync.gateway.version import find_version
 from agent_config_sync.model.site import GatewayVersion, Layout, Site
 from agent_config_sync.publish.atomic import FileSignature
 from agent_config_sync.settings import Settings
+
+NOT_STARTED = "the gateway that gateway_command starts does not run"
+"""Why there is no process where we start it ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Surroundings:
     """Finds the gateway anew at every pass; its configuration is parsed only when a file of it changed."""
 
     settings: Settings
+    supervised: Callable[[], GatewayProcess | None] | None = None
+    """The gateway that this process has started, None where it starts none."""
     _process: GatewayProcess | None = None
     _named: tuple[FileSignature | None, GatewayProcess] | None = None
     """The process that the pid file named, and the file that did."""
@@ -60,7 +65,7 @@ class Surroundings:
         """
         settings = self.settings
         process, missing = self._find_process()
-        version = find_version(settings.gateway_version, process)
+        version = find_version(settings.gateway_version, process, settings.gateway_command or ())
         if self._base_file is not None:
             return self._managed(self._base_file, process, version, missing, last_default)
         self._look_at_layout()
@@ -117,8 +122,10 @@ class Surroundings:
         it then; a pid file is written anew by each new gateway, so while it stays the same it means the same process.
         """
         pid_file = self.settings.gateway_pid_file
+        if self.supervised is not None and (process := self.supervised()) is not None:
+            return process, NOT_STARTED
         if pid_file is None:
-            return self._process, UNTOLD
+            return self._process, UNTOLD if self.supervised is None else NOT_STARTED
         written = signature(pid_file)
         try:
             pid = int(pid_file.read_text(encoding="ascii").strip())

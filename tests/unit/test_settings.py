@@ -413,9 +413,9 @@ def test_a_secret_is_in_no_text_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize("key", SETTING_NAMES)
-@pytest.mark.parametrize("value", [[SECRET], {SECRET: SECRET}, -1])
+@pytest.mark.parametrize("value", [[[SECRET]], {SECRET: SECRET}, -1])
 def test_no_error_quotes_a_value_or_keeps_it_as_a_cause(key: str, value: object) -> None:
-    with pytest.raises(SettingsError, match=f"the setting {key} is not valid") as caught:
+    with pytest.raises(SettingsError, match=rf"the setting {key}(\.0)? is not valid") as caught:
         loaded(**{key: value, "password": [SECRET]} if key == "password" else {key: value})
     assert SECRET not in repr(caught.value)
     assert caught.value.__cause__ is None
@@ -477,6 +477,43 @@ def test_a_dsn_in_another_place_is_refused_without_its_password(key: str) -> Non
     with pytest.raises(SettingsError, match="this looks like a dsn: put it there") as refused:
         loaded(**{key: f"postgresql://u:{SECRET}@h/d"})
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given", ["/opt/openclaw gateway run --port '18 789'", ["/opt/openclaw", "gateway", "run", "--port", "18 789"]]
+)
+def test_a_command_is_words_or_one_text_that_is_split_as_a_shell_does_it(given: object) -> None:
+    assert loaded(gateway_command=given).gateway_command == ("/opt/openclaw", "gateway", "run", "--port", "18 789")
+
+
+def test_a_command_may_stand_in_the_environment_and_in_a_config_file(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config_file.write_text('gateway_command = ["openclaw", "gateway", "run"]')
+    assert load_settings(command_line={}, config_file=str(config_file)).gateway_command == (
+        "openclaw",
+        "gateway",
+        "run",
+    )
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY_COMMAND", "node main.mjs")
+    assert load_settings(command_line={}).gateway_command == ("node", "main.mjs")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("   ", "its first word must be a program"),
+        ([], "its first word must be a program"),
+        (["", "gateway"], "its first word must be a program"),
+        ("openclaw 'gateway", "it cannot be split into words as a shell does it: No closing quotation"),
+        (["openclaw", "a\0b"], "a word of a command has no NUL"),
+        ([7], "the setting gateway_command"),
+        (7, "the setting gateway_command is not valid"),
+    ],
+)
+def test_a_command_that_is_none_is_refused(given: object, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        loaded(gateway_command=given)
 
 
 @pytest.mark.parametrize("version", ["2026.7", "latest", "9.6"])

@@ -248,3 +248,15 @@ def test_a_layout_that_is_set_needs_no_configuration_that_can_be_read(tmp_path: 
 
 def test_the_layout_of_the_last_life_counts_while_the_configuration_cannot_be_read(tmp_path: Path) -> None:
     assert beside(tmp_path, "{ broken").look(None, "section").site.layout == "section"
+
+
+def test_the_gateway_that_is_started_here_is_the_one_beside_us(tmp_path: Path) -> None:
+    with handling("SIGUSR1") as running, handling("SIGUSR1") as other:
+        settings = beside(tmp_path, gateway_pid=other.pid).settings
+        process = GatewayProcess.find(running.pid)
+        assert Surroundings(settings, lambda: process).look(None, None).gateway.process == process
+
+
+def test_while_the_gateway_that_is_started_here_does_not_run_the_reason_says_so(tmp_path: Path) -> None:
+    gateway = Surroundings(beside(tmp_path).settings, lambda: None).look(None, None).gateway
+    assert (gateway.process, gateway.missing) == (None, "the gateway that gateway_command starts does not run")

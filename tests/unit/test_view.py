@@ -9,28 +9,9 @@ import pytest
 from agent_config_sync import events
 from agent_config_sync.errors import SyncError, UnreachableError
 from agent_config_sync.events import Event
-<<<<<<< HEAD
 from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends
 from agent_config_sync.web.figures import BOUNDS, Durations, Latencies, Moment
-from agent_config_sync.web.view import Passes, Roster, Skills, View, Watcher, fold
-=======
-from agent_config_sync.web.view import (
-    BOUNDS,
-    Deliveries,
-    Durations,
-    Heartbeats,
-    Latencies,
-    Moment,
-    Passes,
-    Roster,
-    Sends,
-    Skills,
-    SupervisedGateway,
-    View,
-    Watcher,
-    fold,
-)
->>>>>>> 596cede (Say in health and metrics whether the gateway runs that is started here)
+from agent_config_sync.web.view import Passes, Roster, Skills, SupervisedGateway, View, Watcher, fold
 
 PUBLISHED = events.Published("/x", "abc", None, b"{}", 0.003, "1:1:")
 UNCHANGED = events.Unchanged("/x", "abc", "1:1:")
