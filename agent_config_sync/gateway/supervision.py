@@ -42,8 +42,14 @@ MARGIN = 5.0
 LAST_WORDS = 1.0
 """Seconds to read what the gateway printed before it ended."""
 
-NOT_FOR_IT = ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "PGPASSWORD", "WATCHDOG_PID", "WATCHDOG_USEC")
-"""Variables of our environment beside our own settings that mean us: the database's password, the service manager."""
+NOT_FOR_IT = frozenset(
+    {
+        *("CREDENTIALS_DIRECTORY", "PGPASSWORD"),
+        *("INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "SYSTEMD_EXEC_PID", "WATCHDOG_PID", "WATCHDOG_USEC"),
+    }
+)
+"""Variables of our environment beside our own settings that mean us: secrets, and what systemd tells its services. By
+those a gateway takes itself for the service and asks systemd to restart it (read in OpenClaw 2026.9.6)."""
 
 
 @dataclass(frozen=True, slots=True)

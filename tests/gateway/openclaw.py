@@ -372,14 +372,15 @@ class OpenClaw:
                 start_new_session=True,
             )
         give_up = time.monotonic() + READY_DEADLINE
-        while not self._is_ready():
+        while not self.is_ready():
             if self._process.poll() is not None:
                 pytest.fail(f"the gateway ended with status {self._process.returncode}:\n{self.log()[-3000:]}")
             if time.monotonic() > give_up:
                 pytest.fail(f"the gateway was not ready within {READY_DEADLINE:g} s:\n{self.log()[-3000:]}")
             time.sleep(0.1)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether it says so itself, whoever has started it."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2) as answer:
                 said = answer.read()

@@ -163,19 +163,35 @@ async def test_elsewhere_than_on_linux_none_is_started(supervise: Supervise, mon
 # --- what it is given
 
 
+@pytest.mark.parametrize("name", ["AGENT_CONFIG_SYNC_DSN", "PGPASSWORD", "NOTIFY_SOCKET", "INVOCATION_ID"])
 async def test_what_is_meant_for_us_alone_is_not_in_its_environment(
-    supervise: Supervise, monkeypatch: pytest.MonkeyPatch, log: Callable[[str], Awaitable[str]]
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch, log: Callable[[str], Awaitable[str]], name: str
 ) -> None:
-    for name in ("AGENT_CONFIG_SYNC_DSN", "PGPASSWORD", "NOTIFY_SOCKET"):
-        monkeypatch.setenv(name, "ours")
-    monkeypatch.setenv("OPENCLAW_HOME", "/its/own")
-    supervised = supervise(
-        "import os; names = ('AGENT_CONFIG_SYNC_DSN', 'PGPASSWORD', 'NOTIFY_SOCKET', 'OPENCLAW_HOME', "
-        "'OPENCLAW_NO_RESPAWN')\n"
-        "print('has', {name: os.environ[name] for name in names if name in os.environ}, flush=True)"
-    )
-    await supervised.begins()
-    assert (await log("has")) == "gateway: has {'OPENCLAW_HOME': '/its/own', 'OPENCLAW_NO_RESPAWN': '1'}"
+    monkeypatch.setenv(name, "ours")
+    await supervise("import os, sys; print('has', os.environ.get(sys.argv[1]), flush=True)", name).begins()
+    assert await log("has") == "gateway: has None"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "has"),
+    [
+        ("OPENCLAW_HOME", "/its/own", "/its/own"),
+        ("OPENCLAW_NO_RESPAWN", None, "1"),
+        ("OPENCLAW_NO_RESPAWN", "0", "0"),
+    ],
+)
+async def test_the_rest_of_our_environment_is_its_too_and_it_restarts_within_its_process(
+    supervise: Supervise,
+    monkeypatch: pytest.MonkeyPatch,
+    log: Callable[[str], Awaitable[str]],
+    name: str,
+    given: str | None,
+    has: str,
+) -> None:
+    if given is not None:
+        monkeypatch.setenv(name, given)
+    await supervise("import os, sys; print('has', os.environ.get(sys.argv[1]), flush=True)", name).begins()
+    assert await log("has") == f"gateway: has {has}"
 
 
 async def test_it_has_nothing_to_read_and_a_session_of_its_own(
