@@ -23,8 +23,8 @@ DONE = Said("It is done.")
 
 @dataclass
 class Script:
-    """What the model says for all but the orchestrator, who has nothing to say: to each request the next of its replies,
-    and then always the last one. It waits while it is told to hold."""
+    """What the model says for all but the orchestrator, who has nothing to say: to each request the next of its
+    replies, and then always the last one. It waits while it is told to hold."""
 
     replies: list[Said] = field(default_factory=lambda: [DONE])
     holding: asyncio.Event = field(default_factory=asyncio.Event)

@@ -102,11 +102,11 @@ def test_the_orchestrator_hears_of_a_blocked_task_from_all() -> None:
 
 
 def test_nobody_but_agents_has_written_there_for_long(row: Verdict) -> None:
-    agents = tuple(replace(message("agent/writer"), id=uuid4()) for _ in range(CHATTER))
+    agents = tuple(replace(message(by="agent/writer"), id=uuid4()) for _ in range(CHATTER))
     for agent in (CODER, LEAD):
         assert decide(context("thread_update", "agent/writer", agent=agent, thread=agents)) == row
         assert decide(context("thread_update", "agent/writer", agent=agent, thread=agents[1:])) != row
-        heard = (*agents[1:], message("user/ada"))
+        heard = (*agents[1:], message(by="user/ada"))
         assert decide(context("thread_update", "agent/writer", agent=agent, thread=heard)) != row
         assert decide(context("mention", "agent/writer", agent=agent, thread=agents)) != row
 
