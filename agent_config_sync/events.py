@@ -191,7 +191,14 @@ class ToolUsed(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStarted(Event):
-    """Notifications of the board become turns of agents from now on."""
+    """Notifications of the board become turns of agents from now on. sessions: at a time at the most; the others in
+    seconds, as in the settings."""
+
+    sessions: int
+    interval: float
+    backoff_base: float
+    backoff_max: float
+    turn_timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +269,15 @@ class GatewayAway(Event):
 @dataclass(frozen=True, slots=True)
 class GatewayReady(Event):
     """The gateway takes turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMeasured(Event):
+    """How many notifications of the account's agents wait, or were given up. oldest: for how many seconds one waits."""
+
+    waiting: int
+    oldest: float
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)

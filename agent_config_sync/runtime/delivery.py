@@ -159,7 +159,7 @@ class Delivery:
                     async with self._pool.lent() as connection:
                         await leases.free(connection, self._place)
                     started = True
-                    self._events.emit(DeliveryStarted())
+                    self._events.emit(self._started())
                 await self._give_back()
                 await self._begin()
                 self._stalled = None
@@ -169,6 +169,16 @@ class Delivery:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._news.wait()
+
+    def _started(self) -> DeliveryStarted:
+        settings = self._settings
+        return DeliveryStarted(
+            settings.delivery_sessions,
+            settings.delivery_interval,
+            settings.delivery_backoff_base,
+            settings.delivery_backoff_max,
+            settings.turn_timeout,
+        )
 
     async def _listen(self) -> None:
         async with self._watch.watching() as news:

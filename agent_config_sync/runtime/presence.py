@@ -1,4 +1,4 @@
-"""What agents are busy with, told to the database while there is somebody to tell it."""
+"""What agents are busy with, told to the database while there is somebody to tell it; and how long their queue is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 import asyncpg
 
 from agent_config_sync.errors import SyncError
-from agent_config_sync.events import Delivered, DeliveryFailed, Event, Events, TurnBegan
+from agent_config_sync.events import Delivered, DeliveryFailed, Event, Events, QueueMeasured, TurnBegan
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.runtime.leases import sweep
 from agent_config_sync.runtime.queries import query
@@ -33,6 +33,7 @@ class Presence:
         self._account = account
         self._pool = pool
         self._agents = agents
+        self._tell = events.emit
         self._news = asyncio.Event()
         events.subscribe(self._heard)
 
@@ -45,6 +46,9 @@ class Presence:
                     await report(connection, self._account, self._agents())
                     await mark_offline(connection, self._account, ())
                     await sweep(connection, self._account)
+                    measured = await connection.fetchrow(query("queue_measure"), self._account)
+                assert measured is not None  # one row of figures
+                self._tell(QueueMeasured(**dict(measured)))
             await asyncio.sleep(SETTLE)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL):

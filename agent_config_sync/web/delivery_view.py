@@ -42,7 +42,8 @@ class Deliveries:
     how many of these in which way; failed: turns; failures: of these in a row, up to now; dead: notifications that were
     given up; skipped: without an answer, where none was needed; exhausted: tried as often as they may, where one was;
     under_way: turns; waits: seconds from the notification to its first turn; turns: that took so many seconds; stalled:
-    why no turn can be begun or ended, None if it can.
+    why no turn can be begun or ended, None if it can; waiting, given_up: notifications of all agents of the account,
+    and oldest: for how many seconds one waits.
     """
 
     running: bool = False
@@ -59,6 +60,9 @@ class Deliveries:
     waits: Latencies = field(default_factory=Latencies)
     turns: Latencies = field(default_factory=Latencies)
     stalled: str | None = None
+    waiting: int = 0
+    oldest: float = 0.0
+    given_up: int = 0
     limits: DeliveryLimits = field(default_factory=DeliveryLimits)
 
 
@@ -79,6 +83,7 @@ OfDelivery: TypeAlias = (
     | events.DeliveryFailed
     | events.GatewayAway
     | events.GatewayReady
+    | events.QueueMeasured
     | events.DeliveryStalled
 )
 
@@ -87,7 +92,16 @@ def delivered(seen: Deliveries, event: OfDelivery, now: float) -> Deliveries:
     """Return what there is to say of deliveries after an event. now: seconds since the epoch."""
     match event:
         case events.DeliveryStarted():
-            return replace(seen, running=True, stalled=None)
+            limits = DeliveryLimits(
+                sessions=event.sessions,
+                stream_timeout=event.turn_timeout,
+                interval=event.interval,
+                backoff_base=event.backoff_base,
+                backoff_max=event.backoff_max,
+            )
+            return replace(seen, running=True, stalled=None, limits=limits)
+        case events.QueueMeasured(waiting=waiting, oldest=oldest, dead=dead):
+            return replace(seen, waiting=waiting, oldest=oldest, given_up=dead)
         case events.DeliveryStopped():
             return replace(seen, running=False, under_way=0)
         case events.TurnBegan(waited=waited):

@@ -28,6 +28,9 @@ from agent_config_sync.web.runtime_health import (
 )
 from agent_config_sync.web.view import IN_FORCE, Keys, LinkState, Skills, View
 
+IN_A_ROW = 3
+"""Turns that failed, from which on it is no accident."""
+
 NOWHERE = Infrastructure()
 """Where operators do not say where this runs."""
 
@@ -225,12 +228,25 @@ def _reasons(view: View) -> list[str]:
             pass
     if view.supervised is not None and view.supervised.trouble is not None:
         reasons.append(view.supervised.trouble)
+    reasons += _delivery_reasons(view)
     if view.failure is not None and view.failure != view.trouble:
         reasons.append(f"the last pass failed: {view.failure}")
     if view.state is None:
         reasons.append("no pass has succeeded yet")
     elif view.state not in IN_FORCE and (view.error is None or view.error != view.failure):
         reasons.append(f"{view.state}: {view.error or 'the gateway does not run with the last change yet'}")
+    return reasons
+
+
+def _delivery_reasons(view: View) -> list[str]:
+    """What keeps agents from their turns."""
+    seen, reasons = view.deliveries, []
+    if view.sends.away is not None and view.sends.away != (view.supervised and view.supervised.trouble):
+        reasons.append(f"agents get no turns: {view.sends.away}")
+    if seen.stalled is not None and seen.stalled != view.trouble:
+        reasons.append(f"turns of agents wait: {seen.stalled}")
+    if seen.failures >= IN_A_ROW and view.sends.away is None and seen.last_error is not None:
+        reasons.append(f"the last {seen.failures} turns of agents failed: {seen.last_error.what}")
     return reasons
 
 

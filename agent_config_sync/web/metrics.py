@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent_config_sync import __version__
-from agent_config_sync.events import ToolOutcome
+from agent_config_sync.events import DeliveryOutcome, ToolOutcome
 from agent_config_sync.postgres.status import StatusState
 from agent_config_sync.web.figures import BOUNDS, Latencies
 from agent_config_sync.web.view import Passes, Skills, View
@@ -101,11 +101,38 @@ class Metrics(Collector):
             took.add_metric([tool], _buckets(use.latencies), use.latencies.total)
         yield calls
         yield took
+        yield from _deliveries(view)
         keys = view.keys
         yield _gauge("skill_keys", "Keys of skills that people have entered and the gateway is given.", keys.given)
         yield _gauge(
             "withheld_skill_keys", "Reasons for which keys are not given, or reach no skill.", len(keys.withheld)
         )
+
+
+def _deliveries(view: View) -> Iterator[Metric]:
+    """What there is to measure of turns of agents."""
+    seen = view.deliveries
+    yield _gauge("delivery_running", "Whether notifications become turns of agents here.", seen.running)
+    yield _gauge(
+        "gateway_takes_turns", "Whether the gateway takes turns of agents.", seen.running and view.sends.away is None
+    )
+    yield _by_label(
+        CounterMetricFamily(PREFIX + "deliveries_total", "Notifications dealt with, by how.", labels=["outcome"]),
+        {outcome: seen.outcomes.get(outcome, 0) for outcome in get_args(DeliveryOutcome)},
+    )
+    yield _counter("turn_failures_total", "Turns of agents that failed.", seen.failed)
+    yield _counter("deliveries_given_up_total", "Notifications that were given up here.", seen.dead)
+    yield _counter(
+        "deliveries_exhausted_total",
+        "Notifications without the answer that they needed, after all tries.",
+        seen.exhausted,
+    )
+    yield _gauge("turns_under_way", "Turns of agents that are under way.", seen.under_way)
+    yield _gauge("notifications_waiting", "Notifications of the account's agents that wait.", seen.waiting)
+    yield _gauge("notifications_oldest_seconds", "Since when the oldest of them waits.", seen.oldest)
+    yield _gauge("notifications_given_up", "Those that were given up and wait for a person.", seen.given_up)
+    yield _histogram("turn_wait_seconds", "From the notification to the beginning of its first turn.", seen.waits)
+    yield _histogram("turn_seconds", "How long turns took.", seen.turns)
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -67,13 +67,18 @@ class DeliveryCounts(Named):
 
 
 class DeliveryHealth(DeliveryCounts):
-    """delivered_count: `delivered` once more, by its other name."""
+    """delivered_count: `delivered` once more, by its other name; waiting, dead: notifications of the whole account;
+    oldest_waiting_ms: of those, since when the oldest waits."""
 
     last_delivery: int | None
     delivered_count: int
     consecutive_failures: int
     last_error_at: int | None
     last_error_message: str | None
+    under_way: int
+    waiting: int
+    oldest_waiting_ms: int
+    dead: int
     config: DeliveryConfig
 
 
@@ -146,6 +151,10 @@ def delivery_health(seen: Deliveries) -> DeliveryHealth:
         consecutive_failures=seen.failures,
         last_error_at=None if error is None else milliseconds(error.at),
         last_error_message=None if error is None else error.what,
+        under_way=seen.under_way,
+        waiting=seen.waiting,
+        oldest_waiting_ms=round(seen.oldest * 1000),
+        dead=seen.given_up,
         config=DeliveryConfig(
             max_concurrent_sessions=limits.sessions,
             stream_timeout_ms=milliseconds(limits.stream_timeout),

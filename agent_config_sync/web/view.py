@@ -221,6 +221,7 @@ def fold(view: View, event: Event, now: float) -> View:
             | events.DeliveryFailed()
             | events.GatewayAway()
             | events.GatewayReady()
+            | events.QueueMeasured()
             | events.DeliveryStalled()
         ):
             return replace(view, deliveries=delivered(view.deliveries, event, now), sends=sent(view.sends, event, now))

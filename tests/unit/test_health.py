@@ -208,6 +208,10 @@ def test_deliveries_are_told_with_their_limits() -> None:
         last_error=Moment(0.5, "no answer"),
         skipped=3,
         exhausted=1,
+        under_way=1,
+        waiting=4,
+        oldest=2.5,
+        given_up=6,
         limits=DeliveryLimits(10, 300.0, 15, 50, 15.0, 5.0, 300.0),
     )
     assert told(replace(SOUND, deliveries=seen))["delivery"] == {
@@ -219,6 +223,10 @@ def test_deliveries_are_told_with_their_limits() -> None:
         "consecutiveFailures": 2,
         "lastErrorAt": 500,
         "lastErrorMessage": "no answer",
+        "underWay": 1,
+        "waiting": 4,
+        "oldestWaitingMs": 2500,
+        "dead": 6,
         "noResponseTerminalSkipCount": 3,
         "requiredNotificationRetryExhaustedCount": 1,
         "config": {
@@ -307,3 +315,22 @@ def test_the_version_is_told_in_the_names_of_the_runtime_service_too() -> None:
         "dropletId": "7",
         "region": "fra1",
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"sends": Sends(away="the gateway is not there")}, "agents get no turns: the gateway is not there"),
+        ({"deliveries": Deliveries(stalled="no right")}, "turns of agents wait: no right"),
+        (
+            {"deliveries": Deliveries(failures=3, last_error=Moment(1.0, "answered 500"))},
+            "the last 3 turns of agents failed: answered 500",
+        ),
+    ],
+)
+def test_agents_without_turns_are_a_reason_not_to_be_ready(changes: dict[str, Any], reason: str) -> None:
+    assert ready(replace(SOUND, **changes)).reasons == (reason,)
+
+
+def test_a_turn_that_failed_once_is_no_reason() -> None:
+    assert ready(replace(SOUND, deliveries=Deliveries(failures=2, last_error=Moment(1.0, "x")))).ready

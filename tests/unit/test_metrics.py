@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from unit.builders import REPOSITORY
 
 from agent_config_sync import __version__
+from agent_config_sync.web.delivery_view import Deliveries, Sends
 from agent_config_sync.web.figures import Latencies, Moment
 from agent_config_sync.web.metrics import Metrics
 from agent_config_sync.web.view import Passes, SupervisedGateway, ToolUse, View
@@ -30,6 +31,19 @@ VIEW = View(
     settled=12.0,
     publish_latencies=Latencies().plus(0.003).plus(0.03),
     apply_latencies=Latencies().plus(0.9),
+    deliveries=Deliveries(
+        running=True,
+        outcomes={"replied": 3},
+        failed=2,
+        dead=1,
+        exhausted=4,
+        under_way=5,
+        waiting=6,
+        oldest=7.5,
+        given_up=8,
+        waits=Latencies().plus(0.003),
+        turns=Latencies().plus(0.3),
+    ),
     tools={"task_load": ToolUse(done=2, refused=1, latencies=Latencies().plus(0.003))},
 )
 
@@ -57,6 +71,19 @@ def samples(view: View = VIEW, *, gateway: str = "box") -> dict[str, float]:
         ("tool_calls_total|failed|task_load", 0),
         ("tool_call_seconds_count|task_load", 1),
         ("notifications_total", 7),
+        ("delivery_running", 1),
+        ("gateway_takes_turns", 1),
+        ("deliveries_total|replied", 3),
+        ("deliveries_total|skipped", 0),
+        ("turn_failures_total", 2),
+        ("deliveries_given_up_total", 1),
+        ("deliveries_exhausted_total", 4),
+        ("turns_under_way", 5),
+        ("notifications_waiting", 6),
+        ("notifications_oldest_seconds", 7.5),
+        ("notifications_given_up", 8),
+        ("turn_wait_seconds_count", 1),
+        ("turn_seconds_sum", 0.3),
         ("passes_total|published", 2),
         ("passes_total|unchanged", 5),
         ("passes_total|refused", 1),
@@ -116,3 +143,7 @@ def test_every_metric_is_documented() -> None:
     exported = set(re.findall(r"^# TYPE (agent_config_sync_\w+)", text, re.MULTILINE))
     page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
     assert exported == set(re.findall(r"^\| `(agent_config_sync_\w+)", page, re.MULTILINE))
+
+
+def test_a_gateway_that_is_away_takes_no_turns() -> None:
+    assert samples(replace(VIEW, sends=Sends(away="it is not there")))["gateway_takes_turns"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -206,3 +207,37 @@ def test_a_gateway_that_cannot_be_started_says_why() -> None:
 
 def test_every_start_after_the_first_is_a_restart() -> None:
     assert [SupervisedGateway(starts=starts).restarts for starts in range(4)] == [0, 0, 1, 2]
+
+
+def test_what_becomes_of_turns_is_counted() -> None:
+    began = events.TurnBegan("coder", "t", "n", "mention", 1, 0.2)
+    ended = events.Delivered("coder", "t", "n", "replied", None, "resp_1", exhausted=False, seconds=0.5)
+    skipped = replace(ended, outcome="skipped", reason="x", exhausted=True)
+    failed = events.DeliveryFailed("coder", "t", "n", "answered 500", 15.0)
+    started = events.DeliveryStarted(10, 15.0, 5.0, 300.0, 900.0)
+    view = View(started_at=0.0)
+    for event in (started, began, ended, skipped, failed, replace(failed, retry_in=None), events.TurnsUnderWay(2)):
+        view = fold(view, event, 9.0)
+    seen = view.deliveries
+    assert (seen.running, seen.delivered, seen.outcomes) == (True, 2, {"replied": 1, "skipped": 1})
+    assert (seen.failed, seen.failures, seen.dead, seen.skipped, seen.exhausted) == (2, 2, 1, 1, 1)
+    assert (seen.under_way, view.sends.sessions, view.sends.last, seen.last) == (2, 2, 9.0, 9.0)
+    assert (sum(seen.waits.counts), sum(seen.turns.counts), view.sends.error) == (1, 1, "answered 500")
+
+
+def test_a_success_ends_a_row_of_failures() -> None:
+    view = View(started_at=0.0, deliveries=Deliveries(failures=4), sends=Sends(error="answered 500"))
+    ended = events.Delivered("coder", "t", "n", "replied", None, None, exhausted=False, seconds=0.5)
+    view = fold(view, ended, 9.0)
+    assert (view.deliveries.failures, view.sends.error) == (0, None)
+
+
+def test_a_gateway_that_comes_back_is_away_no_more() -> None:
+    view = fold(View(started_at=0.0), events.GatewayAway("it is not there"), 1.0)
+    assert view.sends.away == "it is not there"
+    assert fold(view, events.GatewayReady(), 2.0).sends.away is None
+
+
+def test_the_queue_is_as_it_was_measured_last() -> None:
+    seen = fold(View(started_at=0.0), events.QueueMeasured(3, 1.5, 2), 1.0).deliveries
+    assert (seen.waiting, seen.oldest, seen.given_up) == (3, 1.5, 2)
