@@ -76,7 +76,7 @@ class StandinGateway:
     runs long; fault: chooses what goes wrong with a request; ready: what `/ready` says.
 
     requests: how many were in order; seen: these, oldest first; aborted: those that were given up before their answer;
-    overlaps: how many came while another of their session was under way; came: set by each, for who waits for one.
+    overlaps: how many came while another of their session was under way; came, gave_up: set by each, for who waits.
     """
 
     model: Model
@@ -90,9 +90,10 @@ class StandinGateway:
     seen: list[SeenRequest] = field(default_factory=list)
     aborted: list[SeenRequest] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
+    gave_up: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: set[Connection] = field(default_factory=set)
     port: int = 0
     _server: asyncio.Server | None = None
-    _connections: set[Connection] = field(default_factory=set)
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -113,7 +114,7 @@ class StandinGateway:
     async def listen(self) -> None:
         """Take connections, on the port of before."""
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._answer, self._connections), "127.0.0.1", self.port, backlog=1024
+            lambda: Connection(self._answer, self.connections), "127.0.0.1", self.port, backlog=1024
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -122,9 +123,9 @@ class StandinGateway:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for running in [connection.abort() for connection in list(self._connections)]:
-            if running is not None:
-                await asyncio.wait([running])
+        for connection in list(self.connections):
+            connection.abort()
+            await connection.ended.wait()
 
     async def _answer(self, method: str, path: str, headers: Mapping[str, str], content: bytes) -> Reply:
         match path:
@@ -171,6 +172,7 @@ class StandinGateway:
                 await asyncio.sleep(said.delay)
         except asyncio.CancelledError:
             self.aborted.append(seen)
+            self.gave_up.set()
             raise
         finally:
             session.under_way -= 1

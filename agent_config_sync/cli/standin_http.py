@@ -51,6 +51,8 @@ class Connection(asyncio.Protocol):
         self._answer = answer
         self._among = among
         self._buffer = bytearray()
+        self.ended = asyncio.Event()
+        """Set when it is closed and nothing is at work for it any more."""
         self._running: asyncio.Task[None] | None = None
         self._stalled = False
         self._transport: asyncio.Transport
@@ -62,15 +64,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._among.discard(self)
-        if self._running is not None:
+        if self._running is None:
+            self.ended.set()
+        else:
+            self._running.add_done_callback(lambda _: self.ended.set())
             self._running.cancel()
 
-    def abort(self) -> asyncio.Task[None] | None:
-        """Break it; return what was at work for it, and is cancelled."""
+    def abort(self) -> None:
+        """Break it."""
         self._transport.abort()
-        if self._running is not None:
-            self._running.cancel()
-        return self._running
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -59,6 +59,11 @@ REASONS = {
     "cli/options.py: _greeted.get()": "a context variable",
     "cli/run.py: asyncio.wait([running, *reasons], return_when=asyncio.FIRST_COMPLETED)": "the daemon's own life",
     "cli/run.py: running": "what has ended already",
+    "cli/standin_gateway.py: asyncio.get_running_loop().create_server(lambda: Connection(self._answer, "
+    "self.connections), '127.0.0.1', self.port, backlog=1024)": "it takes a port of the loopback",
+    "cli/standin_gateway.py: connection.ended.wait()": "broken just before",
+    "cli/standin_gateway.py: self.listen()": "it takes a port of the loopback",
+    "cli/standin_gateway.py: self.model(seen)": "a script's own; who asks has a deadline",
     "cli/systemd.py: channel.sendto(state.encode(), '\\x00' + address[1:] if address.startswith('@') else address)": (
         "its socket has a timeout"
     ),
@@ -80,6 +85,7 @@ REASONS = {
     "gateway/keeper.py: self._poll.poll(None if seconds is None else max(0.0, seconds) * 1000)": "as it is told",
     "gateway/keeper.py: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, "
     "preexec_fn=end_with_keeper)": "starts it and waits for nothing",
+    "gateway/responses.py: self._client.aclose()": "it closes sockets",
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",
