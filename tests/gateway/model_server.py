@@ -27,6 +27,8 @@ PROVIDER = "fake"
 ANSWER = "Done."
 """All that it ever says, but for what it is told to call, and for scripts."""
 
+COMPLETIONS = "/v1/chat/completions"
+
 CALL = re.compile(r"CALL (\w+) (\{.*\})$", re.MULTILINE)
 """How it is told to call a tool: with its name and arguments as JSON, at the end of a line."""
 
@@ -55,6 +57,17 @@ class ModelRequest:
         return "\n".join(_text(message.get("content")) for message in self.body["messages"])
 
     @property
+    def last_words(self) -> str:
+        """The text of who spoke last; newer gateways add a message of theirs."""
+        last = itertools.takewhile(lambda message: message["role"] == "user", reversed(self.body["messages"]))
+        return "\n".join(_text(message.get("content")) for message in last)
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The names of the tools that the model is offered."""
+        return frozenset(tool["function"]["name"] for tool in self.body.get("tools", ()))
+
+    @property
     def skills(self) -> frozenset[str]:
         """The names of the skills that the model is told of."""
         return frozenset(re.findall("<name>(.*?)</name>", self.prompt))
@@ -69,10 +82,11 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """One reply of the model: a text, calls of tools by name and arguments, or both."""
+    """One reply of the model: a text, calls of tools by name and arguments, or both. held: it never comes."""
 
     text: str | None = None
     calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    held: bool = False
 
     def message(self) -> dict[str, Any]:
         """Return it as the API has it."""
@@ -95,12 +109,20 @@ class Script:
     """What the model says, one reply after the other, to the requests that hold `mark`; and those requests.
 
     The gateway asks for heartbeats and the like beside, and these hold no mark of a test. After the last reply it says
-    what it always says.
+    what it always says. came: set by each request; gone: by one that was given up while its reply was held.
     """
 
     mark: str
     replies: deque[Says]
     heard: list[ModelRequest] = field(default_factory=list)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, request: ModelRequest) -> Says | None:
+        """Return the next reply."""
+        self.heard.append(request)
+        self.came.set()
+        return self.replies.popleft() if self.replies else None
 
 
 class ModelServer:
@@ -168,35 +190,33 @@ class ModelServer:
             first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines if line)
             body = await reader.readexactly(int(headers.get("content-length", 0)))
-            writer.write(self._answer(first.split()[1], body))
-            await writer.drain()
+            path = first.split()[1]
+            request = ModelRequest(orjson.loads(body)) if path == COMPLETIONS else None
+            script = next((each for each in self._scripts if request and each.mark in request.prompt), None)
+            reply = script.take(request) if script and request else None
+            if script and reply and reply.held:
+                await reader.read()
+                script.gone.set()
+            else:
+                writer.write(self._answer(path, request, reply))
+                await writer.drain()
         writer.close()
 
-    def _answer(self, path: str, body: bytes) -> bytes:
+    def _answer(self, path: str, request: ModelRequest | None, reply: Says | None) -> bytes:
         match path:
             case "/v1/models":
                 return _response({"object": "list", "data": [{"id": name, "object": "model"} for name in _MODELS]})
-            case "/v1/chat/completions":
-                request = ModelRequest(orjson.loads(body))
+            case _ if request is not None:
                 self._requests.put_nowait(request)
-                said = self._scripted(request) or _said(request)
+                said = reply.message() if reply is not None else _said(request)
                 return _stream(request.model, said) if request.body.get("stream") else _completion(request.model, said)
             case _:
                 return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
-    def _scripted(self, request: ModelRequest) -> dict[str, Any] | None:
-        """Return the next reply of the script that this request belongs to, if there is one."""
-        for script in self._scripts:
-            if script.mark in request.prompt:
-                script.heard.append(request)
-                return script.replies.popleft().message() if script.replies else None
-        return None
-
 
 def _said(request: ModelRequest) -> dict[str, Any]:
     """Return what the model says: the call that it is told to make by who spoke last, else that it is done."""
-    last = itertools.takewhile(lambda message: message["role"] == "user", reversed(request.body["messages"]))
-    told = CALL.search("\n".join(_text(message.get("content")) for message in last))  # newer gateways add one of theirs
+    told = CALL.search(request.last_words)
     if told is None:
         return {"role": "assistant", "content": ANSWER}
     return Says(calls=((told[1], json.loads(told[2])),)).message()
