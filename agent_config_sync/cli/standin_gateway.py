@@ -21,6 +21,9 @@ from agent_config_sync.cli.standin_request import BadRequestError, agent_of, rea
 HUGE = 10 * 1024 * 1024
 """Bytes of the answer of the fault `huge`."""
 
+SILENCE = ("", "NO_REPLY")
+"""What a model may not say all by itself: its turn has failed then."""
+
 Fault: TypeAlias = Literal["error", "busy", "refused", "silent", "stalled", "cut", "garbage", "huge"]
 """What goes wrong with a request, in the place of its model: 500, 503, 400, no answer at all, one that stops in its
 middle, one whose connection ends there, bytes that are none of HTTP's, and 10 MiB."""
@@ -189,15 +192,15 @@ class StandinGateway:
             "output": _output(said, number),
             "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
         }
-        if said.status == "failed":
+        if said.status == "failed" or (said.text.strip() in SILENCE and not said.calls):
             return of_json(500, {**frame, "output": [], "error": {"code": "api_error", "message": "internal error"}})
         return of_json(200, frame)
 
 
 def _output(said: Said, number: int) -> list[dict[str, Any]]:
     output: list[dict[str, Any]] = []
-    if said.text or not said.calls:
-        text = {"type": "output_text", "text": said.text or "No response from OpenClaw."}
+    if said.text:
+        text = {"type": "output_text", "text": said.text}
         status = "incomplete" if said.status == "incomplete" else "completed"
         phase = "commentary" if said.calls else "final_answer"
         message = {"type": "message", "id": f"msg_{number}", "role": "assistant", "content": [text]}

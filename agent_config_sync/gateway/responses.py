@@ -1,6 +1,28 @@
 """Ask an agent over the gateway's `POST /v1/responses`: one request, one answer.
 
-MEASURED
+What gateways do with it, measured with a model that keeps what it is asked:
+
+| | 2026.5.12 | 2026.7.1 | 2026.8.1 | 2026.9.6 |
+| --- | --- | --- | --- | --- |
+| `gateway.http.endpoints.responses.enabled` is not true | 404 | 404 | 404 | 404 |
+| tools reach it if `tools.toolSearch` is | unset, false | unset, false, directory | the same | false, directory |
+| a lone result reaches it as | its bare text | its bare text | its bare text | `Tool:<call_id>: <text>` |
+| several, or one beside a notice, as | `Tool:<call_id>: <text>` each, in one message | the same | the same | the same |
+| a result without a text | 400 | 400 | 400 | taken |
+| text beside calls | `commentary` | `commentary` | dropped | dropped |
+| status of an answer with calls | incomplete | incomplete | completed | completed |
+| the model says NO_REPLY and no more | "No response from OpenClaw." | the same | the same | 500 |
+| the model says nothing | 500 | 200 and a text that says so | 500 | 500 |
+| agent that it does not have | served as another | 400 | 400 | 400 |
+| two requests of one session at once | both | both | one may get 500 | both |
+| the model's provider refuses its key | not tried | 401, failed | 401, failed | 401, failed |
+| the caller goes away | it ends the run | the same | the same | the same |
+
+With a tool search that is on, the model is offered three tools for finding tools in their place, and what it calls of
+ours is unknown to the gateway: no caller can see that. The session's key alone carries a turn on; history that is sent
+along, as pairs of calls and results, is passed over before 2026.8.1 and stands there twice after. `openclaw/<agent>`
+and `openclaw:<agent>` are the same model to all. `user` does nothing beside a key, and is left out. Calls of unknown
+names and of the gateway's own tools are its own business, and never reach the caller.
 """
 
 from __future__ import annotations

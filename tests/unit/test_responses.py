@@ -27,7 +27,7 @@ from agent_config_sync.errors import (
     SettingsError,
     ToolsRefusedError,
 )
-from agent_config_sync.gateway.answer import Call, Usage
+from agent_config_sync.gateway.answer import NOTHING_SAID, Call, Usage
 from agent_config_sync.gateway.responses import (
     CallResult,
     Notice,
@@ -178,8 +178,8 @@ async def test_an_answer_that_was_cut_at_its_limit_says_so() -> None:
     assert (found.status, found.text) == ("incomplete", "Water the")
 
 
-async def test_the_words_of_a_gateway_whose_agent_said_nothing_are_no_text() -> None:
-    async with asking(saying(Said())) as client:
+async def test_the_words_of_a_gateway_for_an_agent_that_chose_to_say_nothing_are_no_text() -> None:
+    async with asking(saying(Said(NOTHING_SAID))) as client:
         assert (await client.ask(QUESTION)).text == ""
 
 
@@ -484,6 +484,12 @@ async def test_the_stand_in_is_told_no_wrong_token() -> None:
     async with asking(gateway) as client:
         assert type(await trouble(client)) is GatewayTokenError
     assert gateway.seen == []
+
+
+@pytest.mark.parametrize("said", ["", "NO_REPLY"])
+async def test_the_stand_in_takes_silence_for_a_failure(said: str) -> None:
+    async with asking(saying(Said(said))) as client:
+        assert type(await trouble(client)) is GatewayFailedError
 
 
 async def test_the_stand_in_counts_requests_that_overlap_in_their_session() -> None:
