@@ -105,7 +105,11 @@ class Connection(asyncio.Protocol):
         self._running = asyncio.get_running_loop().create_task(self._serve(words[0], words[1], headers, body))
 
     async def _serve(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        reply = await self._answer(method, path.partition("?")[0], headers, body)
+        try:
+            reply = await self._answer(method, path.partition("?")[0], headers, body)
+        except Exception:
+            self._transport.abort()  # who asks need not wait for a script that fell
+            raise
         self._running = None
         self._transport.write(reply.content)
         match reply.then:

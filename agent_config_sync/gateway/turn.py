@@ -81,9 +81,11 @@ async def take_turn(
     """
     turn = _Taking(client, opening, execute, rounds)
     try:
-        async with asyncio.timeout(deadline):
+        async with asyncio.timeout(deadline) as limit:
             return await turn.take()
     except TimeoutError:
+        if not limit.expired():  # a call's own
+            raise
         raise GatewayFailedError(
             f"the turn was not over after {deadline:g} s, {len(turn.calls)} calls of tools and {turn.requests} requests"
         ) from None

@@ -220,13 +220,14 @@ async def test_after_a_call_was_done_nothing_is_asked_again() -> None:
     assert len(gateway.seen) == 2
 
 
-async def test_what_a_call_raises_ends_the_turn() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, TimeoutError])
+async def test_what_a_call_raises_ends_the_turn(error: type[Exception]) -> None:
     async def fall(_: Call) -> str:
-        raise ZeroDivisionError
+        raise error
 
     gateway = saying(calling(1))
     async with asking(gateway) as client:
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(error):
             await take_turn(client, OPENING, fall, deadline=DEADLINE)
     assert len(gateway.seen) == 1
 
