@@ -30,6 +30,7 @@ SyncError
 │   ├── GatewayTokenError  it does not know our token
 │   └── GatewayRefusedError   it never takes this request
 │       ├── GatewayOffError   it takes none at all: the endpoint is switched off
+│       ├── AgentUnknownError    it has no such agent, or not yet
 │       └── ToolsRefusedError    it takes no such tools
 ├── WorktreeError          git failed, or something stands in the place of a task's worktree
 │   └── UnkeptWorkError    a worktree holds work that is nowhere else
@@ -179,6 +180,10 @@ class GatewayRefusedError(GatewayError):
 
 class GatewayOffError(GatewayRefusedError):
     """It takes no request at all: the endpoint is switched off, or the address is of something else."""
+
+
+class AgentUnknownError(GatewayRefusedError):
+    """It has no such agent; it may have it once it has applied what is in the database."""
 
 
 class ToolsRefusedError(GatewayRefusedError):

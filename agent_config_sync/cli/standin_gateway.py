@@ -154,6 +154,8 @@ class StandinGateway:
             agent = agent_of(key, headers, asked, self.agents)
         except BadRequestError as error:
             return of_json(400, {"error": {"message": str(error), "type": "invalid_request_error"}})
+        if self.agents is not None and agent not in self.agents:
+            return _failed()
         session = self._sessions.setdefault(key, _Session())
         session.text, session.round = (session.text, session.round + 1) if asked.results else (asked.text, 0)
         notice = asked.text if asked.results else ""
@@ -193,7 +195,7 @@ class StandinGateway:
             "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
         }
         if said.status == "failed" or (said.text.strip() in SILENCE and not said.calls):
-            return of_json(500, {**frame, "output": [], "error": {"code": "api_error", "message": "internal error"}})
+            return _failed()
         return of_json(200, frame)
 
 
@@ -218,11 +220,16 @@ def _output(said: Said, number: int) -> list[dict[str, Any]]:
     return output
 
 
+def _failed() -> Reply:
+    """Return what the gateway says of a turn that failed in it."""
+    error = {"code": "api_error", "message": "internal error"}
+    return of_json(500, {"id": "resp_failed", "object": "response", "status": "failed", "output": [], "error": error})
+
+
 def _gone_wrong(fault: Fault) -> Reply:
     match fault:
         case "error":
-            error = {"code": "api_error", "message": "internal error"}
-            return of_json(500, {"id": "resp_failed", "status": "failed", "output": [], "error": error})
+            return _failed()
         case "busy":
             return of_json(503, {"error": {"message": "not now", "type": "unavailable"}}, "retry-after: 1\r\n")
         case "refused":

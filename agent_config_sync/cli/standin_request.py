@@ -60,9 +60,9 @@ def read_request(content: bytes) -> Asked:
     if not isinstance(body.get("model"), str):
         raise BadRequestError("model: Invalid input: expected string, received undefined")
     for number, tool in enumerate(body.get("tools", [])):
-        _object(tool, f"tools.{number}", TOOL_KEYS)
-        if not isinstance(tool.get("name"), str):
+        if isinstance(tool, dict) and not isinstance(tool.get("name"), str):
             raise BadRequestError(f"tools.{number}.name: Invalid input: expected string, received undefined")
+        _object(tool, f"tools.{number}", TOOL_KEYS)
     said = body.get("input")
     if isinstance(said, str):
         said = [{"type": "message", "role": "user", "content": said}]
@@ -96,15 +96,14 @@ def _items(items: list[Any]) -> tuple[list[str], list[tuple[str, str]]]:
 def agent_of(key: str, headers: Mapping[str, str], asked: Asked, agents: frozenset[str] | None) -> str:
     """Return whom a request is for: the agent of its session's key, whatever else names another.
 
-    Raises: BadRequestError when the roster has no such agent.
+    Raises: BadRequestError when the roster has none that is named beside the key.
     """
     model: str = asked.body["model"]
     told = headers.get("x-openclaw-agent-id") or model.replace(":", "/", 1).partition("/")[2]
     scope, _, rest = key.partition(":")
     in_key = rest.partition(":")[0] if scope == "agent" else ""
-    for agent in filter(None, (told, in_key)):
-        if agents is not None and agent not in agents:
-            raise BadRequestError(f'Unknown agent "{agent}".')
+    if agents is not None and told and told not in agents:
+        raise BadRequestError(f"Unknown agent '{told}'.")
     return in_key or told or "main"
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from agent_config_sync.errors import (
+    AgentUnknownError,
     GatewayBusyError,
     GatewayError,
     GatewayFailedError,
@@ -49,8 +50,10 @@ def refusal(
     told = ": ".join(part for part in (code, "" if ran else message) if part)
     said = f"{where} answered {status}{f' ({told})' if told else ''}"
     match status:
-        case HTTPStatus.BAD_REQUEST if message == TOOLS_AT_FAULT or (not ran and re.search(r"\btools?\b", message)):
+        case HTTPStatus.BAD_REQUEST if message == TOOLS_AT_FAULT or (not ran and re.match(r"tools?\b", message)):
             return ToolsRefusedError(f"{said}: it takes none of these tools; it needs OpenClaw 2026.5.12 or later")
+        case HTTPStatus.BAD_REQUEST if not ran and message.startswith("Unknown agent"):
+            return AgentUnknownError(f"{said}: has it applied what is in the database?")
         case _ if ran:
             return GatewayFailedError(f"{said}: the turn failed there, and the gateway's log says why")
         case HTTPStatus.OK:

@@ -14,7 +14,7 @@ from gateway.scene import Deploy, Deployment
 from harness import psql
 from pydantic import SecretStr
 
-from agent_config_sync.errors import GatewayOffError, GatewayTokenError, ToolsRefusedError
+from agent_config_sync.errors import AgentUnknownError, GatewayOffError, GatewayTokenError, ToolsRefusedError
 from agent_config_sync.gateway.answer import Call
 from agent_config_sync.gateway.responses import Question, Readiness, ResponsesClient, takes_tools
 from agent_config_sync.gateway.turn import NO_MORE_TOOLS, take_turn
@@ -141,6 +141,14 @@ async def test_a_gateway_that_takes_no_tools_says_so(
     assert not takes_tools(shared.gateway.installation.version)
     with pytest.raises(ToolsRefusedError):
         await client.ask(opening(mark))
+
+
+@pytest.mark.gateway_since(2026, 7, 1)
+async def test_an_agent_that_the_gateway_does_not_have_is_told_from_all_else(
+    client: ResponsesClient, model: ModelServer, mark: str
+) -> None:
+    with pytest.raises(AgentUnknownError):
+        await client.ask(opening(mark, "nobody"))
 
 
 async def test_an_agent_without_tools_answers(client: ResponsesClient, model: ModelServer, mark: str) -> None:

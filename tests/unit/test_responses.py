@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from web_client import exchange
 
 from agent_config_sync.cli.standin_gateway import Fault, Said, SeenRequest, StandinGateway
 from agent_config_sync.errors import (
+    AgentUnknownError,
     GatewayAwayError,
     GatewayBusyError,
     GatewayError,
@@ -306,6 +307,8 @@ async def test_a_question_that_is_given_up_is_given_up_at_the_gateway_too() -> N
         (400, {"error": {"message": "invalid tool configuration"}, "status": "failed"}, ToolsRefusedError),
         (400, {"error": {"message": "400 tools are too many"}, "status": "failed"}, GatewayFailedError),
         (400, {"error": {"message": "model: Invalid input"}}, GatewayRefusedError),
+        (400, {"error": {"message": "no tools here"}}, GatewayRefusedError),
+        (400, {"error": {"message": "Unknown agent 'lead'."}}, AgentUnknownError),
         (400, b"no JSON", GatewayRefusedError),
         (401, {"error": {"message": "Unauthorized", "type": "unauthorized"}}, GatewayTokenError),
         (401, {"error": {"code": "authentication_error", "message": "401"}, "status": "failed"}, GatewayFailedError),
@@ -430,11 +433,9 @@ def test_tools_are_for_gateways_that_give_them_to_their_model(version: str | Non
 # The stand-in itself -------------------------------------------------------------------------------------------------
 
 
-async def refused(body: dict[str, Any], change: Callable[[StandinGateway], None] = lambda _: None) -> str:
+async def refused(body: dict[str, Any]) -> str:
     """Return the words with which the stand-in refuses a body."""
-    gateway = saying()
-    change(gateway)
-    async with gateway.serving():
+    async with saying().serving() as gateway:
         content = orjson.dumps(body)
         head = f"POST /v1/responses HTTP/1.1\r\ncontent-length: {len(content)}\r\n\r\n".encode()
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
@@ -457,7 +458,7 @@ async def refused(body: dict[str, Any], change: Callable[[StandinGateway], None]
     ("changes", "words"),
     [
         ({"nonsense": 1}, ': Unrecognized key: "nonsense"'),
-        ({"tools": [{"type": "function", "function": {"name": "a"}}]}, 'tools.0: Unrecognized key: "function"'),
+        ({"tools": [{"type": "function", "function": {}, "name": "a"}]}, 'tools.0: Unrecognized key: "function"'),
         ({"tools": [{"type": "function"}]}, "tools.0.name: Invalid input: expected string, received undefined"),
         ({"input": None}, "input: Invalid input"),
         ({"input": [{"type": "message", "role": "nobody", "content": ""}]}, "input: Invalid input"),
@@ -472,10 +473,13 @@ async def test_the_stand_in_refuses_what_a_gateway_refuses(changes: dict[str, An
 
 
 async def test_the_stand_in_knows_its_agents_where_it_has_a_roster() -> None:
-    def roster(gateway: StandinGateway) -> None:
-        gateway.agents = frozenset(["lead"])
-
-    assert await refused({"model": "openclaw/nobody", "input": "Go."}, roster) == 'Unknown agent "nobody".'
+    gateway = saying()
+    gateway.agents = frozenset(["lead"])
+    async with asking(gateway) as client:
+        assert type(await trouble(client, Question("agent:nobody:1", "nobody", "Go."))) is AgentUnknownError
+        assert type(await trouble(client, Question("agent:nobody:1", "lead", "Go."))) is GatewayFailedError
+        await client.ask(QUESTION)
+    assert [seen.agent for seen in gateway.seen] == ["lead"]
 
 
 async def test_the_stand_in_is_told_no_wrong_token() -> None:
