@@ -11,18 +11,19 @@ What gateways do with it, measured with a model that keeps what it is asked:
 | a result without a text | 400 | 400 | 400 | taken |
 | text beside calls | `commentary` | `commentary` | dropped | dropped |
 | status of an answer with calls | incomplete | incomplete | completed | completed |
-| the model says NO_REPLY and no more | "No response from OpenClaw." | the same | the same | 500 |
-| the model says nothing | 500 | 200 and a text that says so | 500 | 500 |
-| agent that it does not have | served as another | 400 | 400 | 400 |
-| two requests of one session at once | both | both | one may get 500 | both |
-| the model's provider refuses its key | not tried | 401, failed | 401, failed | 401, failed |
+| its model says NO_REPLY and no more | "No response from OpenClaw." | the same | the same | 500 |
+| it says nothing at all | 500 | 200 and a text that says so | 500 | 500 |
+| agent that it does not have | taken | 400 | 400 | 400 |
+| the same in the key alone | taken | taken | 500 | 500 |
+| two requests of one session at once | not tried | both | one got 500 | both |
+| its provider refuses the gateway's key | not tried | 401, `failed` | the same | the same |
 | the caller goes away | it ends the run | the same | the same | the same |
 
-With a tool search that is on, the model is offered three tools for finding tools in their place, and what it calls of
-ours is unknown to the gateway: no caller can see that. The session's key alone carries a turn on; history that is sent
-along, as pairs of calls and results, is passed over before 2026.8.1 and stands there twice after. `openclaw/<agent>`
-and `openclaw:<agent>` are the same model to all. `user` does nothing beside a key, and is left out. Calls of unknown
-names and of the gateway's own tools are its own business, and never reach the caller.
+With a tool search that is on, the model is offered three tools for finding tools in the place of ours, and a call of
+ours is one of an unknown tool to the gateway: no caller can see that. The session's key alone carries a turn on; calls
+that are sent along with their results are passed over before 2026.8.1, and stand there twice from then on.
+`openclaw/<agent>` and `openclaw:<agent>` are the same model to all. `user` does nothing beside a key, and is left out.
+Calls of unknown tools and of the gateway's own are its own business, and never reach the caller.
 """
 
 from __future__ import annotations
