@@ -13,7 +13,7 @@ Ended: TypeAlias = Literal["completed", "incomplete"]
 """How an answer ended: `incomplete` when it was cut at the model's limit and, before 2026.8.1, with every call."""
 
 NOTHING_SAID = "No response from OpenClaw."
-"""What the gateway says for a model whose whole answer is NO_REPLY. One that says nothing at all is a failure to it."""
+"""What gateways up to 2026.8.1 say for a model that says NO_REPLY and no more; to later ones that is a failure."""
 
 FAILURES = ("⚠️ Agent couldn't generate a response", "Context overflow: prompt too large for the model")
 """How answers begin that are the gateway's own word of a failure, up to 2026.7.1 under the status `completed`."""
@@ -42,8 +42,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """text: the answer, empty while tools are to be called, and where an agent chose to say nothing; commentary: what
-    was said on the way, such as beside calls; calls: in their order."""
+    """text: the answer, empty while tools are to be called, and where it is silent; commentary: what was said on the
+    way, such as beside calls; calls: in their order; silent: the agent chose to say nothing, by the gateway's word."""
 
     id: str
     status: Ended
@@ -51,6 +51,7 @@ class Answer:
     commentary: str
     calls: tuple[Call, ...]
     usage: Usage
+    silent: bool = False
 
 
 def read_document(body: bytes) -> Mapping[str, Any] | None:
@@ -90,13 +91,15 @@ def read_answer(document: Mapping[str, Any]) -> Answer:
         text = whole
     if text.startswith(FAILURES) and not calls:
         raise UnusableError("in its place stands that the agent's model gave none, or that its session is too long")
+    silent = text.strip() == NOTHING_SAID
     return Answer(
         number,
         status,
-        "" if text.strip() == NOTHING_SAID else text,
+        "" if silent else text,
         "\n\n".join(text for on_the_way, text in said if on_the_way),
         calls,
         _usage(document.get("usage")),
+        silent,
     )
 
 

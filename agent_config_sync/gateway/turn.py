@@ -52,7 +52,7 @@ class Turn:
 
     text: the agent's last word, empty where it said none; before: what it said on the way; calls: of all rounds, in
     their order; response_ids: one for each answer; requests: that were made, those that began nothing included; ended:
-    `incomplete` where the last word was cut.
+    `incomplete` where the last word was cut; silent: its last word is that it says nothing, by the gateway's word.
     """
 
     text: str
@@ -63,6 +63,7 @@ class Turn:
     input_tokens: int
     output_tokens: int
     ended: Ended
+    silent: bool = False
 
 
 async def take_turn(
@@ -129,6 +130,7 @@ class _Taking:
             sum(each.usage.input_tokens for each in self.answers),
             sum(each.usage.output_tokens for each in self.answers),
             answer.status,
+            answer.silent,
         )
 
     async def _begin(self) -> Answer:

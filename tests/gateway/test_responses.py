@@ -14,7 +14,13 @@ from gateway.scene import Deploy, Deployment
 from harness import psql
 from pydantic import SecretStr
 
-from agent_config_sync.errors import AgentUnknownError, GatewayOffError, GatewayTokenError, ToolsRefusedError
+from agent_config_sync.errors import (
+    AgentUnknownError,
+    GatewayFailedError,
+    GatewayOffError,
+    GatewayTokenError,
+    ToolsRefusedError,
+)
 from agent_config_sync.gateway.answer import Call
 from agent_config_sync.gateway.responses import Question, Readiness, ResponsesClient, takes_tools
 from agent_config_sync.gateway.turn import NO_MORE_TOOLS, take_turn
@@ -155,6 +161,22 @@ async def test_an_agent_without_tools_answers(client: ResponsesClient, model: Mo
     model.script(mark, Says("All is well."))
     answer = await client.ask(Question(f"agent:lead:{mark}", "lead", f"How is {mark}?"))
     assert (answer.text, answer.status, answer.calls) == ("All is well.", "completed", ())
+
+
+@pytest.mark.gateway_until(2026, 8, 1)
+async def test_an_agent_that_says_no_reply_is_silent(client: ResponsesClient, model: ModelServer, mark: str) -> None:
+    model.script(mark, Says("NO_REPLY"))
+    answer = await client.ask(Question(f"agent:lead:{mark}", "lead", f"Thank you for {mark}."))
+    assert (answer.text, answer.silent) == ("", True)
+
+
+@pytest.mark.gateway_since(2026, 9, 6)
+async def test_an_agent_that_says_no_reply_fails_its_turn(
+    client: ResponsesClient, model: ModelServer, mark: str
+) -> None:
+    model.script(mark, Says("NO_REPLY"), Says("NO_REPLY"))
+    with pytest.raises(GatewayFailedError):
+        await client.ask(Question(f"agent:lead:{mark}", "lead", f"Thank you for {mark}."))
 
 
 @TAKES_TOOLS

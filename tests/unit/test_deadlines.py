@@ -67,12 +67,6 @@ REASONS = {
     "cli/systemd.py: channel.sendto(state.encode(), '\\x00' + address[1:] if address.startswith('@') else address)": (
         "its socket has a timeout"
     ),
-    "cli/standin_gateway.py: asyncio.get_running_loop().create_server(lambda: Connection(self._answer, "
-    "self._connections), '127.0.0.1', self.port, backlog=1024)": "a socket of this machine",
-    "cli/standin_gateway.py: asyncio.wait([running])": "cancelled just before",
-    "cli/standin_gateway.py: self.listen()": "a socket of this machine",
-    "cli/standin_gateway.py: self.model(seen)": "a script; whoever asks has a deadline",
-    "gateway/responses.py: self._client.aclose()": "it closes sockets",
     "gateway/door.py: asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), "
     "sys.stdin)": "a pipe that is open already",
     "gateway/door.py: self._reader.readline()": "the daemon's own life: it ends with the gateway that holds the pipe",

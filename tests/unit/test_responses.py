@@ -161,7 +161,7 @@ async def test_questions_one_after_the_other_share_a_connection() -> None:
 async def test_an_answer_has_its_text_and_what_it_cost() -> None:
     async with asking(saying(Said("Watered."))) as client:
         found = await client.ask(QUESTION)
-    assert (found.text, found.commentary, found.calls) == ("Watered.", "", ())
+    assert (found.text, found.commentary, found.calls, found.silent) == ("Watered.", "", (), False)
     assert (found.status, found.usage) == ("completed", Usage(10, 5))
     assert found.id.startswith("resp_")
 
@@ -181,7 +181,8 @@ async def test_an_answer_that_was_cut_at_its_limit_says_so() -> None:
 
 async def test_the_words_of_a_gateway_for_an_agent_that_chose_to_say_nothing_are_no_text() -> None:
     async with asking(saying(Said(NOTHING_SAID))) as client:
-        assert (await client.ask(QUESTION)).text == ""
+        found = await client.ask(QUESTION)
+    assert (found.text, found.silent) == ("", True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from harness import DEADLINE
 
 from agent_config_sync.cli.standin_gateway import Fault, Said, SeenRequest, StandinGateway
 from agent_config_sync.errors import GatewayAwayError, GatewayBusyError, GatewayError, GatewayFailedError
-from agent_config_sync.gateway.answer import Answer, Call, Usage
+from agent_config_sync.gateway.answer import NOTHING_SAID, Answer, Call, Usage
 from agent_config_sync.gateway.responses import CallResult, Notice, Question, ResponsesClient
 from agent_config_sync.gateway.turn import NO_MORE_TOOLS, NO_NAME, TRIES, CallMade, Turn, take_turn
 
@@ -114,6 +114,11 @@ async def test_the_opening_is_not_said_again() -> None:
 async def test_what_is_said_beside_calls_is_kept() -> None:
     turn = await turn_of(saying(calling(1, text="Let me see."), calling(2, text="One more."), Said("Found.")))
     assert (turn.text, turn.before) == ("Found.", ("Let me see.", "One more."))
+
+
+async def test_an_agent_that_chose_to_say_nothing_is_silent_in_its_turn() -> None:
+    turn = await turn_of(saying(calling(1), Said(NOTHING_SAID)))
+    assert (turn.text, turn.silent) == ("", True)
 
 
 async def test_what_a_turn_costs_is_the_sum_of_its_answers() -> None:
