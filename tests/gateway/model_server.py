@@ -195,11 +195,11 @@ class ModelServer:
             script = next((each for each in self._scripts if request and each.mark in request.prompt), None)
             reply = script.take(request) if script and request else None
             if script and reply and reply.held:
-                await reader.read()
+                await _until_closed(reader, writer)
                 script.gone.set()
-            else:
-                writer.write(self._answer(path, request, reply))
-                await writer.drain()
+                return
+            writer.write(self._answer(path, request, reply))
+            await writer.drain()
         writer.close()
 
     def _answer(self, path: str, request: ModelRequest | None, reply: Says | None) -> bytes:
@@ -212,6 +212,14 @@ class ModelServer:
                 return _stream(request.model, said) if request.body.get("stream") else _completion(request.model, said)
             case _:
                 return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+async def _until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Return when who asked has gone, with nothing left of the connection."""
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
 
 
 def _said(request: ModelRequest) -> dict[str, Any]:
