@@ -15,6 +15,7 @@ from harness import DEADLINE, Operator, Running, Start, eventually
 
 from agent_config_sync.cli.standin_gateway import Said, SeenRequest, StandinGateway
 from agent_config_sync.events import Delivered, DeliveryStarted
+from agent_config_sync.runtime.silence import NOTHING_TO_ADD
 
 TOKEN = "token-of-the-gateway"
 
@@ -36,7 +37,7 @@ class Script:
 
     async def __call__(self, seen: SeenRequest) -> Said:
         if seen.agent == "lead":
-            return Said("NO_REPLY")
+            return Said(NOTHING_TO_ADD)
         said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         self.asked.set()
         async with asyncio.timeout(DEADLINE):

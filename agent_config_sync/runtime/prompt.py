@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from agent_config_sync.board.model import Message, TaskStatus
 from agent_config_sync.runtime.context import Context, Headline
 from agent_config_sync.runtime.fence import Fence, Shown, line, mark_for, shown
-from agent_config_sync.runtime.silence import may_stay_silent
+from agent_config_sync.runtime.silence import NOTHING_TO_ADD, may_stay_silent
 from agent_config_sync.runtime.tools.definition import Tool
 from agent_config_sync.runtime.tools.schema import parameters_of
 
@@ -273,6 +273,7 @@ def _render(name: str, context: Context, fence: Fence, **variables: object) -> s
             notification=context.notification,
             fence=fence,
             may_stay_silent=may_stay_silent(context.notification),
+            silence=NOTHING_TO_ADD,
             **variables,
         )
     )

@@ -1,6 +1,6 @@
 """What the text of an answer means, and what follows when an agent says nothing.
 
-An agent may choose silence, and says NO_REPLY then. It is another thing when nothing came back, or what a gateway puts
+An agent may choose silence, and says so in a word. It is another thing when nothing came back, or what a gateway puts
 in the place of nothing.
 """
 
@@ -14,8 +14,9 @@ from typing import Literal, TypeAlias
 
 from agent_config_sync.runtime.context import Context, Notification, NotificationType
 
-NO_REPLY = "NO_REPLY"
-"""What an agent answers that chooses to say nothing."""
+NOTHING_TO_ADD = "NOTHING_TO_ADD"
+"""What an agent answers that chooses to say nothing. By NO_REPLY it may say so too, but gateways since 2026.9 fail a
+turn that ends with it."""
 
 HEARTBEAT_OK = "HEARTBEAT_OK"
 """What an agent answers to a heartbeat at which nothing needs attention."""
@@ -41,9 +42,9 @@ _MENTIONS = re.compile(r"(?:@[A-Za-z0-9_-]+\s*)+")
 _LOADING = re.compile(r"loading context for heartbeat(?:\.\.\.|…)?", re.IGNORECASE)
 
 _LONGEST_NO_REPLY = 64
-"""Characters of NO_REPLY with all that models put around it."""
+"""Characters of such a word with all that models put around it."""
 
-_NO_REPLY = re.compile(r"(?:```\w*\n)?[\s>`*\"'“”‘’]*NO_REPLY[\s.`*\"'“”‘’]*")
+_NO_REPLY = re.compile(r"(?:```\w*\n)?[\s>`*\"'“”‘’]*(?:NOTHING_TO_ADD|NO_REPLY)[\s.`*\"'“”‘’]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,14 @@ class Silence:
     kind: SilenceKind
 
 
-def read_answer(text: str, *, acted: bool) -> Reply | Silence:
-    """Return what the text of an answer means. acted: tools were called in its turn, so that none is needed."""
+def read_answer(text: str, *, acted: bool, silent: bool = False) -> Reply | Silence:
+    """Return what the text of an answer means. acted: tools were called in its turn, so that none is needed; silent:
+    the gateway says that the agent chose silence."""
     said = text.strip()
     kind: SilenceKind
-    if not said:
+    if silent:
+        kind = "no_reply"
+    elif not said:
         kind = "blank"
     elif is_heartbeat_ok(said):
         kind = "heartbeat_ok"

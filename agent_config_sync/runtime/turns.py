@@ -163,7 +163,7 @@ class Turns:
         notification = context.notification
         response = turn.response_ids[-1] if turn.response_ids else None
         acted = bool(turn.calls)
-        meaning = read_answer(turn.text, acted=acted)
+        meaning = read_answer(turn.text, acted=acted, silent=turn.silent)
         if isinstance(meaning, Reply):
             await self._settle(lease, context, Settlement("replied", posted=meaning.text, response=response), began)
             return

@@ -22,6 +22,10 @@ from agent_config_sync.events import (
     GatewayReady,
     TurnBegan,
 )
+from agent_config_sync.runtime.silence import NOTHING_TO_ADD
+
+NOTHING = Said("No response from agent.")
+"""What gateways say in the place of nothing."""
 
 SetStage = Callable[..., AbstractAsyncContextManager[Stage]]
 
@@ -89,7 +93,7 @@ async def test_what_is_not_worth_a_turn_is_skipped_with_the_reason_and_nobody_is
 
 
 async def test_an_agent_that_chooses_to_say_nothing_says_nothing(stage: Stage) -> None:
-    stage.script.replies[:] = [Said("NO_REPLY")]
+    stage.script.replies[:] = [Said(NOTHING_TO_ADD)]
     task = await stage.board.task("in_progress", agents=["coder"])
     await stage.board.say("user/ada", task, "Fine.")
     ended = await stage.delivered()
@@ -99,7 +103,7 @@ async def test_an_agent_that_chooses_to_say_nothing_says_nothing(stage: Stage) -
 async def test_an_agent_that_acted_need_not_say_anything(stage: Stage) -> None:
     stage.script.replies[:] = [
         Said(calls=(("task_status", {"status": "blocked", "blockedReason": "No steam"}),)),
-        Said(),
+        NOTHING,
     ]
     task = await stage.assigned()
     ended = await stage.delivered()
@@ -107,7 +111,7 @@ async def test_an_agent_that_acted_need_not_say_anything(stage: Stage) -> None:
 
 
 async def test_where_a_reply_is_needed_and_none_comes_the_thread_says_so_in_the_end(stage: Stage) -> None:
-    stage.script.replies[:] = [Said()]
+    stage.script.replies[:] = [NOTHING]
     task = await stage.assigned()
     ended = await stage.delivered()
     assert (ended.outcome, ended.exhausted, len(stage.asked())) == ("fallback", True, 3)
@@ -117,7 +121,7 @@ async def test_where_a_reply_is_needed_and_none_comes_the_thread_says_so_in_the_
 
 
 async def test_what_the_thread_says_in_the_place_of_a_reply_wakes_no_agent(stage: Stage) -> None:
-    stage.script.replies[:] = [Said()]
+    stage.script.replies[:] = [NOTHING]
     await stage.assigned()
     await stage.delivered()
     assert await stage.outcomes() == [("coder", "fallback")]
@@ -125,7 +129,7 @@ async def test_what_the_thread_says_in_the_place_of_a_reply_wakes_no_agent(stage
 
 async def test_the_thread_says_nothing_where_that_is_not_wanted(set_stage: SetStage) -> None:
     async with set_stage(fallback_replies=False) as stage:
-        stage.script.replies[:] = [Said()]
+        stage.script.replies[:] = [NOTHING]
         task = await stage.assigned()
         ended = await stage.delivered()
         assert (ended.outcome, ended.exhausted, await stage.thread(task)) == ("skipped", True, [])

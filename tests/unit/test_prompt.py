@@ -51,8 +51,8 @@ def rules(told: Context, tools: Sequence[Tool[Any]] | None = None) -> str:
 PARTS: dict[str, tuple[str, Context, Context]] = {
     "the role": (", who mends things. Answer as", context(role="who mends things"), context()),
     "tools": ("- `task_load`: read a task", context(), context(agent=replace(CODER, name="none"))),
-    "silence": ("answer exactly `NO_REPLY`", context("thread_update"), context("assignment")),
-    "no silence": ("`NO_REPLY` is none here", context("response_request"), context("mention")),
+    "silence": ("answer exactly `NOTHING_TO_ADD`", context("thread_update"), context("assignment")),
+    "no silence": ("`NOTHING_TO_ADD` is none here", context("response_request"), context("mention")),
     "a status": ("with `task_status`; what else the task says", context(), context(agent=NOTHING_ALLOWED)),
     "no status": ("You may not change its status", context(agent=NOTHING_ALLOWED), context()),
     "who ends a review": ("mark it as done, from review alone", context(agent=REVIEWER), context()),

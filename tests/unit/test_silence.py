@@ -33,6 +33,8 @@ KINDS: tuple[SilenceKind, ...] = get_args(SilenceKind)
 MEANINGS: dict[str, tuple[str, SilenceKind]] = {
     "nothing": ("", "blank"),
     "white space": (" \n\t", "blank"),
+    "nothing to add": ("NOTHING_TO_ADD", "no_reply"),
+    "nothing to add as code": ("`NOTHING_TO_ADD`", "no_reply"),
     "no reply": ("NO_REPLY", "no_reply"),
     "no reply among white space": ("\n NO_REPLY \n", "no_reply"),
     "no reply as a sentence": ("NO_REPLY.", "no_reply"),
@@ -211,3 +213,7 @@ def test_a_fallback_is_known_again(before: str) -> None:
 def test_what_somebody_wrote_is_no_fallback() -> None:
     assert not is_fallback("The kettle is mended.")
     assert not is_fallback("Look at this: " + fallback_message(context("mention")))
+
+
+def test_where_the_gateway_says_that_the_agent_chose_silence_it_did() -> None:
+    assert read_answer("", acted=False, silent=True) == Silence("no_reply")
