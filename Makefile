@@ -95,6 +95,7 @@ bench: $(VENV)/wheel $(VENV)/test  ## Measure commit to durable file, to applied
 	@$(MAKE) --no-print-directory bench-applied ARGS=
 	@$(BIN)/python benchmarks/workspaces.py
 	@$(BIN)/python benchmarks/board.py
+	@$(BIN)/python benchmarks/delivery.py
 
 bench-applied: $(VENV)/wheel $(VENV)/test  ## Measure commit to applied against a bare mv, on a real gateway
 	@VERSION=$(GATEWAY_VERSION) tests/gateway/install_gateway.sh

@@ -117,7 +117,7 @@ CREATE INDEX IF NOT EXISTS session_leases_by_gateway ON session_leases (account_
 COMMENT ON TABLE session_leases IS 'Which process has a turn in which session of an agent: one at a time.';
 COMMENT ON COLUMN session_leases.gateway IS 'Which gateway has the session, and what was said in it.';
 COMMENT ON COLUMN session_leases.holder IS 'The process, by a number that it has drawn; null: none.';
-COMMENT ON COLUMN session_leases.fence IS 'One more with each turn: who comes with an earlier one has lost the lease.';
+COMMENT ON COLUMN session_leases.fence IS 'A larger one with each turn: who comes with an earlier one has lost the lease.';
 COMMENT ON COLUMN session_leases.notification_id IS 'What the turn is about; null: a heartbeat, or none.';
 COMMENT ON COLUMN session_leases.failures IS 'Turns that failed, in a row.';
 COMMENT ON COLUMN session_leases.not_before IS 'Until then no turn is begun.';
@@ -157,7 +157,11 @@ DECLARE
     head uuid;
     begun integer := 0;
     tried text[] := '{}';  -- by others too at this moment
+    next_fence bigint;
 BEGIN
+    -- Nobody waits for the disk: what a crash of the server takes back was not begun. A fence that it takes back is not
+    -- had by another turn, for it is taken from the clock.
+    PERFORM set_config('synchronous_commit', 'off', true);
     WHILE begun < most LOOP
         SELECT told.task_id, told.agent, session.id AS session INTO waiting
         FROM board_notifications AS told
@@ -208,13 +212,14 @@ BEGIN
             ORDER BY oldest.created_at, oldest.id LIMIT 1)
         RETURNING told.id INTO head;
         CONTINUE WHEN head IS NULL;
+        next_fence := greatest(held.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
         UPDATE session_leases AS had
-        SET gateway = at_gateway, holder = process, fence = had.fence + 1, expires_at = clock_timestamp() + lease,
+        SET gateway = at_gateway, holder = process, fence = next_fence, expires_at = clock_timestamp() + lease,
             notification_id = head
         WHERE had.session_id = held.session_id;
         session_id := held.session_id;
         session_key := held.session_key;
-        fence := held.fence + 1;
+        fence := next_fence;
         notification_id := head;
         agent := waiting.agent;
         task_id := waiting.task_id;

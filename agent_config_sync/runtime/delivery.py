@@ -43,9 +43,11 @@ from agent_config_sync.postgres.work_watch import WorkWatch
 from agent_config_sync.runtime import leases
 from agent_config_sync.runtime.leases import RENEWAL, Lease, Place
 from agent_config_sync.runtime.presence import Presence
+from agent_config_sync.runtime.prompt import prepare
 from agent_config_sync.runtime.tools.definition import Bench
 from agent_config_sync.runtime.turns import Turns
 from agent_config_sync.settings import Settings
+from agent_config_sync.worker import in_worker
 
 DRAIN = 30.0
 """Seconds that turns under way have when the process stops."""
@@ -148,6 +150,7 @@ class Delivery:
                 pass
 
     async def _run(self) -> None:
+        await in_worker(prepare)
         started = False
         while True:
             self._news.clear()

@@ -42,6 +42,8 @@ _DOCUMENTS = (4_000, 1_000, 0)
 _ROOM = 100
 """Characters for the head of a thread."""
 
+_NAMES = ("instructions.md.j2", "opening.md.j2")
+
 _TO_READ_ON = "task_load"
 
 NEXT: Mapping[TaskStatus, tuple[TaskStatus, ...]] = MappingProxyType(
@@ -260,6 +262,12 @@ def _texts(context: Context) -> Iterator[str]:
             yield from (headline.title, *headline.agents)
     for effect in context.effects:
         yield from (effect.tool, effect.arguments, effect.result)
+
+
+def prepare() -> None:
+    """Compile the templates; the first turn need not wait for it then."""
+    for name in _NAMES:
+        _templates().get_template(name)
 
 
 def _render(name: str, context: Context, fence: Fence, **variables: object) -> str:
