@@ -79,7 +79,7 @@ class World:
 
     async def settled(self) -> None:
         async with asyncio.timeout(PATIENCE):
-            while await self.waiting():
+            while await self.waiting():  # noqa: ASYNC110 - nothing to wait on but the server
                 await asyncio.sleep(0.02)
 
 
