@@ -214,6 +214,34 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "result",
         "done_at",
     ),
+    "runtime_requests": (
+        "id",
+        "account_id",
+        "gateway",
+        "kind",
+        "target_version",
+        "from_version",
+        "requested_by",
+        "requested_at",
+        "taken_at",
+        "expires_at",
+        "finished_at",
+        "outcome",
+        "error",
+    ),
+    "upgrade_history": (
+        "id",
+        "account_id",
+        "gateway",
+        "from_version",
+        "to_version",
+        "status",
+        "started_at",
+        "completed_at",
+        "error",
+        "requested_by",
+        "reported_by",
+    ),
     "gateway_status": (
         "account_id",
         "gateway",
@@ -231,6 +259,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "reported_by",
         "changed_at",
         "seen_at",
+        "runtime_status",
+        "runtime_seen_at",
+        "runtime_version",
+        "runtime_error",
+        "runtime_started_at",
     ),
 }
 """The columns that we or our triggers read or write, by table."""
@@ -304,6 +337,17 @@ BOARD_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("agents", column, "SELECT") for column in ("is_orchestrator", *FLAGS)),
     *(("accounts", column, "SELECT") for column in FLAGS),
     *(("memberships", column, "SELECT") for column in ("account_id", "user_id", "name", "email")),
+    ("runtime_requests", None, "SELECT"),
+    *(
+        ("runtime_requests", column, "UPDATE")
+        for column in ("from_version", "taken_at", "expires_at", "finished_at", "outcome", "error")
+    ),
+    ("upgrade_history", None, "SELECT"),
+    *(
+        ("upgrade_history", column, "INSERT")
+        for column in COLUMNS["upgrade_history"]
+        if column not in ("id", "completed_at", "reported_by")
+    ),
 )
 """What it needs beside them for the board."""
 

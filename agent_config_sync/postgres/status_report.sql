@@ -1,6 +1,9 @@
 -- What this gateway runs with now. reported_by is the login itself, by default and by policy. Returns the version of the
--- row, and the one that it had before.
-WITH earlier AS (SELECT xmin::text AS version FROM gateway_status WHERE account_id = $1 AND gateway = $2)
+-- row, and the one that it had before: when it was seen and where, which nobody writes but who says what the gateway runs
+-- with; its runtime writes the same row.
+WITH earlier AS (
+    SELECT format('%s %s', seen_at, host) AS version FROM gateway_status WHERE account_id = $1 AND gateway = $2
+)
 INSERT INTO gateway_status AS known (
     account_id, gateway, host, gateway_version, plugin_version, roster, state, error, warnings, snapshot, content_hash,
     latency_ms, resync_interval
@@ -23,4 +26,4 @@ ON CONFLICT (account_id, gateway) DO UPDATE SET
         ELSE known.changed_at
     END,
     seen_at = now()
-RETURNING known.xmin::text AS version, (SELECT version FROM earlier) AS before
+RETURNING format('%s %s', known.seen_at, known.host) AS version, (SELECT version FROM earlier) AS before

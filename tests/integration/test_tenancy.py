@@ -46,6 +46,8 @@ READS = {
     "agent_presence": "account_id, agent",
     "session_leases": "account_id, session_key",
     "delivery_effects": "account_id, tool",
+    "runtime_requests": "account_id, gateway",
+    "upgrade_history": "account_id, gateway",
 }
 """Every table of accounts, and what names a row of it."""
 
@@ -86,6 +88,10 @@ INSERT INTO session_leases (session_id, account_id, agent, session_key, gateway)
 SELECT id, account_id, agent, session_key, 'gateway_{0}' FROM agent_sessions WHERE account_id = '{0}';
 INSERT INTO delivery_effects (notification_id, account_id, fingerprint, occurrence, fence, tool, arguments, result)
 SELECT id, account_id, 'x', 1, 1, 'tool_{0}', '{{}}', '{{}}' FROM board_notifications WHERE account_id = '{0}' LIMIT 1;
+INSERT INTO runtime_requests (account_id, gateway, kind, requested_by) VALUES ('{0}', 'gateway_{0}', 'restart', '{3}');
+INSERT INTO upgrade_history
+    (account_id, gateway, from_version, to_version, status, started_at, requested_by, reported_by)
+VALUES ('{0}', 'gateway_{0}', '1', '2', 'success', now(), '{3}', '{1}');
 """
 
 OF_A = " UNION ALL ".join(
@@ -493,6 +499,11 @@ FORGED = {
         "INSERT INTO public.installed_skills (account_id, gateway, agent, slug, name, checksum)"
         " VALUES ('a', 'gateway_a', 'coder', 'forged', 'forged', 'x')"
     ),
+    "upgrade_history": (
+        "INSERT INTO public.upgrade_history"
+        " (account_id, gateway, from_version, to_version, status, started_at, requested_by)"
+        " VALUES ('a', 'gateway_a', '2', '1', 'failed', now(), 'x')"
+    ),
     "agent_tokens": (
         "INSERT INTO public.agent_tokens (account_id, agent, gateway, token_hash)"
         " VALUES ('a', 'lead_a', 'gateway_a', 'forged')"
@@ -513,7 +524,7 @@ async def test_a_row_for_a_gateway_of_another_account_is_refused(
     assert await rows_of_a(operator) == before
 
 
-@pytest.mark.parametrize("table", FORGED)
+@pytest.mark.parametrize("table", sorted(FORGED.keys() - {"upgrade_history"}))  # which is of who reports, bound or not
 async def test_a_row_for_another_gateway_of_the_own_account_is_refused(
     gateway_b: Operator, operator: Operator, table: str
 ) -> None:
@@ -710,6 +721,85 @@ async def test_a_mention_means_nobody_of_another_account(gateway_b: Operator, op
     assert await rows_of_a(operator) == before
 
 
+# The life of runtimes -------------------------------------------------------------------------------------------------
+
+SILENT = """
+    UPDATE gateway_status SET runtime_status = 'online', runtime_seen_at = now() - interval '2 min';
+    DELETE FROM runtime_requests
+"""
+
+ASKING = (
+    "SELECT request_restart('gateway_a', 'a')",
+    "SELECT request_upgrade('gateway_a', '3', 'a')",
+    "SELECT rollback_upgrade('gateway_a', 'a')",
+)
+
+
+@pytest.mark.parametrize("statement", ASKING)
+async def test_nobody_asks_a_runtime_of_another_account_for_anything(
+    operator_b: Operator, operator: Operator, statement: str
+) -> None:
+    await operator.execute(SILENT)
+    said = []
+    for asked in (statement, statement.replace("'gateway_a'", "'nothing'")):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError) as raised:
+            await operator_b.execute(asked)
+        said.append(str(raised.value).replace("nothing", "gateway_a"))
+    assert said[0] == said[1]
+    assert await operator.fetchval("SELECT count(*) FROM runtime_requests") == 0
+
+
+async def test_who_is_bound_to_one_gateway_asks_no_other(operator: Operator, apart: None, database: str) -> None:
+    await operator.execute(SILENT)
+    await operator.execute(f"UPDATE account_logins SET gateway = 'other' WHERE login = '{OPERATOR_A}'")
+    async with connected(as_login(database, OPERATOR_A)) as person:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="not bound to gateway gateway_a"):
+            await person.execute(ASKING[0])
+
+
+async def test_a_runtime_of_another_account_is_marked_by_nobody(gateway_b: Operator, operator: Operator) -> None:
+    await operator.execute(SILENT)
+    assert await gateway_b.fetchval("SELECT sweep_runtimes('a')") == 0
+    assert await operator.fetchval("SELECT runtime_status FROM gateway_status WHERE account_id = 'a'") == "online"
+
+
+@pytest.mark.parametrize("login", [OPERATOR_A, "postgres"])
+@pytest.mark.parametrize("statement", ASKING)
+async def test_runtimes_are_asked_where_their_owner_is_bound_too(
+    plain: Operator, operator: Operator, database: str, login: str, statement: str
+) -> None:
+    await operator.execute(SILENT)
+    async with connected(as_login(database, login)) as person:
+        await person.execute(statement)
+    assert await operator.fetchval("SELECT requested_by FROM runtime_requests WHERE account_id = 'a'") == login
+
+
+async def test_another_runtime_is_marked_and_given_up_where_the_owner_is_bound_too(
+    plain: Operator, operator: Operator, database: str
+) -> None:
+    await operator.execute(f"""
+        {SILENT};
+        UPDATE gateway_status SET gateway = 'other', reported_by = 'somebody' WHERE account_id = 'a';
+        INSERT INTO runtime_requests (account_id, gateway, kind, target_version, from_version, taken_at, expires_at)
+        VALUES ('a', 'other', 'upgrade', '2', '1', now() - interval '1 hour', now() - interval '1 min')
+    """)
+    async with connected(as_login(database, GATEWAY_A)) as gateway:
+        assert await gateway.fetchval("SELECT sweep_runtimes('a')") == 1
+    assert await operator.fetchval("SELECT runtime_status FROM gateway_status WHERE account_id = 'a'") == "offline"
+    assert await operator.fetchval("SELECT status FROM upgrade_history WHERE gateway = 'other'") == "timeout"
+    told = "SELECT meta ->> 'newStatus' FROM activities WHERE type = 'runtime_status_changed' ORDER BY id DESC LIMIT 1"
+    assert await operator.fetchval(told) == "offline"
+
+
+async def test_a_taken_request_is_ended_by_its_gateway_alone(
+    apart: None, operator: Operator, database: str, gateway_b: Operator
+) -> None:
+    ending = "UPDATE runtime_requests SET finished_at = now(), outcome = 'success' WHERE account_id = 'a'"
+    assert await gateway_b.execute(ending) == "UPDATE 0"
+    async with connected(as_login(database, GATEWAY_A)) as gateway:
+        assert await gateway.execute(ending) == "UPDATE 1"
+
+
 # Notifications --------------------------------------------------------------------------------------------------------
 
 
@@ -844,12 +934,8 @@ async def test_a_later_migration_is_followed_by_the_step_that_closes_its_tables(
         DELETE FROM agent_config_migrations WHERE name = '0008_memberships';
         DROP TABLE memberships CASCADE; ALTER TABLE agents DISABLE ROW LEVEL SECURITY
     """)
-    assert [each.name for each in await pending(operator)] == [
-        "0008_memberships",
-        "0009_board",
-        "0010_delivery",
-        "tenancy",
-    ]
+    later = ["0008_memberships", "0009_board", "0010_delivery", "0011_lifecycle", "tenancy"]
+    assert [each.name for each in await pending(operator)] == later
     await migrate(operator)
     assert {row[0] for row in await operator.fetch(CLOSED)} == READS.keys() - {"accounts"}
 
