@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from agent_config_sync.gateway.supervision import SupervisedGateway
     from agent_config_sync.postgres.pool import Pool
     from agent_config_sync.runtime.delivery import Delivery
+    from agent_config_sync.runtime.lifecycle import Lifecycle
     from agent_config_sync.runtime.sessions import StandingSessions
     from agent_config_sync.skills.service import SkillService
     from agent_config_sync.sync.furnishing import Furnishing
@@ -120,6 +121,7 @@ class Plugin:
             name = f"agent-config-sync/{settings.gateway} board"
             self._pool = Pool(server_of(settings), application_name=name, size=CONNECTIONS, timing=timing)
             self._sessions = StandingSessions(settings.account, self.events, self._pool)
+        self._lifecycle = self._living(self._pool) if self._pool is not None else None
         self._turns: Pool | None = None
         self._delivery: Delivery | None = None
         if settings.delivers:
@@ -127,6 +129,12 @@ class Plugin:
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
         self._health: HealthService | None = None
+
+    def _living(self, pool: Pool) -> Lifecycle:
+        """Return what says how this process is, and does what operators ask of it."""
+        from agent_config_sync.runtime.lifecycle import Lifecycle  # noqa: PLC0415 - what is off is not imported
+
+        return Lifecycle(self.settings, self.events, pool, drain=self._drain)
 
     def _delivering(self, timing: Timing | None) -> tuple[Pool, Delivery]:
         """Return what gives agents their turns, with connections of its own: pages and turns do not wait for each
@@ -188,7 +196,7 @@ class Plugin:
                 backstage=self._backstage() if settings.workspaces is not None else None,
             )
             self._health.start()
-        for part in (self._skills, self._sessions, self._delivery):
+        for part in (self._skills, self._sessions, self._delivery, self._lifecycle):
             if part is not None:
                 part.start()
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
@@ -207,19 +215,41 @@ class Plugin:
             pool=self._pool,
         )
 
+    @property
+    def exit_status(self) -> int | None:
+        """With which a process is to end that was asked to start again, None for any other end."""
+        return self._lifecycle.exit_status if self._lifecycle is not None else None
+
     async def wait(self) -> None:
-        """Return when the sync has ended.
+        """Return when the sync has ended, or when an operator wants another process (see `exit_status`).
 
         Raises: SettingsError, for what no retry can cure.
         """
-        if self._running is not None:
-            await self._running
+        if self._running is None:
+            return
+        if self._lifecycle is not None:
+            leaving = asyncio.create_task(self._lifecycle.left(), name="leaving")
+            try:
+                await asyncio.wait([self._running, leaving], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                leaving.cancel()
+            if self.exit_status is not None:
+                return
+        await self._running
 
     async def stop(self) -> None:
-        """Write and signal nothing any more; return when the writer has finished."""
-        for part in (self._delivery, self._skills, self._sessions, self._gateway, self.sync, self._health):
+        """Let what is under way end; write and signal nothing any more; return when the writer has finished."""
+        if self._lifecycle is not None:
+            self._lifecycle.cease()
+        await self._drain()
+        for part in (self._skills, self._sessions, self._gateway, self.sync, self._health, self._lifecycle):
             if part is not None:
                 await part.stop()
         for pool in (self._turns, self._pool):
             if pool is not None:
                 await pool.close()
+
+    async def _drain(self) -> None:
+        """Begin nothing new, and return when what is under way has ended; a second time it returns at once."""
+        if self._delivery is not None:
+            await self._delivery.stop()

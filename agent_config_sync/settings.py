@@ -381,6 +381,27 @@ class Settings(BaseModel):
         description="Whether an agent's session key alone opens the endpoints of the board, as in the seed, and no "
         "token of its own is wanted. Such keys can be guessed.",
     )
+    health_check_interval: Annotated[float, AlsoNamed("HEALTH_CHECK_INTERVAL", in_milliseconds=True)] = Field(
+        30.0,
+        ge=5,
+        le=60,
+        description="Seconds between two words of this runtime to the database, where there is a board, and until it "
+        "sees what is asked of it at the latest; after 90 s of silence others mark it offline.",
+    )
+    upgrade_command: (
+        Annotated[tuple[str, ...], BeforeValidator(_words_of_command), AfterValidator(_names_a_program)] | None
+    ) = Field(
+        None,
+        description="Command that installs the version in `AGENT_CONFIG_SYNC_TARGET_VERSION`, for an upgrade that "
+        "`request_upgrade()` asks for, run without a shell; a list of words, or one text that is split as a shell does "
+        "it. Default: the supervisor installs it, told by exit status 75.",
+    )
+    upgrade_timeout: float = Field(
+        1800.0,
+        ge=1,
+        le=86400,
+        description="Seconds that this command has, and then a process to come back, before an upgrade is given up.",
+    )
     github_token: Annotated[SecretStr | None, AlsoNamed("GH_TOKEN", "GITHUB_TOKEN")] = Field(
         None, description="Token with which the pull requests of tasks are marked."
     )

@@ -33,18 +33,20 @@ def run(
     """Keep agents.json in step with the database until SIGTERM."""
     options = given(dsn=dsn, output_path=output, log_level=log_level)
     with errors_end_the_command():
-        asyncio.run(_behind_the_door(options, config) if door else _alone(options, config))
+        status = asyncio.run(_behind_the_door(options, config) if door else _alone(options, config))
+    if status is not None:
+        raise typer.Exit(status)
 
 
-async def _alone(options: dict[str, object], config: str | None) -> None:
+async def _alone(options: dict[str, object], config: str | None) -> int | None:
     settings = settings_of(options, config)
     set_up_logs(settings.log_level, settings.log_format)
     address = find_address(settings.config_path, url=settings.gateway_url, token=settings.gateway_token)
     informant = RpcInformant(address) if address is not None else None
-    await _until_stopped(Plugin(settings, informant=informant), _stop_signal())
+    return await _until_stopped(Plugin(settings, informant=informant), _stop_signal())
 
 
-async def _behind_the_door(options: dict[str, object], config: str | None) -> None:
+async def _behind_the_door(options: dict[str, object], config: str | None) -> int | None:
     door = await Door.open()
     install(DoorHandler(door), "info")
     door.hello()
@@ -59,12 +61,14 @@ async def _behind_the_door(options: dict[str, object], config: str | None) -> No
         )
     install(DoorHandler(door), settings.log_level)
     serving = asyncio.create_task(door.serve(), name="door")
-    await _until_stopped(Plugin(settings, informant=door), _stop_signal(), serving)
+    status = await _until_stopped(Plugin(settings, informant=door), _stop_signal(), serving)
     serving.cancel()
+    return status
 
 
-async def _until_stopped(plugin: Plugin, *reasons: asyncio.Future[None]) -> None:
-    """Run until a signal has come, the gateway has closed our standard input, or the sync has ended by itself."""
+async def _until_stopped(plugin: Plugin, *reasons: asyncio.Future[None]) -> int | None:
+    """Run until a signal has come, the gateway has closed our standard input, the sync has ended by itself, or an
+    operator wants another process. Return the exit status that this one is to have then."""
     plugin.events.subscribe(_keep_what_is_loaded)
     await plugin.start()
     tell_systemd("READY=1")
@@ -75,6 +79,7 @@ async def _until_stopped(plugin: Plugin, *reasons: asyncio.Future[None]) -> None
     await plugin.stop()
     watchdog.cancel()
     await running
+    return plugin.exit_status
 
 
 def _keep_what_is_loaded(event: Event) -> None:
@@ -85,14 +90,18 @@ def _keep_what_is_loaded(event: Event) -> None:
 
 
 def _stop_signal() -> asyncio.Future[None]:
-    """Return a future that SIGTERM or SIGINT completes."""
+    """Return a future that SIGTERM or SIGINT completes. A second one ends the process at once, whatever it is at: what
+    it holds in the database expires by itself, and its files are whole at every moment."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stopped() -> None:
-        if not stop.done():
-            stop.set_result(None)
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stop.set_result(None)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         loop.add_signal_handler(number, stopped)
     return stop

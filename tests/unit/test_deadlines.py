@@ -83,6 +83,7 @@ REASONS = {
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",
+    "plugin.py: self._drain()": "it ends what is under way, within its own deadline",
     "plugin.py: pool.close()": "it ends connections without asking them",
     "gateway/supervision.py: asyncio.create_subprocess_exec(*(sys.executable, '-I', '-S', str(KEEPER), "
     "str(self._pace.grace), *self._command), stdin=PIPE, stdout=PIPE, stderr=printed, env=_environment(), "
@@ -94,11 +95,19 @@ REASONS = {
     "gateway/supervision.py: keeper.wait()": "it has closed its output, with its last act",
     "gateway/supervision.py: self._wanted.wait()": "until there are files for the gateway, or the stop",
     "plugin.py: self._running": "the daemon's own life",
+    "plugin.py: asyncio.wait([self._running, leaving], return_when=asyncio.FIRST_COMPLETED)": "the daemon's own life",
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
     "postgres/link.py: asyncio.wait([probing])": "cancelled just before, over terminated connections",
     "postgres/link.py: self._reading": "who holds it has a deadline for every statement",
     "postgres/pool.py: self._pool": "it begins without a connection",
     "postgres/pool.py: self._pool.release(connection)": "it asks the server for nothing but, at times, a ROLLBACK",
+    "runtime/lifecycle.py: asyncio.wait(tasks)": "cancelled just before; a statement and a command have deadlines",
+    "runtime/lifecycle.py: self._begun.wait()": "until the output is ours",
+    "runtime/lifecycle.py: self._drain()": "who gives it sets its deadline",
+    "runtime/lifecycle.py: self._left.wait()": "until an operator asks for another process",
+    "runtime/upgrade_command.py: asyncio.create_subprocess_exec(*command, env={**environment, TARGET: "
+    "version}, stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=asyncio.subprocess.STDOUT, "
+    "start_new_session=True)": "it begins a program, and waits for nobody",
     "runtime/sessions.py: asyncio.wait([self._running])": "cancelled just before; a statement has a deadline",
     "runtime/sessions.py: self._wake.wait()": "until there are agents, or others",
     "runtime/delivery.py: asyncio.wait(cancelled)": "cancelled just before; a statement has a deadline",
