@@ -60,5 +60,15 @@ WHERE status NOT IN ('done', 'archived') ORDER BY status, priority, updated_at;
 -- What every gateway runs with, and since when.
 SELECT gateway, state, error, warnings, changed_at, now() - seen_at AS silent_for FROM gateway_status ORDER BY gateway;
 
+-- Let the processes beside all gateways end what they do and start again, let one become another version, or what it was
+-- before; and see what became of it.
+SELECT gateway, request_restart(gateway) FROM gateway_status WHERE runtime_status IS NOT NULL;
+SELECT request_upgrade(gateway, '1.1.0') FROM gateway_status WHERE gateway = 'box-1' AND runtime_version = '1.0.0';
+SELECT rollback_upgrade(gateway) FROM upgrade_history WHERE gateway = 'box-1' AND to_version = '1.1.0' AND status = 'success';
+SELECT gateway, runtime_status, runtime_version, runtime_error, now() - runtime_seen_at AS silent_for FROM gateway_status;
+SELECT gateway, kind, target_version, requested_by, requested_at, taken_at, outcome, error FROM runtime_requests
+ORDER BY requested_at DESC LIMIT 20;
+SELECT gateway, from_version, to_version, status, error, completed_at FROM upgrade_history ORDER BY id DESC LIMIT 20;
+
 -- Wake every gateway without a change.
 NOTIFY agent_config_changed;

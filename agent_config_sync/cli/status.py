@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from agent_config_sync.logs import printable
 from agent_config_sync.model.moments import ago
 from agent_config_sync.postgres.failures import QUERY_FAILURES, query_failure
 from agent_config_sync.postgres.status import FleetRow, forget, read_fleet
+from agent_config_sync.runtime.fleet import Runtime, read_runtimes
 from agent_config_sync.settings import Settings
 
 
@@ -31,27 +33,25 @@ def status(
     """Show what each gateway runs with. Ends with 3 if one is behind, refused or silent."""
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
-        fleet = asyncio.run(_fleet(settings, forget_name))
+        fleet, runtimes = asyncio.run(_fleet(settings, forget_name))
     if as_json:
-        print(
-            orjson.dumps(
-                [{**asdict(row), "healthy": _healthy(row)} for row in fleet], option=orjson.OPT_INDENT_2
-            ).decode()
-        )
+        rows = [{**asdict(row), "healthy": _healthy(row), "runtime": runtimes.get(row.gateway)} for row in fleet]
+        print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     elif fleet:
-        print("\n".join(_table(fleet)))
+        print("\n".join(_table(fleet, runtimes)))
     else:
         print("no gateway has reported yet: start agent-config-sync run beside one")
     if not all(_healthy(row) for row in fleet):
         raise typer.Exit(NOT_YET)
 
 
-async def _fleet(settings: Settings, forget_name: str | None) -> list[FleetRow]:
+async def _fleet(settings: Settings, forget_name: str | None) -> tuple[list[FleetRow], Mapping[str, Runtime]]:
     async with open_connection(settings) as connection:
         try:
             if forget_name is not None and not await forget(connection, settings.account, forget_name):
                 raise SettingsError(f"no gateway {forget_name!r} has reported, or this login may not forget it")
-            return await read_fleet(connection, settings.account)
+            fleet = await read_fleet(connection, settings.account)
+            return fleet, await read_runtimes(connection, settings.account)
         except QUERY_FAILURES as error:
             raise query_failure(error, "the database") from None
 
@@ -60,7 +60,7 @@ def _healthy(row: FleetRow) -> bool:
     return row.state in ("applied", "offered") and not row.stale
 
 
-def _table(fleet: list[FleetRow]) -> list[str]:
+def _table(fleet: list[FleetRow], runtimes: Mapping[str, Runtime]) -> list[str]:
     heads = ("GATEWAY", "STATE", "SEEN", "LATENCY", "OPENCLAW", "HOST", "WARNINGS")
     rows = [
         (
@@ -82,4 +82,21 @@ def _table(fleet: list[FleetRow]) -> list[str]:
             f"  {text}"
             for text in ([row.error] if row.error else []) + [f"warning: {warning}" for warning in row.warnings]
         )
+        if row.gateway in runtimes:
+            lines.extend(f"  {text}" for text in _about(runtimes[row.gateway]))
     return [printable(line) for line in lines]
+
+
+def _about(runtime: Runtime) -> Iterator[str]:
+    """Tell how a runtime is, what is asked of it, and how its last upgrades ended."""
+    seen = f", seen {ago(runtime.seen_at)}" if runtime.seen_at is not None else ""
+    why = f": {runtime.error}" if runtime.error else ""
+    yield f"runtime {runtime.status}, version {runtime.version or 'unknown'}{seen}{why}"
+    if runtime.asked is not None and runtime.requested_at is not None:
+        target = f" to {runtime.target_version}" if runtime.target_version else ""
+        taken = f"taken {ago(runtime.taken_at)}" if runtime.taken_at is not None else "not taken yet"
+        yield f"asked: {runtime.asked}{target}, by {runtime.requested_by} {ago(runtime.requested_at)}, {taken}"
+    for upgrade in runtime.upgrades:
+        status = upgrade.status.replace("_", " ")
+        error = f": {upgrade.error}" if upgrade.error else ""
+        yield f"upgrade {upgrade.from_version} to {upgrade.to_version}: {status}, {ago(upgrade.completed_at)}{error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import signal
 import sys
@@ -98,6 +99,31 @@ async def test_status_ends_with_3_when_a_gateway_is_silent(
     ended = await command("status", "--dsn", database)
     assert ended.status == 3
     assert "silent" in ended.out
+
+
+async def test_status_says_how_a_runtime_is_what_is_asked_of_it_and_how_its_upgrades_ended(
+    database: str, output: str, lead: None, operator: Operator
+) -> None:
+    await command("sync", "--dsn", database, "--output", output)
+    await operator.execute("""
+        UPDATE gateway_status SET runtime_status = 'degraded', runtime_version = '1.1', runtime_seen_at = now(),
+            runtime_error = 'the gateway is away';
+        INSERT INTO upgrade_history (gateway, from_version, to_version, status, started_at, requested_by)
+        SELECT gateway, '1.' || number, '1.' || number + 1, 'success', now(), 'ada'
+        FROM gateway_status, generate_series(1, 5) AS number;
+        SELECT request_upgrade(gateway, '1.7') FROM gateway_status
+    """)
+    ended = await command("status", "--dsn", database)
+    said = [re.sub(r"\d+ s ago", "now", line) for line in ended.out.splitlines() if line.startswith("  ")]
+    assert said == [
+        "  runtime degraded, version 1.1, seen now: the gateway is away",
+        "  asked: upgrade to 1.7, by postgres now, not taken yet",
+        "  upgrade 1.5 to 1.6: success, now",
+        "  upgrade 1.4 to 1.5: success, now",
+        "  upgrade 1.3 to 1.4: success, now",
+    ]
+    (row,) = orjson.loads((await command("status", "--dsn", database, "--json")).out)
+    assert (row["runtime"]["status"], row["runtime"]["asked"]) == ("degraded", "upgrade")
 
 
 async def test_status_forgets_a_gateway(database: str, output: str, lead: None) -> None:

@@ -31,8 +31,11 @@ from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.postgres.server import server_of
 from agent_config_sync.runtime import leases, presence
 from agent_config_sync.runtime.context import read_context
+from agent_config_sync.runtime.fleet import read_runtimes
 from agent_config_sync.runtime.leases import Place
 from agent_config_sync.runtime.queries import query
+from agent_config_sync.runtime.reporting import Condition, RuntimeReport
+from agent_config_sync.runtime.requests import come_back, finish, leave, open_request, take
 from agent_config_sync.secret_store import SecretStore
 from agent_config_sync.settings import Settings
 from agent_config_sync.skills.entering import Entering
@@ -46,6 +49,7 @@ TABLES = (
     *("skill_credentials", "memberships", "account_logins", "board_tasks", "board_assignees", "board_messages"),
     *("board_documents", "board_subscriptions", "board_notifications", "agent_sessions", "agent_presence"),
     *("session_leases", "delivery_effects"),
+    *("runtime_requests", "upgrade_history"),
 )
 
 GRANTED = """
@@ -206,9 +210,17 @@ def of_the_board(right: str) -> bool:
     return any(each in right for each in OF_THE_BOARD)
 
 
+def of_the_lifecycle(right: str) -> bool:
+    return right.endswith((" ON runtime_requests", " ON upgrade_history"))
+
+
 @pytest.mark.parametrize(
     "right",
-    [right for right in rights_of("agent_config_runtime") if not of_the_board(right) and OF_PEOPLE not in right],
+    [
+        right
+        for right in rights_of("agent_config_runtime")
+        if not of_the_board(right) and not of_the_lifecycle(right) and OF_PEOPLE not in right
+    ],
 )
 async def test_the_runtime_needs_each_of_its_rights(
     start: Start, operator: Operator, runtime: str, right: str, tmp_path: Path
@@ -288,6 +300,48 @@ async def test_the_runtime_needs_each_of_its_rights_for_the_board(operator: Oper
     assert isinstance(await failure_of_the_board(board), RightsError)
 
 
+async def failure_of_the_lifecycle(dsn: str, operator: Operator) -> object:
+    """Return why this login cannot do what is asked of a runtime, None if it can."""
+    settings = Settings(dsn=dsn, gateway="here")
+    pool = Pool(server_of(settings), application_name="test", size=1)
+    report = RuntimeReport(settings, "1.0")
+    try:
+        async with pool.lent() as connection:
+            began = await report.write(connection, Condition("online"))
+            await report.sweep(connection)
+            await operator.execute("SELECT request_upgrade('here', '1.1')")
+            asked = await open_request(connection, "default", "here", began)
+            assert asked is not None
+            assert await take(connection, asked, "1.0", seconds=60)
+            await leave(connection, asked, seconds=60)
+            await finish(connection, asked, come_back(asked, "1.0"))
+            if "here" not in await read_runtimes(connection, "default"):
+                return "the fleet cannot be seen"
+    except DatabaseError as error:
+        return error
+    finally:
+        await pool.close()
+    ended = await operator.fetchval("SELECT count(*) FROM upgrade_history WHERE status = 'failed'")
+    return None if ended == 1 else "nothing stands in the history"
+
+
+async def test_the_runtime_can_do_all_that_is_asked_of_it(operator: Operator, runtime: str) -> None:
+    assert await failure_of_the_lifecycle(runtime, operator) is None
+
+
+@pytest.mark.parametrize("right", [right for right in rights_of("agent_config_runtime") if of_the_lifecycle(right)])
+async def test_the_runtime_needs_each_of_its_rights_for_what_is_asked(
+    operator: Operator, runtime: str, right: str
+) -> None:
+    await operator.execute(f"REVOKE {right} FROM agent_config_runtime")
+    assert await failure_of_the_lifecycle(runtime, operator) is not None
+
+
+async def test_a_reader_sees_the_status_of_gateways_without_their_runtimes(reader: str) -> None:
+    async with connected(reader) as login:
+        assert await read_runtimes(login, "default") == {}
+
+
 WRITES = [
     *(f"DELETE FROM {table}" for table in TABLES),
     *(f"TRUNCATE {table}" for table in TABLES),
@@ -307,6 +361,10 @@ WRITES = [
     "UPDATE activities SET type = 'x'",
     "INSERT INTO activities (type, actor_type, actor_id, target_type, target_id) VALUES ('x', 'user', 'x', 'x', 'x')",
     "UPDATE agent_tokens SET agent = 'x'",
+    "UPDATE runtime_requests SET taken_at = now()",
+    "SELECT FROM runtime_requests",
+    "SELECT sweep_runtimes()",
+    "SELECT request_restart('here')",
     "SELECT FROM memberships",
     "SELECT FROM account_logins",
     "UPDATE memberships SET role = 'owner'",
