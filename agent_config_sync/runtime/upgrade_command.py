@@ -82,10 +82,10 @@ async def run_upgrade(command: Sequence[str], version: str, *, deadline: float) 
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End what still runs, and all that it has started."""
+    """End what still runs, and all that it has started, whatever of it heeds a first word."""
+    if process.returncode is not None:
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is not None:
-            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(TimeoutError):
