@@ -38,6 +38,7 @@ CONNECTIONS = 8
 if TYPE_CHECKING:
     from agent_config_sync.gateway.supervision import SupervisedGateway
     from agent_config_sync.postgres.pool import Pool
+    from agent_config_sync.postgres.work_watch import WorkWatch
     from agent_config_sync.runtime.delivery import Delivery
     from agent_config_sync.runtime.lifecycle import Lifecycle
     from agent_config_sync.runtime.sessions import StandingSessions
@@ -113,46 +114,49 @@ class Plugin:
                 settings, self.events, self.gate, manifests=manifests, link=lambda: session.link
             )
         self._pool: Pool | None = None
-        self._sessions: StandingSessions | None = None
-        if settings.has_board:
-            from agent_config_sync.postgres.pool import Pool  # noqa: PLC0415
-            from agent_config_sync.runtime.sessions import StandingSessions  # noqa: PLC0415
-
-            name = f"agent-config-sync/{settings.gateway} board"
-            self._pool = Pool(server_of(settings), application_name=name, size=CONNECTIONS, timing=timing)
-            self._sessions = StandingSessions(settings.account, self.events, self._pool)
-        self._lifecycle = self._living(self._pool) if self._pool is not None else None
         self._turns: Pool | None = None
+        self._watch: WorkWatch | None = None
+        self._sessions: StandingSessions | None = None
+        self._lifecycle: Lifecycle | None = None
         self._delivery: Delivery | None = None
-        if settings.delivers:
-            self._turns, self._delivery = self._delivering(timing)
+        if settings.has_board:
+            self._set_up_board()
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
         self._running: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._health: HealthService | None = None
 
-    def _living(self, pool: Pool) -> Lifecycle:
-        """Return what says how this process is, and does what operators ask of it."""
-        from agent_config_sync.runtime.lifecycle import Lifecycle  # noqa: PLC0415 - what is off is not imported
+    def _set_up_board(self) -> None:
+        """Make what agents and people of the board need, and what gives agents their turns."""
+        from agent_config_sync.postgres.pool import Pool  # noqa: PLC0415 - what is off is not imported
+        from agent_config_sync.postgres.work_watch import WorkWatch  # noqa: PLC0415
+        from agent_config_sync.runtime.lifecycle import Lifecycle  # noqa: PLC0415
+        from agent_config_sync.runtime.sessions import StandingSessions  # noqa: PLC0415
 
-        return Lifecycle(self.settings, self.events, pool, drain=self._drain)
+        settings, name = self.settings, f"agent-config-sync/{self.settings.gateway}"
+        pool = Pool(server_of(settings), application_name=f"{name} board", size=CONNECTIONS, timing=self._timing)
+        self._pool, self._watch = pool, WorkWatch(pool.lent)
+        self._sessions = StandingSessions(settings.account, self.events, pool)
+        self._lifecycle = Lifecycle(settings, self.events, pool, self._watch, drain=self._drain)
+        if settings.delivers:
+            # Of its own, so that pages and turns do not wait for each other.
+            self._turns = Pool(
+                server_of(settings), application_name=f"{name} delivery", size=CONNECTIONS, timing=self._timing
+            )
+            self._delivery = self._delivering(self._turns, self._watch)
 
-    def _delivering(self, timing: Timing | None) -> tuple[Pool, Delivery]:
-        """Return what gives agents their turns, with connections of its own: pages and turns do not wait for each
-        other."""
+    def _delivering(self, pool: Pool, watch: WorkWatch) -> Delivery:
         from agent_config_sync.gateway.address import gateway_address  # noqa: PLC0415 - what is off is not imported
         from agent_config_sync.gateway.responses import ResponsesClient  # noqa: PLC0415
-        from agent_config_sync.postgres.pool import Pool  # noqa: PLC0415
         from agent_config_sync.runtime.delivery import Delivery  # noqa: PLC0415
         from agent_config_sync.runtime.github import github_of  # noqa: PLC0415
         from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
 
         settings = self.settings
-        name = f"agent-config-sync/{settings.gateway} delivery"
-        pool = Pool(server_of(settings), application_name=name, size=CONNECTIONS, timing=timing)
         url, token = gateway_address(settings.config_path, url=settings.gateway_url, token=settings.gateway_token)
         client = ResponsesClient(url, token, timeout=settings.request_timeout)
         bench = Bench(pool.lent, github_of(settings), self.events.emit)
-        return pool, Delivery(settings, self.events, pool, client, bench)
+        return Delivery(settings, self.events, pool, client, bench, watch)
 
     def on_demand(self) -> OnDemand:
         """Return what one may ask of workspaces, where they are made.
@@ -199,6 +203,8 @@ class Plugin:
         for part in (self._skills, self._sessions, self._delivery, self._lifecycle):
             if part is not None:
                 part.start()
+        if self._watch is not None:
+            self._watching = asyncio.create_task(self._watch.run(), name="work watch")
         self._running = asyncio.create_task(self.sync.run(), name="agent-config-sync")
 
     def _backstage(self) -> Backstage:
@@ -213,6 +219,7 @@ class Plugin:
             logins=state.logins_folder,
             tokens=state.tokens_path,
             pool=self._pool,
+            watch=self._watch,
         )
 
     @property
@@ -245,6 +252,9 @@ class Plugin:
         for part in (self._skills, self._sessions, self._gateway, self.sync, self._health, self._lifecycle):
             if part is not None:
                 await part.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         for pool in (self._turns, self._pool):
             if pool is not None:
                 await pool.close()

@@ -77,7 +77,15 @@ class _Returned:
 class Delivery:
     """Gives the agents of one gateway their turns."""
 
-    def __init__(self, settings: Settings, events: Events, pool: Pool, client: ResponsesClient, bench: Bench) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        events: Events,
+        pool: Pool,
+        client: ResponsesClient,
+        bench: Bench,
+        watch: WorkWatch,
+    ) -> None:
         self._settings = settings
         self._events = events
         self._pool = pool
@@ -88,12 +96,13 @@ class Delivery:
         self._turns = Turns(
             settings, self._place, pool, bench, client, events.emit, offers_tools=lambda: self._offers_tools
         )
-        self._watch = WorkWatch(pool.lent)
+        self._watch = watch
         self._presence = Presence(settings.account, events, pool, lambda: self.agents)
         self.agents: tuple[str, ...] = ()
         """Who gets turns: those that the gateway runs with."""
         self._housed: tuple[str, ...] = ()
         self._news = asyncio.Event()
+        self._in_force = asyncio.Event()
         self._beginning: tuple[asyncio.Task[None], ...] = ()
         self._keeping: asyncio.Task[None] | None = None
         self._under_way: dict[asyncio.Task[None], Lease] = {}
@@ -108,7 +117,6 @@ class Delivery:
         """Begin; returns at once."""
         self._keeping = asyncio.create_task(self._keep(), name="leases")
         self._beginning = (
-            asyncio.create_task(self._watch.run(), name="delivery's watch"),
             asyncio.create_task(self._listen(), name="delivery's news"),
             asyncio.create_task(self._presence.run(), name="presence"),
             asyncio.create_task(self._run(), name="delivery"),
@@ -140,6 +148,7 @@ class Delivery:
                 self._housed = event.agents
                 self.agents = tuple(name for name in self.agents if name in event.agents)
             case Assessed() if event.state in _IN_FORCE:
+                self._in_force.set()
                 version = GatewayVersion.parse(event.gateway_version)
                 wanted = self._settings.client_tools
                 self._offers_tools = takes_tools(version) if wanted is None else wanted
@@ -151,6 +160,9 @@ class Delivery:
 
     async def _run(self) -> None:
         await in_worker(prepare)
+        await (
+            self._in_force.wait()
+        )  # until then another process may be at work here, or the gateway not know its agents
         started = False
         while True:
             self._news.clear()
@@ -184,7 +196,7 @@ class Delivery:
         )
 
     async def _listen(self) -> None:
-        async with self._watch.watching() as news:
+        async with self._watch.watching("board_notifications") as news:
             while True:
                 await news.wait()
                 news.clear()

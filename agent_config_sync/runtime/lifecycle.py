@@ -17,8 +17,9 @@ import asyncpg
 
 from agent_config_sync import __version__
 from agent_config_sync.errors import SyncError
-from agent_config_sync.events import Event, Events, LinkProven, Listening
+from agent_config_sync.events import Event, Events, GatewayAway, GatewayReady, LinkProven, Listening
 from agent_config_sync.postgres.pool import Pool
+from agent_config_sync.postgres.work_watch import WorkWatch
 from agent_config_sync.runtime.reporting import Condition, RuntimeReport, RuntimeStatus
 from agent_config_sync.runtime.requests import (
     Ending,
@@ -51,13 +52,21 @@ class Lifecycle:
     """Reports from the moment on when the output is ours until `stop`."""
 
     def __init__(
-        self, settings: Settings, events: Events, pool: Pool, *, drain: Drain, version: str = __version__
+        self,
+        settings: Settings,
+        events: Events,
+        pool: Pool,
+        watch: WorkWatch,
+        *,
+        drain: Drain,
+        version: str = __version__,
     ) -> None:
         """drain: let what is under way end, within a deadline of its own; nothing new is begun from then on."""
         self.exit_status: int | None = None
         """With which this process is to end, None while nobody has asked for it."""
         self._settings = settings
         self._pool = pool
+        self._watch = watch
         self._drain = drain
         self._version = version
         self._report = RuntimeReport(settings, version)
@@ -68,6 +77,7 @@ class Lifecycle:
         self._left = asyncio.Event()
         self._ceased = False
         self._running: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._ours: UUID | None = None
         self._said: str | None = None
@@ -92,6 +102,7 @@ class Lifecycle:
     def start(self) -> None:
         """Begin; returns at once."""
         self._running = asyncio.create_task(self._run(), name="lifecycle")
+        self._listening = asyncio.create_task(self._listen(), name="lifecycle's news")
 
     async def left(self) -> None:
         """Return when this process is to end, with `exit_status`."""
@@ -105,7 +116,7 @@ class Lifecycle:
         """Say that this runtime is offline, if the database is there to hear it. What is under way for a request is
         ended with it, and the next process says what came of it."""
         self.cease()
-        tasks = [task for task in (self._serving, self._running) if task is not None]
+        tasks = [task for task in (self._serving, self._running, self._listening) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -122,8 +133,19 @@ class Lifecycle:
                 self._begun.set()
             case LinkProven() if self._condition.status == "provisioning":
                 self.set_condition("online")
+            case GatewayAway(error=error):
+                self.set_condition("degraded", error)
+            case GatewayReady():
+                self.set_condition("online")
             case _:
                 pass
+
+    async def _listen(self) -> None:
+        async with self._watch.watching("runtime_requests") as news:
+            while True:
+                await news.wait()
+                news.clear()
+                self.wake()
 
     async def _run(self) -> None:
         await self._begun.wait()

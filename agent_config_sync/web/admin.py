@@ -151,10 +151,9 @@ async def _board(
     backstage: Backstage, pages: PageMaker, forms: Forms, events: Events
 ) -> AsyncIterator[tuple[Callable[[FastAPI], None], tuple[APIRouter, ...]]]:
     """Lend what agents and people ask of the board, where there is one; else nothing of it is imported."""
-    if backstage.pool is None:
+    if backstage.pool is None or backstage.watch is None:
         yield lambda _: None, ()
         return
-    from agent_config_sync.postgres.work_watch import WorkWatch  # noqa: PLC0415
     from agent_config_sync.runtime.github import github_of  # noqa: PLC0415
     from agent_config_sync.runtime.tools.definition import Bench  # noqa: PLC0415
     from agent_config_sync.web.board_desk import BoardDesk  # noqa: PLC0415
@@ -163,13 +162,12 @@ async def _board(
     from agent_config_sync.web.tool_api import join_tools  # noqa: PLC0415
 
     settings, lent = backstage.settings, backstage.pool.lent
-    desk, watch, github = BoardDesk(settings.account, lent), WorkWatch(lent), github_of(settings)
+    desk, github = BoardDesk(settings.account, lent), github_of(settings)
     try:
-        async with _running(watch.run()):
-            yield (
-                lambda app: join_tools(app, settings, Bench(lent, github, events.emit)),
-                (board_router(desk, BoardPageMaker(pages, desk), forms, watch),),
-            )
+        yield (
+            lambda app: join_tools(app, settings, Bench(lent, github, events.emit)),
+            (board_router(desk, BoardPageMaker(pages, desk), forms, backstage.watch),),
+        )
     finally:
         if github is not None:
             await github.close()

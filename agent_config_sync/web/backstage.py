@@ -13,6 +13,7 @@ from agent_config_sync.settings import Settings
 
 if TYPE_CHECKING:
     from agent_config_sync.postgres.pool import Pool
+    from agent_config_sync.postgres.work_watch import WorkWatch
     from agent_config_sync.sync.on_demand import OnDemand
 
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Backstage:
     """link: the one that stands, if there is one; reload: lets the gateway read its configuration anew, waiting so many
     seconds for the pass under way; on_demand: makes what syncs workspaces when somebody asks; logins: folder of the
-    links that were printed; tokens: file of the agents' own; pool: connections for the board, None without one."""
+    links that were printed; tokens: file of the agents' own; pool: connections for the board, and watch: what wakes
+    when it changes, None without one."""
 
     settings: Settings
     link: Callable[[], Link | None]
@@ -29,3 +31,4 @@ class Backstage:
     logins: Path
     tokens: Path
     pool: Pool | None = None
+    watch: WorkWatch | None = None

@@ -15,7 +15,6 @@ import pytest
 from board_site import ARCHIVED, ASSIGNED, BLOCKED, FOREIGN, FOREIGN_NOTE, INBOX, NOTE, REVIEW, BoardSite, open_board
 from harness import DEADLINE, Operator, Start, eventually
 
-from agent_config_sync.postgres import work_watch
 from agent_config_sync.state import State
 from agent_config_sync.web import streams
 from agent_config_sync.web.board_pages import LARGEST
@@ -28,7 +27,6 @@ FORMS = ["/admin/board", *(f"/admin/board/{ASSIGNED}/{what}" for what in ("comme
 STREAMS = ["/admin/board/events", f"/admin/board/{ASSIGNED}/events"]
 
 LISTENS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%agent_work_changed%')"
-LISTENS_NOT = f"SELECT NOT ({LISTENS})"
 
 
 class Browser:
@@ -390,16 +388,11 @@ async def test_only_what_a_task_may_become_is_offered(ada: Browser) -> None:
 # --- streams
 
 
-async def test_one_connection_listens_for_all_and_only_while_somebody_watches(
-    site: BoardSite, ada: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(work_watch, "LINGER", 0.1)
-    assert await site.operator.fetchval(LISTENS_NOT)
+async def test_one_connection_listens_for_all_who_watch(site: BoardSite, ada: Browser) -> None:
     async with ada.client.stream("GET", STREAMS[0]), ada.client.stream("GET", STREAMS[1]):
         await eventually(site.operator, LISTENS)
         count = LISTENS.replace("EXISTS (SELECT", "(SELECT count(*)")
         assert await site.operator.fetchval(count) == 1
-    await eventually(site.operator, LISTENS_NOT)
 
 
 async def test_what_a_page_has_already_is_not_sent_again(ada: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

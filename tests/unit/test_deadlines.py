@@ -94,6 +94,7 @@ REASONS = {
     "gateway/supervision.py: keeper.stdout.readline()": "the gateway's own life",
     "gateway/supervision.py: keeper.wait()": "it has closed its output, with its last act",
     "gateway/supervision.py: self._wanted.wait()": "until there are files for the gateway, or the stop",
+    "plugin.py: asyncio.wait([self._watching])": "cancelled just before",
     "plugin.py: self._running": "the daemon's own life",
     "plugin.py: asyncio.wait([self._running, leaving], return_when=asyncio.FIRST_COMPLETED)": "the daemon's own life",
     "postgres/link.py: asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)": "the probe ends one of them in time",
@@ -102,6 +103,8 @@ REASONS = {
     "postgres/pool.py: self._pool": "it begins without a connection",
     "postgres/pool.py: self._pool.release(connection)": "it asks the server for nothing but, at times, a ROLLBACK",
     "runtime/lifecycle.py: asyncio.wait(tasks)": "cancelled just before; a statement and a command have deadlines",
+    "runtime/delivery.py: self._in_force.wait()": "until the gateway runs with its agents",
+    "runtime/lifecycle.py: news.wait()": "until there is news; beside it, it is looked for at intervals",
     "runtime/lifecycle.py: self._begun.wait()": "until the output is ours",
     "runtime/lifecycle.py: self._drain()": "who gives it sets its deadline",
     "runtime/lifecycle.py: self._left.wait()": "until an operator asks for another process",
@@ -144,8 +147,7 @@ REASONS = {
     "web/board_pages.py: forms.read(request, largest=LARGEST, most=MOST_FIELDS)": (
         "a request, within the server's own deadline"
     ),
-    "postgres/work_watch.py: over.wait()": "until nobody watches any more",
-    "postgres/work_watch.py: self._watched.wait()": "until somebody watches",
+    "postgres/work_watch.py: over.wait()": "until the connection is lost",
     "web/forms.py: read(request, largest=largest)": "a request, within the server's own deadline",
     "web/login_pages.py: forms.read(request)": "a request, within the server's own deadline",
     "web/app.py: self._app(scope, receive, send_with_headers)": "an answer, within the server's own deadline",
