@@ -1,8 +1,8 @@
 """Whoever watches the board is woken by the database: one connection listens for all of them.
 
-A change is seen at once, however many look. A connection that is lost is made anew, and until then everybody looks every
-few seconds; of one that fell silent without a sign nobody depends for long, because everybody looks at times without a
-word.
+A change is seen at once, however many look. A connection that is lost is made anew, and until then everybody looks
+every few seconds; of one that fell silent without a sign nobody depends for long, because everybody looks at times
+without a word.
 """
 
 from __future__ import annotations

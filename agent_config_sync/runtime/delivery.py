@@ -160,9 +160,8 @@ class Delivery:
 
     async def _run(self) -> None:
         await in_worker(prepare)
-        await (
-            self._in_force.wait()
-        )  # until then another process may be at work here, or the gateway not know its agents
+        # Until then another process may be at work here, or the gateway may not know its agents.
+        await self._in_force.wait()
         started = False
         while True:
             self._news.clear()
