@@ -40,12 +40,18 @@ def script() -> list[str]:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Show the changes and end.")] = False,
+    board: Annotated[bool, typer.Option("--board", help="Show two agents at work on a task instead.")] = False,
 ) -> None:
     """Show the main job: SQL in, a file out, milliseconds between them. Needs no database and no gateway."""
     with errors_end_the_command(), contextlib.ExitStack() as stack:
         server = stack.enter_context(throwaway_server())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-config-sync-demo-")))
-        succeeded = asyncio.run(_Demo(server, folder).play(once=once))
+        if board:
+            from agent_config_sync.cli.demo_board import BoardDemo  # noqa: PLC0415 - the other one starts without it
+
+            succeeded = asyncio.run(BoardDemo(server, folder, _say).play(once=once))
+        else:
+            succeeded = asyncio.run(_Demo(server, folder).play(once=once))
     if not succeeded:
         raise typer.Exit(FAILED)
 
@@ -67,7 +73,6 @@ class _Demo:
         )
         self._plugin = Plugin(self._settings)
         self._events: asyncio.Queue[tuple[float, Event]] = asyncio.Queue()
-        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     async def play(self, *, once: bool) -> bool:
         """Play it; return whether every change reached the file."""
@@ -78,11 +83,9 @@ class _Demo:
 
         self._plugin.events.subscribe(seen)
         install(logging.NullHandler(), "error")  # the events are the show
-        self._say(f"PostgreSQL from {self._server.binaries.origin} ({self._server.binaries.folder})")
+        _say(f"PostgreSQL from {self._server.binaries.origin} ({self._server.binaries.folder})")
         if os.geteuid() == 0:
-            self._say(
-                "you are root, which PostgreSQL refuses to run as: the server runs as another user of this machine"
-            )
+            _say("you are root, which PostgreSQL refuses to run as: the server runs as another user of this machine")
         operator = await asyncpg.connect(self._server.dsn, timeout=DEADLINE, command_timeout=DEADLINE)
         try:
             await migrate(operator)
@@ -100,30 +103,28 @@ class _Demo:
         _, first = await self._next()
         if not isinstance(first, Published):
             return False
-        self._say(f"three agents in the database; {self._settings.output} is:")
+        _say(f"three agents in the database; {self._settings.output} is:")
         print(first.after.decode())
         waits: list[float] = []
         for change in changes:
-            self._say(change, prompt="sql>")
+            _say(change, prompt="sql>")
             begun = time.perf_counter()
             await operator.execute(change)
             stood, event = await self._next()
             if isinstance(event, Published):
                 waits.append((stood - begun) * 1000)
-                self._say(f"in the file, durably, {waits[-1]:.1f} ms after the statement was sent")
+                _say(f"in the file, durably, {waits[-1]:.1f} ms after the statement was sent")
             self._show(event)
         refused = len(changes) - len(waits)
         median = statistics.median(waits)
-        self._say(
-            f"{len(waits)} changes in the file, median {median:.1f} ms; {refused} refused, the last good file kept"
-        )
+        _say(f"{len(waits)} changes in the file, median {median:.1f} ms; {refused} refused, the last good file kept")
         if not once:
             await self._watch()
         return len(waits) == len(changes) - 1
 
     async def _watch(self) -> None:
         """Show whatever a person changes, until Ctrl-C."""
-        self._say(f"now you: psql '{self._server.dsn}'   (Ctrl-C ends)")
+        _say(f"now you: psql '{self._server.dsn}'   (Ctrl-C ends)")
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -154,7 +155,7 @@ class _Demo:
         match event:
             case Published(before=before, after=after, latency=latency):
                 if aloud:
-                    self._say(f"in the file, durably, {latency * 1000:.1f} ms after the notification")
+                    _say(f"in the file, durably, {latency * 1000:.1f} ms after the notification")
                 lines = difflib.unified_diff(
                     (before or b"").decode().splitlines(),
                     after.decode().splitlines(),
@@ -163,21 +164,27 @@ class _Demo:
                     lineterm="",
                     n=2,
                 )
-                print("\n".join(self._painted(line) for line in list(lines)[2:]) + "\n")
+                print("\n".join(_painted(line) for line in list(lines)[2:]) + "\n")
             case Refused(reason=reason):
-                self._say(f"refused: {reason}")
+                _say(f"refused: {reason}")
                 print()
             case PassFailed(error=error):
-                self._say(str(error))
+                _say(str(error))
             case Warned(warnings=warnings) if aloud:
                 for warning in warnings:
-                    self._say(f"warning: {warning}")
+                    _say(f"warning: {warning}")
             case _:
                 pass
 
-    def _say(self, text: str, *, prompt: str = "--") -> None:
-        print(f"\033[1m{prompt} {text}\033[0m" if self._colour else f"{prompt} {text}", flush=True)
 
-    def _painted(self, line: str) -> str:
-        colour = {"+": 32, "-": 31, "@": 36}.get(line[:1])
-        return f"\033[{colour}m{line}\033[0m" if colour and self._colour else line
+def _say(text: str, *, prompt: str = "--") -> None:
+    print(f"\033[1m{prompt} {text}\033[0m" if _in_colour() else f"{prompt} {text}", flush=True)
+
+
+def _painted(line: str) -> str:
+    colour = {"+": 32, "-": 31, "@": 36}.get(line[:1])
+    return f"\033[{colour}m{line}\033[0m" if colour and _in_colour() else line
+
+
+def _in_colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ

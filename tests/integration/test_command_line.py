@@ -163,6 +163,13 @@ async def test_the_demo_ends_by_itself() -> None:
     assert "1 refused" in ended.out
 
 
+async def test_the_demo_of_the_board_brings_a_task_to_its_review() -> None:
+    ended = await command("demo", "--board", "--once")
+    assert ended.status == 0, ended.err
+    assert "the task is in review" in ended.out
+    assert "the stand-in that the tests use" in ended.out or "a real gateway: OpenClaw" in ended.out
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_run_ends_with_0_when_it_is_told_to(
     database: str, output: str, lead: None, number: signal.Signals

@@ -55,6 +55,13 @@ PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.wait", "os.spawn", "os.p
 REASONS = {
     "cli/demo.py: asyncio.wait([event, ended], return_when=asyncio.FIRST_COMPLETED)": "until a person ends the demo",
     "cli/demo.py: self._events.get()": "a task that the wait for the person cancels",
+    "cli/demo_board.py: self._events.get()": "within the deadline of what is waited for, or a task that a person ends",
+    "cli/demo_board.py: lock": "who holds it asks the database, with a deadline",
+    "cli/demo_model.py: asyncio.get_running_loop().create_server(lambda: Connection(self._answer, "
+    "self._connections), '127.0.0.1', 0)": "a socket of this machine",
+    "cli/demo_model.py: self._actor(named[-1])": "a statement, which has a deadline",
+    "cli/demo_model.py: server": "it is open already",
+    "cli/demo_board.py: stopped.wait()": "until a person ends the demo",
     "cli/demo.py: stopped.wait()": "a task that is the wait for the person",
     "cli/options.py: _greeted.get()": "a context variable",
     "cli/run.py: asyncio.wait([running, *reasons], return_when=asyncio.FIRST_COMPLETED)": "the daemon's own life",
