@@ -16,7 +16,7 @@ BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
             ('session_leases', '{session_id,account_id,agent,session_key,gateway,holder,fence,expires_at,notification_id,failures,not_before}'::text[]),
-            ('delivery_effects', '{notification_id,account_id,fingerprint,occurrence,fence,tool,arguments,result,done_at}')
+            ('delivery_effects', '{notification_id,account_id,fingerprint,occurrence,attempt,tool,arguments,result,done_at}')
         ) AS tables (name, columns)
     LOOP
         SELECT pg_class.oid, relkind, relispartition, reloftype, nspname AS schema, rolname AS owner,
@@ -127,7 +127,7 @@ CREATE TABLE IF NOT EXISTS delivery_effects (
     account_id      text        NOT NULL,
     fingerprint     bytea       NOT NULL,
     occurrence      integer     NOT NULL,
-    fence           bigint      NOT NULL,
+    attempt         integer     NOT NULL,
     tool            text        NOT NULL,
     arguments       text        NOT NULL,
     result          text        NOT NULL,
@@ -138,13 +138,17 @@ CREATE TABLE IF NOT EXISTS delivery_effects (
 COMMENT ON TABLE delivery_effects IS 'What tools have changed in the turns of a notification, in the transaction of the change: an attempt after a crash is answered from here, and nothing is done twice.';
 COMMENT ON COLUMN delivery_effects.fingerprint IS 'SHA-256 of the tool and its arguments.';
 COMMENT ON COLUMN delivery_effects.occurrence IS 'The how manieth such call, from 1.';
-COMMENT ON COLUMN delivery_effects.fence IS 'Of the turn that was told of it last.';
+COMMENT ON COLUMN delivery_effects.attempt IS 'Which of its turns was told of it last, from 1; a fence would begin anew with another session.';
 
 -- Turns -------------------------------------------------------------------------------------------------------------
 
 -- Begin up to `most` turns of these agents: each for the oldest that waits in its session, the longest waiting session
 -- first, and none where somebody has one, or where it is too early. A session stays with the gateway that has it, as long
 -- as that one lives. alive: for how long a gateway is believed to be there after it was seen.
+--
+-- It waits for nobody who has rows in hand, or one open transaction of a person would hold up everybody's turns: what is
+-- in hand is passed over, and looked for again. And it has the lock of whoever makes a row that refers to a task before it
+-- has any row, as those who delete and rename agents have theirs (board_waits), so that neither can wait for the other.
 CREATE OR REPLACE FUNCTION begin_turns(
     account text, at_gateway text, process uuid, agents text[], lease interval, alive interval, most integer)
     RETURNS TABLE (session_id uuid, session_key text, fence bigint, notification_id uuid, agent text, task_id uuid,
@@ -154,14 +158,16 @@ CREATE OR REPLACE FUNCTION begin_turns(
 DECLARE
     waiting record;
     held record;
+    oldest uuid;
     head uuid;
     begun integer := 0;
-    tried text[] := '{}';  -- by others too at this moment
+    tried text[] := '{}';
     next_fence bigint;
 BEGIN
     -- Nobody waits for the disk: what a crash of the server takes back was not begun. A fence that it takes back is not
     -- had by another turn, for it is taken from the clock.
     PERFORM set_config('synchronous_commit', 'off', true);
+    LOCK TABLE board_tasks IN ROW SHARE MODE;
     WHILE begun < most LOOP
         SELECT told.task_id, told.agent, session.id AS session INTO waiting
         FROM board_notifications AS told
@@ -182,7 +188,11 @@ BEGIN
         LIMIT 1;
         EXIT WHEN NOT FOUND;
         tried := tried || (waiting.task_id || '/' || waiting.agent);
+        -- Two who make the same row wait for each other, and each may have made another one that the other wants.
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended(waiting.task_id || '/' || waiting.agent, 10));
         IF waiting.session IS NULL THEN
+            PERFORM FROM board_tasks WHERE id = waiting.task_id FOR KEY SHARE SKIP LOCKED;
+            CONTINUE WHEN NOT FOUND;  -- somebody is deleting it
             INSERT INTO agent_sessions (account_id, agent, task_id, generation, session_key)
             SELECT account, waiting.agent, waiting.task_id, coalesce(max(earlier.generation), 0) + 1,
                    format('agent:%s:%s:task:%s:v%s', waiting.agent, account, waiting.task_id,
@@ -203,15 +213,22 @@ BEGIN
         FOR NO KEY UPDATE OF had SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
         -- Now that nobody else can begin one here: what is the oldest?
+        SELECT told.id INTO oldest FROM board_notifications AS told
+        WHERE told.task_id = waiting.task_id AND told.agent = waiting.agent AND told.agent IS NOT NULL
+          AND told.delivered_at IS NULL AND told.dead_at IS NULL
+        ORDER BY told.created_at, told.id LIMIT 1;
+        -- It may have its turn in an earlier session of the two, which was closed meanwhile.
+        CONTINUE WHEN EXISTS (
+            SELECT FROM session_leases AS earlier
+            WHERE earlier.account_id = account AND earlier.notification_id = oldest AND earlier.holder IS NOT NULL
+              AND earlier.session_id <> held.session_id AND earlier.expires_at >= clock_timestamp());
+        SELECT told.id INTO head FROM board_notifications AS told
+        WHERE told.id = oldest AND told.delivered_at IS NULL AND told.dead_at IS NULL
+        FOR NO KEY UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND;
         UPDATE board_notifications AS told
         SET attempts = told.attempts + 1, read_at = coalesce(told.read_at, clock_timestamp()), delivery_ended_at = NULL
-        WHERE told.id = (
-            SELECT oldest.id FROM board_notifications AS oldest
-            WHERE oldest.task_id = waiting.task_id AND oldest.agent = waiting.agent AND oldest.agent IS NOT NULL
-              AND oldest.delivered_at IS NULL AND oldest.dead_at IS NULL
-            ORDER BY oldest.created_at, oldest.id LIMIT 1)
-        RETURNING told.id INTO head;
-        CONTINUE WHEN head IS NULL;
+        WHERE told.id = head;
         next_fence := greatest(held.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
         UPDATE session_leases AS had
         SET gateway = at_gateway, holder = process, fence = next_fence, expires_at = clock_timestamp() + lease,
@@ -289,7 +306,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'agent_config_runtime') THEN
         GRANT SELECT, INSERT, UPDATE, DELETE ON session_leases TO agent_config_runtime;
         GRANT SELECT, INSERT ON delivery_effects TO agent_config_runtime;
-        GRANT UPDATE (fence) ON delivery_effects TO agent_config_runtime;
+        GRANT UPDATE (attempt) ON delivery_effects TO agent_config_runtime;
         GRANT UPDATE (read_at, delivered_at, delivery_ended_at, attempts, failures, silences, last_error, outcome,
                       dead_at)
             ON board_notifications TO agent_config_runtime;

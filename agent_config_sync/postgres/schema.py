@@ -208,7 +208,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "account_id",
         "fingerprint",
         "occurrence",
-        "fence",
+        "attempt",
         "tool",
         "arguments",
         "result",
@@ -354,7 +354,7 @@ BOARD_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
 DELIVERY_RIGHTS: tuple[tuple[str, str | None, str], ...] = (
     *(("session_leases", None, privilege) for privilege in (*_WRITTEN, "DELETE")),
     *(("delivery_effects", None, privilege) for privilege in ("SELECT", "INSERT")),
-    ("delivery_effects", "fence", "UPDATE"),
+    ("delivery_effects", "attempt", "UPDATE"),
     *(
         ("board_notifications", column, "UPDATE")
         for column in (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
@@ -19,6 +20,7 @@ from agent_config_sync.errors import (
     LeaseLostError,
     ReadOnlyError,
     RightsError,
+    RolledBackError,
     SchemaError,
     SyncError,
     ToolsRefusedError,
@@ -41,7 +43,7 @@ from agent_config_sync.model.site import GatewayVersion
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.postgres.work_watch import WorkWatch
 from agent_config_sync.runtime import leases
-from agent_config_sync.runtime.leases import RENEWAL, Lease, Place
+from agent_config_sync.runtime.leases import LEASE, RENEWAL, Lease, Place
 from agent_config_sync.runtime.presence import Presence
 from agent_config_sync.runtime.prompt import prepare
 from agent_config_sync.runtime.tools.definition import Bench
@@ -106,6 +108,10 @@ class Delivery:
         self._beginning: tuple[asyncio.Task[None], ...] = ()
         self._keeping: asyncio.Task[None] | None = None
         self._under_way: dict[asyncio.Task[None], Lease] = {}
+        self._kept: dict[Lease, float] = {}
+        """When each of them was last known to stand, in monotonic seconds."""
+        self._alone = False
+        """Whether what earlier processes of this gateway have held is free."""
         self._returned: list[_Returned] = []
         self._given_back = 0
         self._away: str | None = None
@@ -170,8 +176,6 @@ class Delivery:
                 if not started or self._away is not None:
                     await self._until_ready()
                 if not started:
-                    async with self._pool.lent() as connection:
-                        await leases.free(connection, self._place)
                     started = True
                     self._events.emit(self._started())
                 await self._give_back()
@@ -202,16 +206,23 @@ class Delivery:
                 self._news.set()
 
     async def _keep(self) -> None:
-        """Renew the leases of all turns under way, and end those that are lost."""
+        """Renew the leases of all turns under way, and end those that are lost, or soon may be without our knowing."""
         while True:
             await asyncio.sleep(RENEWAL)
-            held = {lease.session: turn for turn, lease in self._under_way.items()}
+            asked = time.monotonic()
+            held = {lease: turn for turn, lease in self._under_way.items()}
             if not held:
                 continue
-            with contextlib.suppress(SyncError):  # each turn finds out by itself whether its lease still stands
+            lost: frozenset[Lease] = frozenset()
+            try:
                 async with self._pool.lent() as connection:
-                    for session in await leases.renew(connection, self._place, held):
-                        held[session].cancel()
+                    lost = await leases.renew(connection, self._place, held)
+                self._kept.update(dict.fromkeys(held.keys() & self._kept.keys(), asked))
+            except SyncError:
+                latest = time.monotonic() - LEASE.total_seconds() + RENEWAL
+                lost = frozenset(lease for lease in held if self._kept.get(lease, asked) < latest)
+            for lease in lost:
+                held[lease].cancel()
 
     async def _until_ready(self) -> None:
         """Return when the gateway takes requests."""
@@ -232,23 +243,31 @@ class Delivery:
         room = self._settings.delivery_sessions - len(self._under_way)
         if room <= 0 or not self.agents:
             return
+        asked = time.monotonic()
         async with self._pool.lent() as connection:
+            if not self._alone:  # who has agents has the lock of the output, and the process before has ended
+                await leases.free(connection, self._place)
+                self._alone = True
             begun = await leases.begin(connection, self._place, self.agents, room)
         for lease in begun:
-            turn = asyncio.create_task(self._take(lease), name=f"turn of {lease.agent}")
+            # Whoever stood still for longer than a lease may have lost it to itself.
+            lost = [turn for turn, held in self._under_way.items() if held.session == lease.session]
+            turn = asyncio.create_task(self._take(lease, lost), name=f"turn of {lease.agent}")
             self._under_way[turn] = lease
+            self._kept[lease] = asked
             turn.add_done_callback(self._over)
         if begun:
             self._events.emit(TurnsUnderWay(len(self._under_way)))
 
     def _over(self, turn: asyncio.Task[None]) -> None:
-        del self._under_way[turn]
+        self._kept.pop(self._under_way.pop(turn), None)
         self._events.emit(TurnsUnderWay(len(self._under_way)))
         self._news.set()
 
-    async def _take(self, lease: Lease) -> None:
-        """Take a turn; whatever happens, it ends or goes back."""
+    async def _take(self, lease: Lease, lost: Iterable[asyncio.Task[None]]) -> None:
+        """Take a turn; whatever happens, it ends or goes back. lost: earlier ones of its session, which end before."""
         try:
+            await _ended(lost)
             await self._turns.take(lease)
             self._tries = 0
         except LeaseLostError as error:
@@ -261,7 +280,7 @@ class Delivery:
                 self._away = str(error)
                 self._events.emit(GatewayAway(str(error)))
             self._returned.append(_Returned(lease, "given_back", str(error)))
-        except (UnreachableError, RightsError, SchemaError, ReadOnlyError) as error:
+        except (UnreachableError, RolledBackError, RightsError, SchemaError, ReadOnlyError) as error:
             self._stall(error)
             self._returned.append(_Returned(lease, "paused", str(error)))
         except SyncError as error:

@@ -22,16 +22,16 @@ P = TypeVar("P", bound=Parameters)
 
 TRIES = 3
 
-_ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 """After which nothing of a transaction is there, for sure."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnOf:
-    """The notification that a turn is about, and its fence."""
+    """The notification that a turn is about, and which of its turns that is, from 1."""
 
     notification: UUID
-    fence: int
+    attempt: int
 
 
 class Turn(Protocol):
@@ -51,8 +51,7 @@ class LeasedTurn:
     lease: Lease
 
     async def held(self, connection: asyncpg.Connection) -> TurnOf:
-        await hold(connection, self.lease)
-        return TurnOf(self.lease.notification, self.lease.fence)
+        return TurnOf(self.lease.notification, await hold(connection, self.lease))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class TurnInSession:
 
     async def held(self, connection: asyncpg.Connection) -> TurnOf | None:
         record = await connection.fetchrow(query("turn_of_session"), self.account, self.session_key)
-        return TurnOf(record["notification_id"], record["fence"]) if record is not None else None
+        return TurnOf(record["notification_id"], record["attempts"]) if record is not None else None
 
 
 async def once(bench: Bench, agent: Agent, tool: Tool[P], arguments: P, turn: Turn) -> Result:
@@ -79,7 +78,7 @@ async def once(bench: Bench, agent: Agent, tool: Tool[P], arguments: P, turn: Tu
             try:
                 async with connection.transaction():
                     return await _once(connection, bench, agent, tool, arguments, await turn.held(connection))
-            except _ROLLED_BACK:
+            except ROLLED_BACK:
                 if tries == TRIES:
                     raise
 
@@ -92,7 +91,7 @@ async def _once(
         return await tool.run(bench, agent, arguments)
     said = orjson.dumps(arguments.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
     fingerprint = hashlib.sha256(tool.name.encode() + b"\0" + said).digest()
-    found = await connection.fetchval(query("effect_taken"), turn.notification, fingerprint, turn.fence)
+    found = await connection.fetchval(query("effect_taken"), turn.notification, fingerprint, turn.attempt)
     if found is not None:
         return tool.result.model_validate_json(found)
     result = await tool.run(bench, agent, arguments)
@@ -102,7 +101,7 @@ async def _once(
         turn.notification,
         agent.account,
         fingerprint,
-        turn.fence,
+        turn.attempt,
         tool.name,
         said.decode(),
         kept,

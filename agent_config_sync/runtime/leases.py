@@ -6,7 +6,7 @@ turns it away.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -69,10 +69,13 @@ async def begin(connection: asyncpg.Connection, place: Place, agents: Collection
     )
 
 
-async def renew(connection: asyncpg.Connection, place: Place, sessions: Iterable[UUID]) -> frozenset[UUID]:
-    """Keep leases; return the sessions of those that are lost."""
-    records = await connection.fetch(query("leases_renew"), place.process, list(sessions), LEASE)
-    return frozenset(record["session_id"] for record in records)
+async def renew(connection: asyncpg.Connection, place: Place, turns: Collection[Lease]) -> frozenset[Lease]:
+    """Keep the leases of turns; return those that are lost, to another turn of this process too."""
+    records = await connection.fetch(
+        query("leases_renew"), place.process, [turn.session for turn in turns], [turn.fence for turn in turns], LEASE
+    )
+    lost = {(record["session_id"], record["fence"]) for record in records}
+    return frozenset(turn for turn in turns if (turn.session, turn.fence) in lost)
 
 
 async def free(connection: asyncpg.Connection, place: Place) -> None:
@@ -85,11 +88,15 @@ async def sweep(connection: asyncpg.Connection, account: str) -> None:
     await connection.execute(query("leases_swept"), account)
 
 
-async def hold(connection: asyncpg.Connection, lease: Lease) -> None:
-    """Have a lease to oneself until the transaction ends. Raises: LeaseLostError."""
-    held = await connection.fetchval(query("turn_held"), lease.session, lease.holder, lease.fence)
-    if held != lease.notification:
+async def hold(connection: asyncpg.Connection, lease: Lease) -> int:
+    """Have a lease to oneself until the transaction ends; return which turn of its notification it is, from 1.
+
+    Raises: LeaseLostError.
+    """
+    held = await connection.fetchrow(query("turn_held"), lease.session, lease.holder, lease.fence)
+    if held is None or held["notification_id"] != lease.notification:
         raise _lost(lease)
+    return held["attempts"] or 0  # of one that is deleted
 
 
 async def end(

@@ -161,3 +161,18 @@ async def test_calls_at_the_same_time_do_not_take_the_same_effect(board: Board, 
     answers = await asyncio.gather(*(use(bench, task, turn) for _ in range(2)))
     assert len({orjson.dumps(each) for each in answers}) == 2
     assert await titles(board) == 2
+
+
+async def test_what_an_attempt_in_an_earlier_session_did_is_not_done_again(
+    board: Board, bench: Bench, task: UUID
+) -> None:
+    lease = await begun(board)
+    await begun_again(board, lease)
+    lease = await begun_again(board, lease)
+    agent = Agent("default", "coder", can_create_tasks=True, task=task)
+    first = await call(bench, agent, "task_create", CREATE, LeasedTurn(lease))
+    await board.connection.execute("UPDATE agent_sessions SET closed_at = now() WHERE id = $1", lease.session)
+    await board.connection.execute("DELETE FROM session_leases")
+    again = await begun(board)
+    assert again.notification == lease.notification
+    assert await call(bench, agent, "task_create", CREATE, LeasedTurn(again)) == first

@@ -117,7 +117,7 @@ async def test_a_renewed_lease_is_kept_and_a_lost_one_is_told(board: Board) -> N
         "UPDATE session_leases SET expires_at = now() + interval '1 s';"
         f"UPDATE session_leases SET holder = gen_random_uuid() WHERE session_id = '{lost.session}'"
     )
-    assert await leases.renew(board.connection, HERE, [kept.session, lost.session]) == {lost.session}
+    assert await leases.renew(board.connection, HERE, [kept, lost]) == {lost}
     left = "SELECT expires_at > now() + interval '30 s' FROM session_leases WHERE session_id = $1"
     assert await board.connection.fetchval(left, kept.session)
 
@@ -127,7 +127,7 @@ async def test_a_lease_in_hand_of_a_tool_is_not_told_as_lost(board: Board, datab
     [lease] = await begun(board.connection)
     async with connected(database) as other, other.transaction():
         await leases.hold(other, lease)
-        assert await leases.renew(board.connection, HERE, [lease.session]) == frozenset()
+        assert await leases.renew(board.connection, HERE, [lease]) == frozenset()
 
 
 async def test_a_new_process_of_a_gateway_frees_what_the_one_before_it_held(board: Board) -> None:
@@ -193,3 +193,24 @@ async def test_what_was_given_up_is_begun_again_when_it_is_queued_again(board: B
     assert await begun(board.connection) == []
     assert await board.connection.fetchval("SELECT requeue_notification($1)", notification)
     assert [lease.notification for lease in await begun(board.connection)] == [notification]
+
+
+async def test_what_has_its_turn_in_a_session_that_was_closed_has_no_other_in_the_next(board: Board) -> None:
+    task = await board.task("in_progress", agents=["coder"])
+    first = await told(board, task=task)
+    [lease] = await begun(board.connection)
+    await board.move("user/ada", task, "archived")
+    assert await begun(board.connection) == []
+    await ended(board.connection, lease)
+    second = await told(board, task=task)
+    [after] = await begun(board.connection)
+    assert (lease.notification, after.notification) == (first, second)
+    assert after.session != lease.session
+
+
+async def test_a_turn_that_another_of_the_same_process_has_taken_over_is_told_as_lost(board: Board) -> None:
+    await told(board)
+    [former] = await begun(board.connection)
+    await board.connection.execute("UPDATE session_leases SET expires_at = now() - interval '1 s'")
+    [lease] = await begun(board.connection)
+    assert await leases.renew(board.connection, HERE, [former, lease]) == {former}

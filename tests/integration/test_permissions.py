@@ -237,13 +237,13 @@ async def deliver(connection: asyncpg.Connection, task: UUID) -> None:
     await connection.fetchval(query("notification_failed"), failed.notification, "x", True, False, 5)
     await leases.end(connection, failed, failed=True)
     [lease] = await leases.begin(connection, place, ["helper"], 1)
-    await leases.renew(connection, place, [lease.session])
+    await leases.renew(connection, place, [lease])
     assert await read_context(connection, "default", "here", lease.notification) is not None
     async with connection.transaction():
         await leases.hold(connection, lease)
-        await connection.fetchval(query("effect_taken"), lease.notification, b"x", lease.fence)
+        await connection.fetchval(query("effect_taken"), lease.notification, b"x", 1)
         await connection.execute(
-            query("effect_done"), lease.notification, "default", b"x", lease.fence, "tool", "{}", "{}"
+            query("effect_done"), lease.notification, "default", b"x", 1, "tool", "{}", "{}"
         )
         await connection.execute(query("notification_ended"), lease.notification, "replied", None)
         await leases.end(connection, lease)

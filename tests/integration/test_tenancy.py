@@ -86,7 +86,7 @@ INSERT INTO agent_sessions (account_id, agent, session_key) VALUES ('{0}', 'code
 INSERT INTO agent_presence (account_id, agent) VALUES ('{0}', 'coder');
 INSERT INTO session_leases (session_id, account_id, agent, session_key, gateway)
 SELECT id, account_id, agent, session_key, 'gateway_{0}' FROM agent_sessions WHERE account_id = '{0}';
-INSERT INTO delivery_effects (notification_id, account_id, fingerprint, occurrence, fence, tool, arguments, result)
+INSERT INTO delivery_effects (notification_id, account_id, fingerprint, occurrence, attempt, tool, arguments, result)
 SELECT id, account_id, 'x', 1, 1, 'tool_{0}', '{{}}', '{{}}' FROM board_notifications WHERE account_id = '{0}' LIMIT 1;
 INSERT INTO runtime_requests (account_id, gateway, kind, requested_by) VALUES ('{0}', 'gateway_{0}', 'restart', '{3}');
 INSERT INTO upgrade_history
