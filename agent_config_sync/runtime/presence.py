@@ -43,7 +43,8 @@ class Presence:
             self._news.clear()
             with contextlib.suppress(SyncError):  # whoever delivers says so
                 async with self._pool.lent() as connection:
-                    await report(connection, self._account, self._agents())
+                    if not await report(connection, self._account, self._agents()):
+                        self._news.set()
                     await mark_offline(connection, self._account, ())
                     await sweep(connection, self._account)
                     measured = await connection.fetchrow(query("queue_measure"), self._account)
@@ -64,9 +65,10 @@ class Presence:
             self._news.set()
 
 
-async def report(connection: asyncpg.Connection, account: str, agents: Collection[str]) -> None:
-    """Tell what these agents are busy with."""
-    await connection.execute(query("presence_report"), account, list(agents))
+async def report(connection: asyncpg.Connection, account: str, agents: Collection[str]) -> bool:
+    """Tell what these agents are busy with; return whether all of it could be told at this moment."""
+    told: bool = await connection.fetchval(query("presence_report"), account, list(agents))
+    return told
 
 
 async def mark_offline(connection: asyncpg.Connection, account: str, agents: Collection[str]) -> None:
