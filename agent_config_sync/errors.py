@@ -10,6 +10,7 @@ SyncError
 │   ├── RightsError        the login may not read or write a table
 │   ├── SchemaError        a table or column is missing
 │   ├── ReadOnlyError      LISTEN was asked of a hot standby
+│   ├── RolledBackError    a transaction stood against another one, and nothing of it is there
 │   ├── PoolerError        a transaction-mode pooler stands between us and the server
 │   └── SilentError        notifications no longer arrive
 ├── RenderError            a template or a skill could not be rendered
@@ -75,6 +76,10 @@ class DatabaseError(SyncError):
 
 class UnreachableError(DatabaseError):
     """No connection could be made, or it was lost."""
+
+
+class RolledBackError(DatabaseError):
+    """A transaction stood against another one, and nothing of it is there: it can be tried again."""
 
 
 class LoginError(DatabaseError):

@@ -14,6 +14,7 @@ from agent_config_sync.errors import (
     PoolerError,
     ReadOnlyError,
     RightsError,
+    RolledBackError,
     SchemaError,
     SettingsError,
     SyncError,
@@ -111,6 +112,10 @@ def query_failure(error: BaseException, server: str) -> DatabaseError:
             return UnreachableError(
                 f"a statement in {server} took too long and was cancelled: look for what burdens it"
             )
+        case asyncpg.DeadlockDetectedError() | asyncpg.SerializationError():
+            return RolledBackError(f"a transaction in {server} stood against another one: try again")
+        case asyncpg.OperatorInterventionError():
+            return UnreachableError(f"{server} ended the session: it is shutting down, or somebody asked it to")
         case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
             return PoolerError(
                 f"{server} is behind a transaction-mode pooler, through which LISTEN hears nothing: "

@@ -11,16 +11,20 @@ from typing import assert_never
 
 import asyncpg
 import orjson
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from agent_config_sync.board.acting import acting
 from agent_config_sync.board.queries import query as board_query
 from agent_config_sync.board.tasks import set_status
 from agent_config_sync.errors import (
+    BoardConflictError,
     BoardError,
     GatewayFailedError,
     GatewayOffError,
     GatewayRefusedError,
+    RolledBackError,
     ToolsRefusedError,
+    UnreachableError,
 )
 from agent_config_sync.events import Delivered, DeliveryFailed, DeliveryOutcome, Event, TurnBegan
 from agent_config_sync.gateway.answer import Call
@@ -46,6 +50,9 @@ MOST_FAILURES = 5
 
 LONGEST_REPLY = 100_000
 """Characters of a message on the board."""
+
+LONGEST_PAUSE = 2.0
+"""Seconds until the database is asked again to take how a turn ended; the first pauses are shorter."""
 
 _JITTER = 0.2
 """Of a pause, so that sessions which failed together do not come back together."""
@@ -190,14 +197,7 @@ class Turns:
     async def _settle(self, lease: Lease, context: Context, settled: Settlement, began: float) -> None:
         """Write what follows from a turn, all of it or nothing."""
         try:
-            async with self._pool.lent() as connection, acting(connection, context.agent):
-                await leases.hold(connection, lease)
-                if settled.posted is not None:
-                    await self._post(connection, context, settled.posted, quiet=settled.quiet)
-                await connection.execute(
-                    query("notification_ended"), lease.notification, settled.outcome, settled.reason
-                )
-                await leases.end(connection, lease)
+            await self._written(lease, context, settled)
         except BoardError as error:  # the task is gone or closed by now: there is nobody to tell
             await self._leave(lease, str(error))
             settled = Settlement("skipped", str(error), response=settled.response)
@@ -213,6 +213,30 @@ class Turns:
                 time.monotonic() - began,
             )
         )
+
+    async def _written(self, lease: Lease, context: Context, settled: Settlement) -> None:
+        """Write it, again and again while the database does not take it: what an agent has said is not asked for anew.
+        Where it was taken after all and we were not told, the lease is gone.
+
+        Raises: BoardError, LeaseLostError, DatabaseError.
+        """
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type((UnreachableError, RolledBackError)),
+            stop=stop_after_delay(leases.LEASE),
+            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE),
+            reraise=True,
+        )
+        async for attempt in attempts:
+            with attempt:
+                async with self._pool.lent() as connection, acting(connection, context.agent):
+                    await leases.hold(connection, lease)
+                    if settled.posted is not None:
+                        await self._post(connection, context, settled.posted, quiet=settled.quiet)
+                    if not await connection.fetchval(
+                        query("notification_ended"), lease.notification, settled.outcome, settled.reason
+                    ):
+                        raise BoardConflictError("Already dealt with: nothing is posted")
+                    await leases.end(connection, lease)
 
     async def _post(self, connection: asyncpg.Connection, context: Context, text: str, *, quiet: bool) -> None:
         notification, agent = context.notification, context.agent
