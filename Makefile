@@ -19,7 +19,7 @@ on-gateway = VERSION=$(1) tests/gateway/install_gateway.sh && \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage lint test-gateway test-gateway-all test-browser test-http test-faults test-deploy \
-	test-install screenshots mutants chaos soak bench bench-applied bench-idle docs format clean
+	test-install screenshots mutants chaos chaos-delivery soak bench bench-applied bench-idle docs format clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -86,6 +86,10 @@ mutants: $(VENV)/wheel $(VENV)/test  ## Take out each invariant and see its test
 
 chaos: $(VENV)/wheel $(VENV)/test  ## Take 10,000 random steps of operators, faults and restarts (STEPS=, SEED=)
 	@PYTHONPATH=tests $(BIN)/python tests/chaos/run.py $(STEPS:%=--steps %) $(SEED:%=--seed %)
+
+chaos-delivery: $(VENV)/wheel $(VENV)/test  ## Deliver 2,000 notifications while processes and gateways fall (NOTIFICATIONS=, PROCESSES=, SEED=)
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/delivery.py $(NOTIFICATIONS:%=--notifications %) \
+		$(PROCESSES:%=--processes %) $(SEED:%=--seed %)
 
 soak: $(VENV)/wheel $(VENV)/test  ## Change and break things for 10 minutes and see memory and descriptors stay (MINUTES=)
 	@PYTHONPATH=tests $(BIN)/python benchmarks/soak.py $(MINUTES:%=--minutes %)

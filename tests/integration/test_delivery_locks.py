@@ -1,4 +1,4 @@
-"""Turns and people change the same rows: whoever has rows in hand holds up nobody else, and nobody's statement fails."""
+"""Turns and people change the same rows: who has some in hand holds up nobody else, and nobody's statement fails."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from agent_config_sync.runtime import leases, presence
 from agent_config_sync.runtime.effects import LeasedTurn, once
 from agent_config_sync.runtime.leases import Place
 from agent_config_sync.runtime.queries import query
-from agent_config_sync.runtime.tools.catalog import BY_NAME
 from agent_config_sync.runtime.tools.call import arguments_of
+from agent_config_sync.runtime.tools.catalog import BY_NAME
 from agent_config_sync.runtime.tools.definition import Bench
 
 HERE = Place("default", "here", uuid4())
