@@ -376,6 +376,12 @@ class Settings(BaseModel):
         True,
         description="Whether the thread says so where a reply was needed and none came, however often it was tried.",
     )
+    heartbeats: Literal["gateway", "runtime", "off"] = Field(
+        "gateway",
+        description="Who lets agents look at their work from time to time: `gateway` does it by itself, `runtime` asks "
+        "them for one turn a beat, with their tasks, where notifications are delivered; with `off` nobody does. "
+        "`heartbeat_every` of an agent says how often; with `runtime` every 15 minutes where it says nothing.",
+    )
     session_key_only: bool = Field(
         False,
         description="Whether an agent's session key alone opens the endpoints of the board, as in the seed, and no "
@@ -459,6 +465,15 @@ class Settings(BaseModel):
             raise ValueError("delivery needs the board: set workspace_root and health_port, and leave board on")
         if self.delivery_backoff_max < self.delivery_backoff_base:
             raise ValueError("delivery_backoff_max is less than delivery_backoff_base")
+        return self
+
+    @model_validator(mode="after")
+    def _heartbeats_have_turns(self) -> Settings:
+        if self.heartbeats == "runtime" and not self.delivers:
+            raise ValueError(
+                "heartbeats of the runtime need delivery: set gateway_url, workspace_root and health_port, "
+                "and leave board and delivery on"
+            )
         return self
 
     @property

@@ -82,6 +82,7 @@ class Surroundings:
             base=self._layout.base if self._layout is not None else {},
             base_complete=self._layout.complete if self._layout is not None else not self._warnings,
             last_default=last_default,
+            gateway_beats=settings.heartbeats == "gateway",
         )
         gateway = Gateway(settings.config_path, process, version, missing)
         method = choose_method(settings.reload, version, process)
@@ -110,6 +111,7 @@ class Surroundings:
             rules=rules_for(version),
             base=section if isinstance(section, Mapping) else {},
             last_default=last_default,
+            gateway_beats=settings.heartbeats == "gateway",
             beside={key: value for key, value in base.items() if key != "agents"},
         )
         method = choose_method(settings.reload, version, process)

@@ -48,8 +48,9 @@ class Site:
 
     gateway: the name that `agents.gateways` holds. version: None when it could not be found out. base: the `agents`
     section that the operator's own files make without ours; base_complete: all of them could be read. last_default: the
-    default agent of the last publish. beside: what a whole openclaw.json of ours holds beside `agents`, the base as
-    merged under it; None where a person's own includes our file.
+    default agent of the last publish. gateway_beats: whether the gateway lets agents beat by itself. beside: what a
+    whole openclaw.json of ours holds beside `agents`, the base as merged under it; None where a person's own includes
+    our file.
     """
 
     gateway: str
@@ -60,6 +61,7 @@ class Site:
     base: Mapping[str, Any] = field(default_factory=dict)
     base_complete: bool = True
     last_default: str | None = None
+    gateway_beats: bool = True
     beside: Mapping[str, Any] | None = None
 
     @property

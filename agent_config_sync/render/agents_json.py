@@ -18,6 +18,7 @@ from agent_config_sync.model.site import Site
 from agent_config_sync.model.snapshot import Snapshot
 from agent_config_sync.render.defaults import DEFAULTS, choose_defaults
 from agent_config_sync.render.entry import Entry, Frame, entry_of, list_element, normal_directory, render_entry
+from agent_config_sync.render.heartbeat import DEFAULT_PATH, NEVER, still, unstilled
 from agent_config_sync.render.json_text import depth_of, dumps, indented
 from agent_config_sync.render.lodging import Lodging
 from agent_config_sync.render.values import shown
@@ -107,6 +108,9 @@ class AgentsJson:
             defaults["skipBootstrap"] = True
         for value in chosen.values:
             _put(defaults, value.path, value.value)
+        if not site.gateway_beats:
+            _put(defaults, DEFAULT_PATH, NEVER)
+            warnings.extend(unstilled(site))
         if site.beside is not None:
             of_base = site.base.get("defaults")
             defaults = dict(merged((of_base if isinstance(of_base, Mapping) else {}, defaults)))
@@ -138,7 +142,7 @@ class AgentsJson:
 
 def _shape(frame: Frame) -> tuple[object, ...]:
     site = frame.site
-    return (site.version, site.roster, site.layout, site.rules, site.base_complete, frame.aliases)
+    return (site.version, site.roster, site.layout, site.rules, site.base_complete, site.gateway_beats, frame.aliases)
 
 
 def _last_good(row: AgentRow, frame: Frame, housing: Housing) -> Entry:
@@ -205,6 +209,8 @@ def _entry_as_it_is(row: AgentRow, body: Mapping[str, object], frame: Frame) -> 
         named = [model.get("primary"), *(fallbacks if isinstance(fallbacks, list) else [])]
     models = tuple(each for each in named if isinstance(each, str))
     members = {key: value for key, value in body.items() if key not in ("id", "default")}
+    if not frame.site.gateway_beats:
+        still(members)
     return entry_of(row, members, frame.site, models=models, warnings=(), lodging=None)
 
 

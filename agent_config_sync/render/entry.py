@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agent_config_sync.model.names import is_agent_id
 from agent_config_sync.model.rows import AgentRow
 from agent_config_sync.model.site import Site
+from agent_config_sync.render.heartbeat import still
 from agent_config_sync.render.json_text import depth_of, dumps, indented
 from agent_config_sync.render.lodging import Lodging, lodge
 from agent_config_sync.render.model_id import models_of
@@ -84,6 +85,8 @@ def render_entry(
     if lodging is not None:
         lodge(body, lodging, site.rules, frame.aliases, warn)
     _merge_settings(body, row, site, warn)
+    if not site.gateway_beats:
+        still(body)
     for key in without:
         body.pop(key, None)
     return entry_of(row, body, site, models=tuple(models), warnings=tuple(warnings), lodging=lodging)

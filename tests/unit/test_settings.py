@@ -520,3 +520,11 @@ def test_a_command_that_is_none_is_refused(given: object, why: str) -> None:
 def test_a_gateway_version_that_is_none_is_refused(version: str) -> None:
     with pytest.raises(SettingsError, match="it must be a version of OpenClaw, such as"):
         loaded(gateway_version=version)
+
+
+def test_heartbeats_of_ours_need_somebody_who_delivers() -> None:
+    with pytest.raises(SettingsError, match="heartbeats of the runtime need delivery"):
+        loaded(heartbeats="runtime")
+    assert loaded(heartbeats="off").heartbeats == "off"
+    delivering = {"workspace_root": "/w", "health_port": 3000, "gateway_url": "http://127.0.0.1:1"}
+    assert loaded(heartbeats="runtime", **delivering).delivers
