@@ -288,6 +288,55 @@ class DeliveryStalled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatsScheduled(Event):
+    """So many agents have heartbeats from now on. Said once for a number."""
+
+    agents: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatsStopped(Event):
+    """No heartbeat is begun any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatsStalled(Event):
+    """The database does not let heartbeats be begun; it is tried again. Said once for a reason."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatBegan(Event):
+    """An agent looks at its work."""
+
+    agent: str
+
+
+HeartbeatOutcome: TypeAlias = Literal["reported", "acted", "ok", "silent", "dropped"]
+"""reported: posted in a thread; acted: by tools, without a word; ok: nothing needs attention; silent: nothing was said;
+dropped: what was said is about no task that the agent may write to, or the agent is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatEnded(Event):
+    """An agent has looked at its work. seconds: that it took."""
+
+    agent: str
+    outcome: HeartbeatOutcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatFailed(Event):
+    """A heartbeat ended without success; there is another one after a pause. seconds: that it took."""
+
+    agent: str
+    error: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class SkillsUnreported(Event):
     """What agents have installed could not be told to the database; it is tried again."""
 

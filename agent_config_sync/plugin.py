@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agent_config_sync.postgres.pool import Pool
     from agent_config_sync.postgres.work_watch import WorkWatch
     from agent_config_sync.runtime.delivery import Delivery
+    from agent_config_sync.runtime.heartbeats import Heartbeats
     from agent_config_sync.runtime.lifecycle import Lifecycle
     from agent_config_sync.runtime.sessions import StandingSessions
     from agent_config_sync.skills.service import SkillService
@@ -119,6 +120,7 @@ class Plugin:
         self._sessions: StandingSessions | None = None
         self._lifecycle: Lifecycle | None = None
         self._delivery: Delivery | None = None
+        self._heartbeats: Heartbeats | None = None
         if settings.has_board:
             self._set_up_board()
         self.events.subscribe(tell_story(logging.getLogger(__name__)))
@@ -143,9 +145,9 @@ class Plugin:
             self._turns = Pool(
                 server_of(settings), application_name=f"{name} delivery", size=CONNECTIONS, timing=self._timing
             )
-            self._delivery = self._delivering(self._turns, self._watch)
+            self._delivery, self._heartbeats = self._delivering(self._turns, self._watch)
 
-    def _delivering(self, pool: Pool, watch: WorkWatch) -> Delivery:
+    def _delivering(self, pool: Pool, watch: WorkWatch) -> tuple[Delivery, Heartbeats | None]:
         from agent_config_sync.gateway.address import gateway_address  # noqa: PLC0415 - what is off is not imported
         from agent_config_sync.gateway.responses import ResponsesClient  # noqa: PLC0415
         from agent_config_sync.runtime.delivery import Delivery  # noqa: PLC0415
@@ -156,7 +158,12 @@ class Plugin:
         url, token = gateway_address(settings.config_path, url=settings.gateway_url, token=settings.gateway_token)
         client = ResponsesClient(url, token, timeout=settings.request_timeout)
         bench = Bench(pool.lent, github_of(settings), self.events.emit)
-        return Delivery(settings, self.events, pool, client, bench, watch)
+        delivery = Delivery(settings, self.events, pool, client, bench, watch)
+        if settings.heartbeats != "runtime":
+            return delivery, None
+        from agent_config_sync.runtime.heartbeats import Heartbeats  # noqa: PLC0415
+
+        return delivery, Heartbeats(settings, self.events, pool, client, bench, delivery)
 
     def on_demand(self) -> OnDemand:
         """Return what one may ask of workspaces, where they are made.
@@ -200,7 +207,7 @@ class Plugin:
                 backstage=self._backstage() if settings.workspaces is not None else None,
             )
             self._health.start()
-        for part in (self._skills, self._sessions, self._delivery, self._lifecycle):
+        for part in (self._skills, self._sessions, self._delivery, self._heartbeats, self._lifecycle):
             if part is not None:
                 part.start()
         if self._watch is not None:
@@ -261,5 +268,6 @@ class Plugin:
 
     async def _drain(self) -> None:
         """Begin nothing new, and return when what is under way has ended; a second time it returns at once."""
-        if self._delivery is not None:
-            await self._delivery.stop()
+        for part in (self._heartbeats, self._delivery):
+            if part is not None:
+                await part.stop()

@@ -165,6 +165,19 @@ def _of_delivery(event: Event) -> tuple[int, str]:
             return logging.INFO, "the gateway takes turns"
         case events.DeliveryStalled(error=error):
             return logging.WARNING, f"turns wait: {error}"
+        case events.HeartbeatsScheduled(agents=agents):
+            return logging.INFO, f"{agents} agent{'s have' if agents != 1 else ' has'} heartbeats"
+        case events.HeartbeatsStopped():
+            return logging.INFO, "no heartbeats are begun any more"
+        case events.HeartbeatsStalled(error=error):
+            return logging.WARNING, f"heartbeats wait: {error}"
+        case events.HeartbeatBegan(agent=agent):
+            return logging.DEBUG, f"agent {agent} looks at its work"
+        case events.HeartbeatEnded(agent=agent, outcome=outcome):
+            level = logging.DEBUG if outcome in ("ok", "silent") else logging.INFO
+            return level, f"heartbeat of agent {agent}: {outcome}"
+        case events.HeartbeatFailed(agent=agent, error=error):
+            return logging.WARNING, f"heartbeat of agent {agent} failed: {error}"
         case _:
             return logging.DEBUG, type(event).__name__
 

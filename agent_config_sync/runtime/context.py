@@ -18,7 +18,7 @@ from agent_config_sync.runtime.queries import query
 SHOWN = 25
 """Messages of a thread that are told along."""
 
-_MAY = (
+MAY = (
     "is_orchestrator",
     "can_create_tasks",
     "can_modify_task_status",
@@ -144,7 +144,7 @@ async def read_context(
     record = await connection.fetchrow(query("turn_context"), account, notification, SHOWN, gateway)
     if record is None or record["agent"] is None:
         return None
-    thread = tuple(_message(*said) for said in _listed(record["thread"]))
+    thread = tuple(message_of(*said) for said in _listed(record["thread"]))
     return Context(
         notification=Notification(
             record["notification_id"],
@@ -160,11 +160,11 @@ async def read_context(
             record["attempts"],
             record["silences"],
         ),
-        agent=Agent(account, record["agent"], **{name: record[name] for name in _MAY}, task=record["task_id"]),
+        agent=Agent(account, record["agent"], **{name: record[name] for name in MAY}, task=record["task_id"]),
         display_name=record["display_name"],
         role=record["role"],
         task=Task.of(record),
-        message=_message(*orjson.loads(record["message"])) if record["message"] is not None else None,
+        message=message_of(*orjson.loads(record["message"])) if record["message"] is not None else None,
         thread=thread,
         older=record["said"] - len(thread),
         superseded=record["superseded"],
@@ -185,7 +185,8 @@ def _listed(text: str | None) -> list[Any]:
     return listed
 
 
-def _message(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
+def message_of(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
+    """Return a message as the queries tell it."""
     return Message(UUID(key), kind, author, name, content, datetime.fromisoformat(at))
 
 

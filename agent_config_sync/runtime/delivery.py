@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
 from uuid import uuid4
@@ -76,6 +76,10 @@ class _Returned:
     reason: str
 
 
+Take: TypeAlias = Callable[[Lease], Awaitable[None]]
+"""Takes a turn to its end."""
+
+
 class Delivery:
     """Gives the agents of one gateway their turns."""
 
@@ -93,10 +97,11 @@ class Delivery:
         self._pool = pool
         self._client = client
         self._bench = bench
-        self._place = Place(settings.account, settings.gateway, uuid4())
-        self._offers_tools = True
+        self.place = Place(settings.account, settings.gateway, uuid4())
+        self.offers_tools = True
+        """Whether the gateway lets agents have tools of ours."""
         self._turns = Turns(
-            settings, self._place, pool, bench, client, events.emit, offers_tools=lambda: self._offers_tools
+            settings, self.place, pool, bench, client, events.emit, offers_tools=lambda: self.offers_tools
         )
         self._watch = watch
         self._presence = Presence(settings.account, events, pool, lambda: self.agents)
@@ -114,6 +119,7 @@ class Delivery:
         """Whether what earlier processes of this gateway have held is free."""
         self._returned: list[_Returned] = []
         self._given_back = 0
+        self._started = False
         self._away: str | None = None
         self._stalled: str | None = None
         self._tries = 0
@@ -157,7 +163,7 @@ class Delivery:
                 self._in_force.set()
                 version = GatewayVersion.parse(event.gateway_version)
                 wanted = self._settings.client_tools
-                self._offers_tools = takes_tools(version) if wanted is None else wanted
+                self.offers_tools = takes_tools(version) if wanted is None else wanted
                 if self.agents != self._housed:
                     self.agents = self._housed
                     self._news.set()
@@ -168,16 +174,15 @@ class Delivery:
         await in_worker(prepare)
         # Until then another process may be at work here, or the gateway may not know its agents.
         await self._in_force.wait()
-        started = False
         while True:
             self._news.clear()
             pause = self._settings.delivery_interval
             try:
-                if not started or self._away is not None:
+                if not self._started or self._away is not None:
                     await self._until_ready()
-                if not started:
-                    started = True
-                    self._events.emit(self._started())
+                if not self._started:
+                    self._started = True
+                    self._events.emit(self._beginning_with())
                 await self._give_back()
                 await self._begin()
                 self._stalled = None
@@ -188,7 +193,7 @@ class Delivery:
                 async with asyncio.timeout(pause):
                     await self._news.wait()
 
-    def _started(self) -> DeliveryStarted:
+    def _beginning_with(self) -> DeliveryStarted:
         settings = self._settings
         return DeliveryStarted(
             settings.delivery_sessions,
@@ -216,7 +221,7 @@ class Delivery:
             lost: frozenset[Lease] = frozenset()
             try:
                 async with self._pool.lent() as connection:
-                    lost = await leases.renew(connection, self._place, held)
+                    lost = await leases.renew(connection, self.place, held)
                 self._kept.update(dict.fromkeys(held.keys() & self._kept.keys(), asked))
             except SyncError:
                 latest = time.monotonic() - LEASE.total_seconds() + RENEWAL
@@ -240,40 +245,59 @@ class Delivery:
 
     async def _begin(self) -> None:
         """Begin as many turns as there is room for. Raises: DatabaseError."""
-        room = self._settings.delivery_sessions - len(self._under_way)
-        if room <= 0 or not self.agents:
+        if self.room <= 0 or not self.agents:
             return
         asked = time.monotonic()
         async with self._pool.lent() as connection:
             if not self._alone:  # who has agents has the lock of the output, and the process before has ended
-                await leases.free(connection, self._place)
+                await leases.free(connection, self.place)
                 self._alone = True
-            begun = await leases.begin(connection, self._place, self.agents, room)
+            begun = await leases.begin(connection, self.place, self.agents, self.room)
+        self.carry(begun, self._turns.take, since=asked)
+
+    @property
+    def ready(self) -> bool:
+        """Whether turns can be begun now."""
+        return self._started and self._away is None
+
+    @property
+    def room(self) -> int:
+        """For how many more turns there is room; negative where two have begun some at the same moment."""
+        return self._settings.delivery_sessions - len(self._under_way)
+
+    def carry(self, begun: Collection[Lease], take: Take, *, since: float) -> None:
+        """Let turns that were begun be taken, and keep their leases meanwhile. since: when that was asked for, in
+        monotonic seconds."""
         for lease in begun:
             # Whoever stood still for longer than a lease may have lost it to itself.
             lost = [turn for turn, held in self._under_way.items() if held.session == lease.session]
-            turn = asyncio.create_task(self._take(lease, lost), name=f"turn of {lease.agent}")
+            turn = asyncio.create_task(self._take(lease, take, lost), name=f"turn of {lease.agent}")
             self._under_way[turn] = lease
-            self._kept[lease] = asked
+            self._kept[lease] = since
             turn.add_done_callback(self._over)
         if begun:
             self._events.emit(TurnsUnderWay(len(self._under_way)))
+
+    def pause(self, lease: Lease, reason: str) -> None:
+        """Let a turn go back when it is over, and its session pause."""
+        self._returned.append(_Returned(lease, "paused", reason))
 
     def _over(self, turn: asyncio.Task[None]) -> None:
         self._kept.pop(self._under_way.pop(turn), None)
         self._events.emit(TurnsUnderWay(len(self._under_way)))
         self._news.set()
 
-    async def _take(self, lease: Lease, lost: Iterable[asyncio.Task[None]]) -> None:
+    async def _take(self, lease: Lease, take: Take, lost: Iterable[asyncio.Task[None]]) -> None:
         """Take a turn; whatever happens, it ends or goes back. lost: earlier ones of its session, which end before."""
+        failed: Return = "failed" if lease.notification is not None else "paused"
         try:
             await _ended(lost)
-            await self._turns.take(lease)
+            await take(lease)
             self._tries = 0
         except LeaseLostError as error:
             _log.warning("%s", error)
         except ToolsRefusedError as error:
-            self._offers_tools = False
+            self.offers_tools = False
             self._returned.append(_Returned(lease, "given_back", str(error)))
         except GatewayError as error:
             if self._away is None:
@@ -284,14 +308,14 @@ class Delivery:
             self._stall(error)
             self._returned.append(_Returned(lease, "paused", str(error)))
         except SyncError as error:
-            self._returned.append(_Returned(lease, "failed", str(error)))
+            self._returned.append(_Returned(lease, failed, str(error)))
         except asyncio.CancelledError:
             self._returned.append(_Returned(lease, "given_back", "the process that had the turn was stopped"))
             raise
         except Exception as error:  # noqa: BLE001 - one turn's error is no reason to end all others
             _log.exception("a turn of %s failed", lease.agent)
             reason = f"an error of agent-config-sync itself ({type(error).__name__}), which its log has"
-            self._returned.append(_Returned(lease, "failed", reason))
+            self._returned.append(_Returned(lease, failed, reason))
 
     async def _give_back(self) -> None:
         """Let turns that did not end be begun again. Raises: DatabaseError, and then it is to be tried again."""

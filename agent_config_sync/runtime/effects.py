@@ -38,7 +38,7 @@ class Turn(Protocol):
     """Says in which turn a tool is used."""
 
     async def held(self, connection: asyncpg.Connection) -> TurnOf | None:
-        """Return the turn, had by nobody else until the transaction ends; None outside of all turns.
+        """Return the turn, had by nobody else until the transaction ends; None where there is none of a notification.
 
         Raises: LeaseLostError.
         """
@@ -46,12 +46,13 @@ class Turn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LeasedTurn:
-    """A turn that this process has begun."""
+    """A turn that this process has begun. Of a heartbeat nothing is kept: no notification is there to try again."""
 
     lease: Lease
 
-    async def held(self, connection: asyncpg.Connection) -> TurnOf:
-        return TurnOf(self.lease.notification, await hold(connection, self.lease))
+    async def held(self, connection: asyncpg.Connection) -> TurnOf | None:
+        attempt = await hold(connection, self.lease)
+        return TurnOf(self.lease.notification, attempt) if self.lease.notification is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ turns it away.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -28,15 +28,16 @@ ALIVE = timedelta(seconds=180)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A turn that was begun. holder: the process; failures: of the session, in a row."""
+    """A turn that was begun. holder: the process; notification, task: None where it is a heartbeat; failures: of the
+    session, in a row."""
 
     session: UUID
     session_key: str
     holder: UUID
     fence: int
-    notification: UUID
+    notification: UUID | None
     agent: str
-    task: UUID
+    task: UUID | None
     failures: int
 
 
@@ -63,6 +64,30 @@ async def begin(connection: asyncpg.Connection, place: Place, agents: Collection
             record["notification_id"],
             record["agent"],
             record["task_id"],
+            record["failures"],
+        )
+        for record in records
+    )
+
+
+async def begin_heartbeats(
+    connection: asyncpg.Connection, place: Place, due: Sequence[tuple[str, datetime | None]], most: int
+) -> tuple[Lease, ...]:
+    """Begin heartbeats, at most so many, in their order. due: agents, and when each had its last one as far as is
+    known; where that is not so any more, somebody was quicker."""
+    agents, last = [agent for agent, _ in due], [moment for _, moment in due]
+    records = await connection.fetch(
+        query("heartbeats_begin"), place.account, place.gateway, place.process, agents, last, LEASE, ALIVE, most
+    )
+    return tuple(
+        Lease(
+            record["session_id"],
+            record["session_key"],
+            place.process,
+            record["fence"],
+            None,
+            record["agent"],
+            None,
             record["failures"],
         )
         for record in records

@@ -10,7 +10,16 @@ from datetime import timedelta
 import asyncpg
 
 from agent_config_sync.errors import SyncError
-from agent_config_sync.events import Delivered, DeliveryFailed, Event, Events, QueueMeasured, TurnBegan
+from agent_config_sync.events import (
+    Delivered,
+    DeliveryFailed,
+    Event,
+    Events,
+    HeartbeatBegan,
+    HeartbeatFailed,
+    QueueMeasured,
+    TurnBegan,
+)
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.runtime.leases import sweep
 from agent_config_sync.runtime.queries import query
@@ -61,7 +70,7 @@ class Presence:
             await mark_offline(connection, self._account, self._agents())
 
     def _heard(self, event: Event) -> None:
-        if isinstance(event, TurnBegan | Delivered | DeliveryFailed):
+        if isinstance(event, TurnBegan | Delivered | DeliveryFailed | HeartbeatBegan | HeartbeatFailed):
             self._news.set()
 
 

@@ -1,5 +1,5 @@
--- What these agents ($2) of an account ($1) are busy with, as the turns that are under way tell; seen now. True if all of
--- them were told of.
+-- What these agents ($2) of an account ($1) are busy with, as the turns that are under way tell; seen now. Who has none is
+-- idle, or has in hand what its last heartbeat says. True if all of them were told of.
 --
 -- Whoever deletes a task or an agent changes these rows too: so it waits for no row, and passes over what another
 -- transaction has in hand.
@@ -28,7 +28,14 @@ WITH busy AS MATERIALIZED (
            OR NOT EXISTS (SELECT FROM agent_presence AS one WHERE one.account_id = $1 AND one.agent = busy.name))
     ORDER BY busy.name
     ON CONFLICT (account_id, agent) DO UPDATE
-    SET status = excluded.status, current_task_id = excluded.current_task_id, updated_at = excluded.updated_at
+    SET status = CASE WHEN excluded.status = 'idle' AND known.status = 'online' THEN 'online' ELSE excluded.status END,
+        current_task_id = CASE WHEN excluded.status = 'idle' AND known.status = 'online' THEN known.current_task_id
+                               ELSE excluded.current_task_id END,
+        updated_at = excluded.updated_at
+    -- What a heartbeat has said since this statement began to look is newer.
+    WHERE known.last_heartbeat_at IS NOT DISTINCT FROM (
+        SELECT before.last_heartbeat_at FROM agent_presence AS before
+        WHERE before.account_id = known.account_id AND before.agent = known.agent)
     RETURNING known.agent
 )
 SELECT (SELECT count(*) FROM told) = (SELECT count(*) FROM busy)

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, assert_never
 from jinja2 import FunctionLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.model import Message, TaskStatus
 from agent_config_sync.runtime.context import Context, Headline
 from agent_config_sync.runtime.fence import Fence, Shown, line, mark_for, shown
@@ -42,7 +43,7 @@ _DOCUMENTS = (4_000, 1_000, 0)
 _ROOM = 100
 """Characters for the head of a thread."""
 
-_NAMES = ("instructions.md.j2", "opening.md.j2")
+_NAMES = ("instructions.md.j2", "opening.md.j2", "heartbeat.md.j2")
 
 _TO_READ_ON = "task_load"
 
@@ -86,7 +87,7 @@ def instructions(context: Context, tools: Sequence[Tool[Any]], door: ToolDoor) -
             pass
         case HttpDoor():
             http = {"base_url": door.base_url.rstrip("/"), "session_key": door.session_key}
-            arguments = {tool.name: tuple(_arguments(context, tool)) for tool in tools}
+            arguments = {tool.name: tuple(arguments_of(context.agent, tool)) for tool in tools}
         case _:
             assert_never(door)
     names = {tool.name for tool in tools}
@@ -174,17 +175,18 @@ def _message(context: Context, fence: Fence) -> Mapping[str, Shown] | None:
     if context.message is None:
         return None
     text = fence(context.message.content, LONGEST_MESSAGE, _TO_READ_ON)
-    return {"head": _head(context.message), "text": text}
+    return {"head": head_of(context.message), "text": text}
 
 
 def _entry(context: Context, message: Message, fence: Fence) -> Shown:
     """Return a message as the thread has it; the one to respond to stands above already."""
     if context.message is not None and message.id == context.message.id:
-        return Shown(f"{_head(message)} the message to respond to, above")
-    return Shown(f"{_head(message)}\n{fence(message.content, THREAD_MESSAGE, _TO_READ_ON)}")
+        return Shown(f"{head_of(message)} the message to respond to, above")
+    return Shown(f"{head_of(message)}\n{fence(message.content, THREAD_MESSAGE, _TO_READ_ON)}")
 
 
-def _head(message: Message) -> Shown:
+def head_of(message: Message) -> Shown:
+    """Return when somebody wrote a message, and who."""
     who = _who(message.author_type, message.author_id, message.author_name)
     return Shown(f"- [{moment(message.created_at)}] {who} ({message.id}):")
 
@@ -222,9 +224,9 @@ def _whom_to_ask(context: Context, *, can_request: bool) -> Shown:
     return Shown("in your answer")
 
 
-def _arguments(context: Context, tool: Tool[Any]) -> Iterator[Shown]:
+def arguments_of(agent: Agent, tool: Tool[Any]) -> Iterator[Shown]:
     """Return the arguments of a tool, for those who are not given its schema."""
-    schema = parameters_of(tool, context.agent)
+    schema = parameters_of(tool, agent)
     for name, property_ in schema["properties"].items():
         kind = property_["type"] if property_["type"] != "array" else f"list of {property_['items']['type']}s"
         if "enum" in property_:
@@ -267,12 +269,12 @@ def _texts(context: Context) -> Iterator[str]:
 def prepare() -> None:
     """Compile the templates; the first turn need not wait for it then."""
     for name in _NAMES:
-        _templates().get_template(name)
+        templates().get_template(name)
 
 
 def _render(name: str, context: Context, fence: Fence, **variables: object) -> str:
     told = (
-        _templates()
+        templates()
         .get_template(name)
         .render(
             context=context,
@@ -289,7 +291,8 @@ def _render(name: str, context: Context, fence: Fence, **variables: object) -> s
 
 
 @cache
-def _templates() -> ImmutableSandboxedEnvironment:
+def templates() -> ImmutableSandboxedEnvironment:
+    """Return the texts of prompts/."""
     folder = files(__package__) / "prompts"
     environment = ImmutableSandboxedEnvironment(
         loader=FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),

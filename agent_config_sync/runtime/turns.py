@@ -114,6 +114,7 @@ class Turns:
         Raises: GatewayError where the gateway takes nobody's turn now, for the turn is given back then; LeaseLostError;
         DatabaseError.
         """
+        assert lease.notification is not None  # else it is a heartbeat
         began = time.monotonic()
         async with self._pool.lent() as connection:
             context = await read_context(connection, self._place.account, self._place.gateway, lease.notification)

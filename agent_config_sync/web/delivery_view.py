@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from agent_config_sync import events
-from agent_config_sync.web.figures import Latencies, Moment
+from agent_config_sync.web.figures import Durations, Latencies, Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,15 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeats:
-    """running: whether somebody lets agents beat; scheduled: how many agents do."""
+    """running: whether we let agents beat; scheduled: how many agents do; done, failed: beats; durations: of both, in
+    seconds; error: the last one."""
 
     running: bool = False
     scheduled: int = 0
+    done: int = 0
+    failed: int = 0
+    durations: Durations = field(default_factory=Durations)
+    error: Moment | None = None
 
 
 OfDelivery: TypeAlias = (
@@ -85,6 +90,15 @@ OfDelivery: TypeAlias = (
     | events.GatewayReady
     | events.QueueMeasured
     | events.DeliveryStalled
+)
+
+
+OfHeartbeats: TypeAlias = (
+    events.HeartbeatsScheduled
+    | events.HeartbeatsStopped
+    | events.HeartbeatsStalled
+    | events.HeartbeatEnded
+    | events.HeartbeatFailed
 )
 
 
@@ -135,6 +149,23 @@ def delivered(seen: Deliveries, event: OfDelivery, now: float) -> Deliveries:
             return seen
         case events.DeliveryStalled(error=error):
             return replace(seen, stalled=error, last_error=Moment(now, error))
+    assert_never(event)
+
+
+def beaten(seen: Heartbeats, event: OfHeartbeats, now: float) -> Heartbeats:
+    """Return what there is to say of heartbeats after an event. now: seconds since the epoch."""
+    match event:
+        case events.HeartbeatsScheduled(agents=agents):
+            return replace(seen, running=True, scheduled=agents)
+        case events.HeartbeatsStopped():
+            return replace(seen, running=False, scheduled=0)
+        case events.HeartbeatsStalled(error=error):
+            return replace(seen, error=Moment(now, error))
+        case events.HeartbeatEnded(seconds=seconds):
+            return replace(seen, done=seen.done + 1, durations=seen.durations.plus(seconds))
+        case events.HeartbeatFailed(error=error, seconds=seconds):
+            failed, durations = seen.failed + 1, seen.durations.plus(seconds)
+            return replace(seen, failed=failed, durations=durations, error=Moment(now, error))
     assert_never(event)
 
 

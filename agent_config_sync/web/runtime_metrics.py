@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent_config_sync.web.delivery_view import Heartbeats
 from agent_config_sync.web.figures import Durations, Moment
 from agent_config_sync.web.runtime_health import (
     DeliveryCounts,
@@ -63,6 +64,7 @@ def metrics_answer(view: View, *, now: float, rss: int | None) -> MetricsAnswer:
     return MetricsAnswer(
         operations={
             "agent_sync.run": _passes(view),
+            **({"heartbeat.execute": _beats(view.heartbeats)} if view.heartbeats.running else {}),
             **{f"agent.{tool}": _tool(use) for tool, use in sorted(view.tools.items())},
         },
         runtime=RuntimeMetrics(uptime=uptime(view, now), memory=Memory(rss=rss)),
@@ -79,6 +81,10 @@ def _passes(view: View) -> Operation:
     passes = view.passes
     successes, failures = passes.published + passes.unchanged, passes.refused + passes.failed
     return _operation(successes, failures, view.pass_durations, view.last_error)
+
+
+def _beats(seen: Heartbeats) -> Operation:
+    return _operation(seen.done, seen.failed, seen.durations, seen.error)
 
 
 def _tool(use: ToolUse) -> Operation:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, assert_never
 
 from agent_config_sync import events
 from agent_config_sync.events import Event
-from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends, delivered, sent
+from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends, beaten, delivered, sent
 from agent_config_sync.web.figures import Durations, Latencies, Moment
 
 LinkState: TypeAlias = Literal["connecting", "waiting", "listening", "lost", "closed"]
@@ -227,6 +227,14 @@ def fold(view: View, event: Event, now: float) -> View:
             return replace(view, deliveries=delivered(view.deliveries, event, now), sends=sent(view.sends, event, now))
         case events.GatewayStarted() | events.GatewayEnded() | events.GatewayNotStarted() | events.GatewayStopped():
             return _supervised(view, event, now)
+        case (
+            events.HeartbeatsScheduled()
+            | events.HeartbeatsStopped()
+            | events.HeartbeatsStalled()
+            | events.HeartbeatEnded()
+            | events.HeartbeatFailed()
+        ):
+            return replace(view, heartbeats=beaten(view.heartbeats, event, now))
         case events.Stopped():
             return replace(view, link="closed", trouble=None)
         case _:

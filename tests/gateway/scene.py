@@ -42,18 +42,20 @@ _numbers = itertools.count(1)
 T = TypeVar("T")
 
 
-async def until(look: Callable[[], Awaitable[T | None]], what: str, *, gateway: OpenClaw) -> T:
+async def until(
+    look: Callable[[], Awaitable[T | None]], what: str, *, gateway: OpenClaw, deadline: float = DEADLINE
+) -> T:
     """Look again and again until there is something to see. The only place where a test waits without being told:
     neither gateway_status nor the gateway's processes notify."""
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             while True:
                 found = await look()
                 if found is not None:
                     return found
                 await asyncio.sleep(LOOK)
     except TimeoutError:
-        pytest.fail(f"{what}: not within {DEADLINE:g} s; the gateway's log ends with\n{gateway.log()[-3000:]}")
+        pytest.fail(f"{what}: not within {deadline:g} s; the gateway's log ends with\n{gateway.log()[-3000:]}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from agent_config_sync.postgres.server import server_of
 from agent_config_sync.runtime import leases, presence
 from agent_config_sync.runtime.context import read_context
 from agent_config_sync.runtime.fleet import read_runtimes
+from agent_config_sync.runtime.heartbeat_context import read_heartbeat
 from agent_config_sync.runtime.leases import Place
 from agent_config_sync.runtime.queries import query
 from agent_config_sync.runtime.reporting import Condition, RuntimeReport
@@ -238,15 +239,23 @@ async def deliver(connection: asyncpg.Connection, task: UUID) -> None:
     await leases.end(connection, failed, failed=True)
     [lease] = await leases.begin(connection, place, ["helper"], 1)
     await leases.renew(connection, place, [lease])
+    assert lease.notification is not None
     assert await read_context(connection, "default", "here", lease.notification) is not None
     async with connection.transaction():
         await leases.hold(connection, lease)
         await connection.fetchval(query("effect_taken"), lease.notification, b"x", 1)
-        await connection.execute(
-            query("effect_done"), lease.notification, "default", b"x", 1, "tool", "{}", "{}"
-        )
+        await connection.execute(query("effect_done"), lease.notification, "default", b"x", 1, "tool", "{}", "{}")
         await connection.execute(query("notification_ended"), lease.notification, "replied", None)
         await leases.end(connection, lease)
+    await connection.fetch(query("heartbeats_last"), "default", ["lead"])
+    [beat] = await leases.begin_heartbeats(connection, place, [("lead", None)], 1)
+    await read_heartbeat(connection, "default", "here", "lead")
+    await connection.fetch(query("follow_ups"), "default", "lead", 1)
+    await connection.fetchval(query("heartbeat_target"), "default", task, "lead")
+    async with connection.transaction():
+        await leases.hold(connection, beat)
+        await leases.end(connection, beat)
+        await connection.execute(query("heartbeat_ended"), "default", "lead", task)
     await leases.sweep(connection, "default")
     for _ in range(2):
         await presence.report(connection, "default", ["helper"])

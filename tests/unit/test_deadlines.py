@@ -124,6 +124,10 @@ REASONS = {
     "runtime/delivery.py: news.wait()": "until there is news; beside it, it is looked for at intervals",
     "runtime/delivery.py: self._bench.github.close()": "it closes sockets",
     "runtime/delivery.py: self._client.close()": "it closes sockets",
+    "runtime/beats.py: call_tool(self._bench, agent, call.name, call.arguments, turn)": (
+        "statements and GitHub, which have deadlines, within that of the turn"
+    ),
+    "runtime/heartbeats.py: asyncio.wait([self._running])": "cancelled just before; a statement has a deadline",
     "runtime/turns.py: call_tool(self._bench, agent, call.name, call.arguments, turn)": (
         "statements and GitHub, which have deadlines, within that of the turn"
     ),

@@ -34,6 +34,15 @@ def test_passes_are_an_operation_with_how_long_they_took() -> None:
     }
 
 
+def test_heartbeats_are_an_operation_where_they_are_ours() -> None:
+    beats = Heartbeats(True, 4, done=2, failed=1, durations=Durations(3, 0.75, 0.2, 0.3), error=Moment(0.5, "no"))
+    assert (
+        "heartbeat.execute" not in metrics_answer(replace(VIEW, heartbeats=Heartbeats()), now=1.0, rss=None).operations
+    )
+    operation = metrics_answer(replace(VIEW, heartbeats=beats), now=1.0, rss=None).operations["heartbeat.execute"]
+    assert (operation.success_count, operation.failure_count, operation.last_error) == (2, 1, "no")
+
+
 def test_what_was_never_done_took_no_time() -> None:
     (operation,) = metrics_answer(View(started_at=0.0), now=1.0, rss=None).operations.values()
     assert (operation.count, operation.total_duration_ms) == (0, 0.0)

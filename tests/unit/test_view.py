@@ -129,6 +129,25 @@ def test_nobody_delivers_and_nobody_beats_yet() -> None:
     assert (view.deliveries, view.heartbeats, view.sends) == (Deliveries(), Heartbeats(), Sends())
 
 
+def test_heartbeats_are_counted_and_timed() -> None:
+    view = after(
+        events.HeartbeatsScheduled(2),
+        events.HeartbeatEnded("coder", "ok", 0.5),
+        events.HeartbeatFailed("coder", "no", 0.25),
+    )
+    timed = Durations(count=2, total=0.75, least=0.25, most=0.5)
+    assert view.heartbeats == Heartbeats(True, 2, done=1, failed=1, durations=timed, error=Moment(3.0, "no"))
+
+
+def test_heartbeats_that_ended_are_scheduled_for_nobody() -> None:
+    view = after(events.HeartbeatsScheduled(2), events.HeartbeatsStopped())
+    assert (view.heartbeats.running, view.heartbeats.scheduled) == (False, 0)
+
+
+def test_why_heartbeats_wait_is_told() -> None:
+    assert after(events.HeartbeatsStalled("no rights")).heartbeats.error == Moment(1.0, "no rights")
+
+
 def test_an_older_debt_has_no_latency() -> None:
     assert after(events.Applied("abc", "1:1:", None)).apply_latencies == Latencies()
 
