@@ -128,6 +128,7 @@ REASONS = {
         "statements and GitHub, which have deadlines, within that of the turn"
     ),
     "runtime/heartbeats.py: asyncio.wait([self._running])": "cancelled just before; a statement has a deadline",
+    "runtime/turns.py: attempts": "a loop that ends when a lease does",
     "runtime/turns.py: call_tool(self._bench, agent, call.name, call.arguments, turn)": (
         "statements and GitHub, which have deadlines, within that of the turn"
     ),
