@@ -17,6 +17,9 @@ WAITING = f"{MADE} AND delivered_at IS NULL AND dead_at IS NULL"
 MOST_WAITING = 250
 """Notifications that wait; more are not made until some have ended."""
 
+NOBODYS = UUID(int=0)
+"""A task that is not there."""
+
 REFUSALS = ("TB403", "TB404", "TB409", "TB422")
 
 
@@ -61,7 +64,7 @@ class People:
 
     async def _do(self, what: str, board: Board) -> None:
         person = self.drawn.choice(("user/ada", "user/bob"))
-        task = self.drawn.choice(self.tasks) if self.tasks else None
+        task = self.drawn.choice(self.tasks or [NOBODYS])
         match what:
             case "begin":
                 made = await board.act(person, "INSERT INTO board_tasks (title) VALUES ('Work') RETURNING id")

@@ -135,7 +135,13 @@ def live(settings: dict[str, Any], log: str) -> None:
     with open(log, "a", buffering=1, encoding="utf-8") as written:  # noqa: PTH123
         sys.stderr = written
         logging.basicConfig(stream=written, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-        leases.LEASE, leases.ALIVE, delivery.RENEWAL = LEASE, ALIVE, RENEWAL  # type: ignore[misc]
+        for module, name, value in (
+            (leases, "LEASE", LEASE),
+            (delivery, "LEASE", LEASE),
+            (leases, "ALIVE", ALIVE),
+            (delivery, "RENEWAL", RENEWAL),
+        ):
+            setattr(module, name, value)
         chosen = Settings.model_validate(settings).model_copy(update={"request_timeout": REQUEST_TIMEOUT})
         asyncio.run(_live(chosen))
 

@@ -28,6 +28,7 @@ SETTLED = """
 """
 MADE = "SELECT count(*) FROM board_tasks WHERE title = 'Oil it'"
 REPLIES = "SELECT count(*) FROM board_messages WHERE author_id = 'coder'"
+HELD = "SELECT count(*) FROM session_leases WHERE agent = 'coder' AND holder IS NOT NULL"
 COMMITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 WAITS_FOR_A_STANDBY = """
@@ -104,7 +105,7 @@ async def dealt_with_once(board: Board, *, made: int) -> None:
     await eventually(board.connection, SETTLED)
     assert await board.connection.fetchval(REPLIES) == 1
     assert await board.connection.fetchval(MADE) == made
-    assert await board.connection.fetchval("SELECT count(*) FROM session_leases WHERE holder IS NOT NULL") == 0
+    assert await board.connection.fetchval(HELD) == 0
 
 
 async def test_a_process_that_is_killed_after_a_tool_and_before_the_reply(
@@ -204,13 +205,14 @@ async def _killed_and_started_again(gateway: StandinGateway) -> None:
 
 
 async def test_a_turn_whose_lease_is_lost_between_two_tools_does_and_says_nothing_more(
-    board: Board, model: Model, daemons: StartDaemon
+    board: Board, database: str, model: Model, daemons: StartDaemon
 ) -> None:
     async def lost() -> None:
-        await board.connection.execute(
-            "UPDATE session_leases SET holder = gen_random_uuid(), fence = fence + 1, expires_at = now()"
-            " WHERE holder IS NOT NULL"
-        )
+        async with connected(database) as connection:
+            await connection.execute(
+                "UPDATE session_leases SET holder = gen_random_uuid(), fence = fence + 1, expires_at = now()"
+                " WHERE holder IS NOT NULL"
+            )
 
     model.says = [CREATE, Said(calls=(("task_create", {"title": "Wash it"}),)), DONE]
     model.before = {1: lost}
@@ -251,7 +253,7 @@ async def test_a_second_process_that_waits_for_the_first_leaves_it_its_turns(
 
     async def started() -> None:
         second.append(await daemons(health_port=free_port))
-        await second[0].says("waits")
+        await second[0].says("another process keeps this output")
 
     model.before = {0: started}
     await daemons()

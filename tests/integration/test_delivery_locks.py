@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -142,6 +144,12 @@ async def test_whoever_deletes_a_task_while_its_agents_are_reported_waits_and_su
     await deleting
 
 
+@contextlib.asynccontextmanager
+async def lent(pool: asyncpg.Pool) -> AsyncIterator[Operator]:
+    async with pool.acquire() as connection:
+        yield cast("Operator", connection)  # a proxy of one
+
+
 class Hammer:
     """People and two processes at one small board, as fast as they can."""
 
@@ -167,7 +175,7 @@ class Hammer:
 
     async def act(self, board: Board) -> None:
         tasks = [row["id"] for row in await board.connection.fetch("SELECT id FROM board_tasks LIMIT 20")]
-        task = self.drawn.choice(tasks) if tasks else None
+        task = self.drawn.choice(tasks or [uuid4()])
         match self.drawn.randrange(12):
             case 0 | 1:
                 [made] = await board.act(ADA, "INSERT INTO board_tasks (title) VALUES ('Work') RETURNING id")
@@ -195,12 +203,12 @@ class Hammer:
     async def process(self, place: Place) -> None:
         async with asyncpg.create_pool(self.dsn, min_size=1, max_size=5) as pool:
             while time.monotonic() < self.ends:
-                async with pool.acquire() as connection:
+                async with lent(pool) as connection:
                     turns = await leases.begin(connection, place, (*AGENTS, "coder2"), 5)
                 await asyncio.gather(*(self.turn(pool, turn) for turn in turns), self.report(pool))
 
     async def report(self, pool: asyncpg.Pool) -> None:
-        async with pool.acquire() as connection:
+        async with lent(pool) as connection:
             await presence.report(connection, "default", (*AGENTS, "coder2"))
             await presence.mark_offline(connection, "default", ["coder2"])
             await leases.sweep(connection, "default")
@@ -210,8 +218,8 @@ class Hammer:
             tool = BY_NAME["document_upsert"]
             said = arguments_of(tool, f'{{"title": "d", "content": "c", "type": "note", "taskId": "{turn.task}"}}')
             agent = Agent("default", turn.agent, can_create_documents=True, task=turn.task)
-            await once(Bench(pool.acquire), agent, tool, said, LeasedTurn(turn))  # type: ignore[arg-type]
-            async with pool.acquire() as connection, connection.transaction():
+            await once(Bench(lambda: lent(pool)), agent, tool, said, LeasedTurn(turn))
+            async with lent(pool) as connection, connection.transaction():
                 await leases.hold(connection, turn)
                 await connection.execute(
                     "SELECT set_config('agent_config_sync.actor', 'agent/' || $1, true)", turn.agent
@@ -230,7 +238,7 @@ class Hammer:
             code = getattr(error, "sqlstate", "") or ""
             if not code.startswith(("TB", "23")) and type(error).__name__ != "BoardNotFoundError":
                 self.hurt.append(f"a turn: {type(error).__name__}: {error}")
-            async with pool.acquire() as connection, connection.transaction():
+            async with lent(pool) as connection, connection.transaction():
                 await leases.end(connection, turn, failed=True, pause=timedelta(seconds=0.1))
 
 
