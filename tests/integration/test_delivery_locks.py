@@ -176,7 +176,7 @@ class Hammer:
     async def act(self, board: Board) -> None:
         tasks = [row["id"] for row in await board.connection.fetch("SELECT id FROM board_tasks LIMIT 20")]
         task = self.drawn.choice(tasks or [uuid4()])
-        match self.drawn.randrange(12):
+        match self.drawn.randrange(11):
             case 0 | 1:
                 [made] = await board.act(ADA, "INSERT INTO board_tasks (title) VALUES ('Work') RETURNING id")
                 for agent in self.drawn.sample(("coder", "writer", "reviewer"), 2):
@@ -193,12 +193,10 @@ class Hammer:
             case 9:
                 await board.act(ADA, "DELETE FROM agents WHERE name = 'writer'")
                 await board.act(ADA, "INSERT INTO agents (name) VALUES ('writer') ON CONFLICT DO NOTHING")
-            case 10:
+            case _:
                 await board.act(
                     ADA, "SELECT count(requeue_notification(id)) FROM board_notifications WHERE dead_at IS NOT NULL"
                 )
-            case _:
-                await board.act(ADA, "DELETE FROM board_assignees WHERE task_id = $1 AND agent = 'coder'", task)
 
     async def process(self, place: Place) -> None:
         async with asyncpg.create_pool(self.dsn, min_size=1, max_size=5) as pool:
