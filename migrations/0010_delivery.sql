@@ -272,13 +272,34 @@ END $$;
 
 COMMENT ON FUNCTION requeue_notification(uuid) IS 'Tries a notification again that was given up; false where there is none.';
 
--- Whoever waits for work is woken when a notification is queued again, and people when one is given up.
+-- What was given up is queued again by somebody, and their history says so.
+CREATE OR REPLACE FUNCTION board_requeued() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    PERFORM board_record(NEW.account_id, 'notification_requeued', 'notification', NEW.id::text,
+                         jsonb_build_object('taskId', NEW.task_id, 'agent', NEW.agent, 'type', NEW.type));
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS board_requeued ON board_notifications;
+CREATE TRIGGER board_requeued AFTER UPDATE OF dead_at ON board_notifications
+    FOR EACH ROW WHEN (OLD.dead_at IS NOT NULL AND NEW.dead_at IS NULL)
+    EXECUTE FUNCTION board_requeued();
+
+-- Whoever waits for work is woken when a notification is queued again, and people when one is given up. That a turn has
+-- begun or ended concerns people alone: it names another table, so that nobody looks for work then.
 CREATE OR REPLACE FUNCTION notify_delivery_changed() RETURNS trigger
     LANGUAGE plpgsql AS $$
+DECLARE
+    changed text;
 BEGIN
-    IF EXISTS (SELECT FROM new_rows JOIN old_rows USING (id)
-               WHERE (new_rows.dead_at IS NULL) <> (old_rows.dead_at IS NULL)) THEN
-        PERFORM pg_notify('agent_work_changed', json_build_object('source', TG_TABLE_NAME)::text);
+    SELECT CASE WHEN bool_or((new_rows.dead_at IS NULL) <> (old_rows.dead_at IS NULL)) THEN TG_TABLE_NAME
+                WHEN bool_or((new_rows.attempts, new_rows.delivery_ended_at, new_rows.delivered_at)
+                    IS DISTINCT FROM (old_rows.attempts, old_rows.delivery_ended_at, old_rows.delivered_at))
+                    THEN 'session_leases' END INTO changed
+    FROM new_rows JOIN old_rows USING (id) WHERE new_rows.agent IS NOT NULL;
+    IF changed IS NOT NULL THEN
+        PERFORM pg_notify('agent_work_changed', json_build_object('source', changed)::text);
     END IF;
     RETURN NULL;
 END $$;
@@ -298,7 +319,7 @@ BEGIN
         SELECT pg_proc.oid::regprocedure::text AS signature
         FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace
         WHERE nspname = current_schema() AND proname IN (
-            'begin_turns', 'end_turn', 'requeue_notification', 'notify_delivery_changed')
+            'begin_turns', 'end_turn', 'requeue_notification', 'board_requeued', 'notify_delivery_changed')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', ours.signature, current_schema());
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.signature);

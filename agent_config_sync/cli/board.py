@@ -6,15 +6,15 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
-import orjson
 import typer
 
 from agent_config_sync.board import finding, tasks, threads
 from agent_config_sync.board.model import STATUSES, TaskStatus
-from agent_config_sync.cli import board_work
+from agent_config_sync.cli import board_deliveries, board_work
 from agent_config_sync.cli.board_input import moment_named, priority_named, read_text, status_named, task_named
 from agent_config_sync.cli.board_lines import (
     document_members,
+    print_json,
     task_page,
     task_table,
     told_line,
@@ -61,7 +61,7 @@ def list_(
     more = len(found) > limit
     found = found[:limit]
     if as_json:
-        _print_json([task_document(task) for task in found])
+        print_json([task_document(task) for task in found])
     elif found:
         print("\n".join(task_table(found, shown)))
     else:
@@ -85,7 +85,7 @@ def show(
         said = task_named(task)
         found, documents, thread = board_work.asked(dsn, config, None, board_work.shown, said, limit)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "task": task_document(found),
                 "documents": [document_members(document) for document in documents],
@@ -125,7 +125,7 @@ def create(
         )
         made = board_work.asked(dsn, config, person, board_work.created, new, assign or ())
     if as_json:
-        _print_json(task_document(made))
+        print_json(task_document(made))
     else:
         print(made.id)
 
@@ -149,7 +149,7 @@ def comment(
         said, content = task_named(task), read_text(text, config)
         message, told = board_work.asked(dsn, config, person, board_work.commented, said, content)
     if as_json:
-        _print_json({"messageId": str(message), "told": told_members(told)})
+        print_json({"messageId": str(message), "told": told_members(told)})
     else:
         print(told_line(told))
 
@@ -176,7 +176,7 @@ def assign(
             raise SettingsError("name an agent or a person, or take the task from one with --remove NAME")
         changed = board_work.asked(dsn, config, person, board_work.assigned, said, names or (), remove or ())
     if as_json:
-        _print_json(task_document(changed))
+        print_json(task_document(changed))
     else:
         print(working(changed))
 
@@ -203,10 +203,10 @@ def move(
             raise SettingsError("blocked needs a reason: --reason TEXT")
         moved, changed = board_work.asked(dsn, config, person, board_work.moved, said, wanted, reason)
     if as_json:
-        _print_json(task_document(moved))
+        print_json(task_document(moved))
     else:
         print(working(moved) if changed else f"{moved.status} already")
 
 
-def _print_json(value: object) -> None:
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+app.command()(board_deliveries.deliveries)
+app.command()(board_deliveries.requeue)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+
 from agent_config_sync.board.model import Message, Task
 from agent_config_sync.board.overview import DocumentHead, Told
 from agent_config_sync.cli.table import table
@@ -26,11 +28,20 @@ def task_table(tasks: Sequence[Task], shown: Mapping[UUID, str]) -> list[str]:
         for task in tasks
     ]
     # The title is last: it is what may be cut, and nothing has to stand in line behind it.
-    lines = [printable(line) for line in table(("TASK", "PRIORITY", "STATUS", "CREATED", "ASSIGNED", "TITLE"), rows)]
+    return fitting(table(("TASK", "PRIORITY", "STATUS", "CREATED", "ASSIGNED", "TITLE"), rows))
+
+
+def fitting(lines: Sequence[str]) -> list[str]:
+    """Return lines that can be printed; on a terminal none is wider than that."""
+    shown = [printable(line) for line in lines]
     if not sys.stdout.isatty():
-        return lines
+        return shown
     width = shutil.get_terminal_size().columns
-    return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
+    return [line if len(line) <= width else f"{line[: width - 1]}…" for line in shown]
+
+
+def print_json(value: object) -> None:
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def task_page(task: Task, documents: Sequence[DocumentHead], thread: Sequence[Message], *, limit: int) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from agent_config_sync.cli.board_deliveries import late_line
 from agent_config_sync.cli.database import open_connection
 from agent_config_sync.cli.options import NOT_YET, AsJson, Config, Dsn, errors_end_the_command, given, settings_of
 from agent_config_sync.cli.table import table
@@ -33,7 +34,7 @@ def status(
     """Show what each gateway runs with. Ends with 3 if one is behind, refused or silent."""
     with errors_end_the_command():
         settings = settings_of(given(dsn=dsn), config)
-        fleet, runtimes = asyncio.run(_fleet(settings, forget_name))
+        fleet, runtimes, late = asyncio.run(_seen(settings, forget_name))
     if as_json:
         rows = [{**asdict(row), "healthy": _healthy(row), "runtime": runtimes.get(row.gateway)} for row in fleet]
         print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
@@ -41,17 +42,23 @@ def status(
         print("\n".join(_table(fleet, runtimes)))
     else:
         print("no gateway has reported yet: start agent-config-sync run beside one")
+    if late is not None and not as_json:
+        print(late)
     if not all(_healthy(row) for row in fleet):
         raise typer.Exit(NOT_YET)
 
 
-async def _fleet(settings: Settings, forget_name: str | None) -> tuple[list[FleetRow], Mapping[str, Runtime]]:
+async def _seen(
+    settings: Settings, forget_name: str | None
+) -> tuple[list[FleetRow], Mapping[str, Runtime], str | None]:
+    """Return the fleet, its runtimes, and what people should know of deliveries."""
     async with open_connection(settings) as connection:
         try:
             if forget_name is not None and not await forget(connection, settings.account, forget_name):
                 raise SettingsError(f"no gateway {forget_name!r} has reported, or this login may not forget it")
             fleet = await read_fleet(connection, settings.account)
-            return fleet, await read_runtimes(connection, settings.account)
+            runtimes = await read_runtimes(connection, settings.account)
+            return fleet, runtimes, await late_line(connection, settings.account)
         except QUERY_FAILURES as error:
             raise query_failure(error, "the database") from None
 

@@ -9,25 +9,42 @@ from uuid import UUID
 
 import asyncpg
 
-from agent_config_sync.board import assignees, overview, showing, tasks, threads
+from agent_config_sync.board import assignees, deliveries, overview, showing, tasks, threads
 from agent_config_sync.board.acting import acting
 from agent_config_sync.board.actor import Person
+from agent_config_sync.board.deliveries import TurnState, Undelivered
 from agent_config_sync.board.model import Message, Task, TaskStatus
 from agent_config_sync.board.overview import DocumentHead, Told
 from agent_config_sync.board.showing import Colleague, Column, Document
 from agent_config_sync.errors import BoardConflictError, BoardInvalidError
 from agent_config_sync.postgres.work_watch import Lent
 
+MOST_GIVEN_UP = 20
+"""Notifications that a page shows; the command shows all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSeen:
+    """The board, or one column of it. given_up: what agents were not told, at most `MOST_GIVEN_UP`, the last first."""
+
+    columns: tuple[Column, ...]
+    colleagues: tuple[Colleague, ...]
+    given_up: tuple[Undelivered, ...] = ()
+    given_up_count: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class TaskSeen:
-    """All of a task. next: what a person may make of it; thread: its end, at most `threads.MOST` messages."""
+    """All of a task. next: what a person may make of it; thread: its end, at most `threads.MOST` messages; turns: of
+    agents that are still to be told something; given_up: what agents were not told, at most `MOST_GIVEN_UP`."""
 
     task: Task
     next: tuple[TaskStatus, ...]
     documents: tuple[DocumentHead, ...]
     thread: tuple[Message, ...]
     colleagues: tuple[Colleague, ...]
+    turns: tuple[TurnState, ...]
+    given_up: tuple[Undelivered, ...]
 
 
 class BoardDesk:
@@ -42,13 +59,20 @@ class BoardDesk:
         """Return somebody who is logged in, as who acts."""
         return Person(self._account, name)
 
-    async def columns(
-        self, person: Person, statuses: Sequence[TaskStatus], *, limit: int, skip: int = 0
-    ) -> tuple[tuple[Column, ...], tuple[Colleague, ...]]:
+    async def board(
+        self, person: Person, statuses: Sequence[TaskStatus], *, limit: int, skip: int = 0, with_given_up: bool
+    ) -> BoardSeen:
         """Return the tasks of each of these statuses, and who is on the board. Raises: DatabaseError."""
         async with self._at_one_instant() as connection:
             columns = await showing.columns(connection, person, statuses, limit=limit, skip=skip)
-            return columns, await showing.colleagues(connection, person)
+            colleagues = await showing.colleagues(connection, person)
+            if not with_given_up:
+                return BoardSeen(columns, colleagues)
+            given_up = await deliveries.given_up(connection, person, limit=MOST_GIVEN_UP)
+            count = len(given_up)
+            if count == MOST_GIVEN_UP:
+                count = (await deliveries.counted(connection, person.account)).given_up
+            return BoardSeen(columns, colleagues, given_up, count)
 
     async def task(self, person: Person, task: UUID) -> TaskSeen:
         """Raises: BoardNotFoundError, DatabaseError."""
@@ -60,6 +84,8 @@ class BoardDesk:
                 await overview.documents_of(connection, person, task),
                 thread,
                 await showing.colleagues(connection, person),
+                await deliveries.turns(connection, person, task),
+                await deliveries.given_up(connection, person, task=task, limit=MOST_GIVEN_UP),
             )
 
     async def document(self, person: Person, document: UUID) -> Document:
@@ -107,6 +133,11 @@ class BoardDesk:
             change = await tasks.set_status(connection, person, task, status, reason=why, expected=expected)
         if not change.changed and change.status != status:
             raise BoardConflictError(f"Not moved: somebody made it {change.status} meanwhile")
+
+    async def requeue(self, person: Person, notification: UUID) -> None:
+        """Let a notification be tried again that was given up. Raises: BoardError, DatabaseError."""
+        async with self._lent() as connection:
+            await deliveries.requeue(connection, person, notification)
 
     @contextlib.asynccontextmanager
     async def _at_one_instant(self) -> AsyncIterator[asyncpg.Connection]:

@@ -12,11 +12,11 @@ from uuid import UUID
 from agent_config_sync.board.actor import Person
 from agent_config_sync.board.model import STATUSES, Task, TaskStatus
 from agent_config_sync.board.model import Message as Said
-from agent_config_sync.board.showing import Colleague, Column
+from agent_config_sync.board.showing import Colleague
 from agent_config_sync.board.threads import MOST
 from agent_config_sync.errors import BoardNotFoundError
 from agent_config_sync.model.moments import ago
-from agent_config_sync.web.board_desk import BoardDesk, TaskSeen
+from agent_config_sync.web.board_desk import BoardDesk, BoardSeen, TaskSeen
 from agent_config_sync.web.page_maker import BOARD, Message, PageMaker
 from agent_config_sync.web.sessions import Session
 
@@ -41,6 +41,15 @@ WORDS: Mapping[str, str] = {
 """Statuses as people read them."""
 
 URGENCIES: Mapping[int, str] = {1: "critical", 2: "high", 3: "medium", 4: "low", 5: "lowest"}
+
+CAUSES: Mapping[str, str] = {
+    "assignment": "assigned to it",
+    "mention": "mentioned",
+    "thread_update": "a new message",
+    "status_change": "a new status",
+    "response_request": "asked to respond",
+}
+"""Types of notifications, as what they tell an agent."""
 
 REASONED: frozenset[TaskStatus] = frozenset({"blocked", "archived"})
 """Statuses for which a person says why."""
@@ -89,14 +98,13 @@ class BoardPageMaker:
         self, session: Session, view: View, message: Message | None = None, *, draft: Mapping[str, Any] | None = None
     ) -> str:
         """Return the page of the board. draft: a new task that was refused. Raises: DatabaseError."""
-        columns, colleagues = await self._seen(session, view)
-        return self._pages.page(
-            "board.html.j2", BOARD, session, message, draft=draft or {}, **_board(view, columns, colleagues)
-        )
+        seen = await self._seen(session, view)
+        return self._pages.page("board.html.j2", BOARD, session, message, draft=draft or {}, **_board(view, seen))
 
-    async def columns(self, session: Session, view: View) -> str:
+    async def board_parts(self, session: Session, view: View) -> str:
         """Return what changes of it. Raises: DatabaseError."""
-        return self._pages.part("board_columns.html.j2", **_board(view, *await self._seen(session, view)))
+        seen = await self._seen(session, view)
+        return self._pages.part("board_parts.html.j2", session=session, **_board(view, seen))
 
     async def task(self, session: Session, task: UUID, message: Message | None = None, *, draft: str = "") -> str:
         """Return the page of a task. draft: a comment that was refused. Raises: BoardNotFoundError, DatabaseError."""
@@ -120,10 +128,12 @@ class BoardPageMaker:
         """Return a page that says why there is nothing else."""
         return self._pages.page("board_empty.html.j2", BOARD, session, message)
 
-    async def _seen(self, session: Session, view: View) -> tuple[tuple[Column, ...], tuple[Colleague, ...]]:
+    async def _seen(self, session: Session, view: View) -> BoardSeen:
         person: Person = self._desk.person(session.person)
         wanted = ON_BOARD if view.status is None else (view.status,)
-        return await self._desk.columns(person, wanted, limit=view.limit, skip=view.skip)
+        return await self._desk.board(
+            person, wanted, limit=view.limit, skip=view.skip, with_given_up=view.status is None
+        )
 
 
 def moment(when: datetime) -> str:
@@ -147,13 +157,20 @@ def is_overdue(task: Task) -> bool:
     return task.due_at is not None and task.due_at < datetime.now(UTC) and task.status not in ("done", "archived")
 
 
-def _board(view: View, columns: Sequence[Column], colleagues: Sequence[Colleague]) -> dict[str, object]:
+def clock(when: datetime) -> str:
+    """Return when something is done that is not far off: to the second, or a minute may be over before it begins."""
+    return f"{when.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def _board(view: View, seen: BoardSeen) -> dict[str, object]:
     return {
-        **_words(colleagues),
+        **_words(seen.colleagues),
         "view": view,
-        "columns": columns,
-        "pages_of": {column.status: max(1, -(-column.count // OF_ONE)) for column in columns},
-        "offered": _offered(colleagues),
+        "columns": seen.columns,
+        "pages_of": {column.status: max(1, -(-column.count // OF_ONE)) for column in seen.columns},
+        "offered": _offered(seen.colleagues),
+        "given_up": seen.given_up,
+        "given_up_count": seen.given_up_count,
     }
 
 
@@ -169,6 +186,8 @@ def _task(seen: TaskSeen, draft: str) -> dict[str, object]:
         "offered": [each for each in _offered(seen.colleagues) if (each.kind, each.id) not in working],
         "agents": [each for each in seen.colleagues if each.kind == "agent"],
         "documents": seen.documents,
+        "turns": seen.turns,
+        "given_up": seen.given_up,
         "thread": thread,
         "shortened": len(seen.thread) == MOST or len(thread) < len(seen.thread),
         "draft": draft,
@@ -200,6 +219,8 @@ def _words(colleagues: Sequence[Colleague]) -> dict[str, object]:
         "moment": moment,
         "day": day,
         "age": age,
+        "clock": clock,
+        "causes": CAUSES,
         "is_overdue": is_overdue,
         "called": lambda kind, id_: names.get((kind, id_), id_),
         "key": lambda *parts: hashlib.sha256("/".join(parts).encode()).hexdigest()[:12],

@@ -39,6 +39,7 @@ _DONE = {
     "created": "The task is on the board.",
     "joined": "One more works on it.",
     "left": "One less works on it.",
+    "requeued": "It is queued again.",
 }
 """What a page says of what was done, where it was no move: those go by their status."""
 
@@ -80,13 +81,14 @@ def board_router(desk: BoardDesk, pages: BoardPageMaker, forms: Forms, watch: Wo
         return again
 
     @router.get("")
-    async def board(request: Request, status: str = "", number: Number = 1) -> Response:
-        return await shown(request, lambda session: pages.board(session, View.of(status, number)))
+    async def board(request: Request, status: str = "", number: Number = 1, did: str = "") -> Response:
+        message = Message("ok", _DONE[did]) if did in _DONE else None
+        return await shown(request, lambda session: pages.board(session, View.of(status, number), message))
 
     @router.get("/events")
     async def board_events(request: Request, status: str = "", number: Number = 1) -> Response:
         session, view = forms.session(request), View.of(status, number)
-        return live(request, lambda: pages.columns(session, view))
+        return live(request, lambda: pages.board_parts(session, view))
 
     @router.post("")
     async def create(request: Request) -> Response:
@@ -154,7 +156,23 @@ def board_router(desk: BoardDesk, pages: BoardPageMaker, forms: Forms, watch: Wo
 
         return await decided(request, decide, of_task(task))
 
+    @router.post("/requeue")
+    async def requeue(request: Request) -> Response:
+        async def again(form: Form, message: Message) -> str:
+            if form.text("task"):
+                return await pages.task(form.session, _id(form.text("task")), message)
+            return await pages.board(form.session, View(), message)
+
+        return await decided(request, lambda form: _requeue(desk, form), again)
+
     return router
+
+
+async def _requeue(desk: BoardDesk, form: Form) -> str:
+    """Let a notification be tried again; return where the form was. Raises: BoardError, DatabaseError."""
+    await desk.requeue(desk.person(form.session.person), _id(form.text("notification"), what="notification"))
+    task = form.text("task")
+    return _address(_id(task), did="requeued") if task else f"{BOARD}?did=requeued"
 
 
 def _refusal(error: SyncError) -> Message:

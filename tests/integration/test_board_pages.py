@@ -11,10 +11,13 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx2
+import orjson
 import pytest
 from board_site import ARCHIVED, ASSIGNED, BLOCKED, FOREIGN, FOREIGN_NOTE, INBOX, NOTE, REVIEW, BoardSite, open_board
-from harness import DEADLINE, Operator, Start, eventually
+from given_up import REASON, begin, fail, give_up
+from harness import DEADLINE, Operator, Start, connected, eventually
 
+from agent_config_sync.postgres.work_watch import CHANNEL
 from agent_config_sync.state import State
 from agent_config_sync.web import streams
 from agent_config_sync.web.board_pages import LARGEST
@@ -22,7 +25,11 @@ from agent_config_sync.web.logins import Logins
 
 NOWHERE = UUID("00000000-0000-4000-8000-0000000000ff")
 
-FORMS = ["/admin/board", *(f"/admin/board/{ASSIGNED}/{what}" for what in ("comment", "assign", "move"))]
+FORMS = [
+    "/admin/board",
+    "/admin/board/requeue",
+    *(f"/admin/board/{ASSIGNED}/{what}" for what in ("comment", "assign", "move")),
+]
 
 STREAMS = ["/admin/board/events", f"/admin/board/{ASSIGNED}/events"]
 
@@ -353,6 +360,7 @@ async def test_the_login_of_a_gateway_may_do_what_people_do(
             f"/{BLOCKED}/assign": {"fewer": "coder"},
             f"/{ASSIGNED}/move": {"status": "in_progress", "seen": "assigned"},
             f"/{REVIEW}/move": {"status": "archived", "reason": "No longer wanted"},
+            "/requeue": {"notification": str(await give_up(operator, ASSIGNED, "coder"))},
         }
         for path, fields in sent_forms.items():
             sent = await stranger.send(path, fields)
@@ -385,7 +393,125 @@ async def test_only_what_a_task_may_become_is_offered(ada: Browser) -> None:
     assert offered(await ada.get(f"/{ARCHIVED}")) == []
 
 
+# --- what agents were not told
+
+
+def requeues(answer: httpx2.Response) -> list[str]:
+    """Return the notifications that a page lets people try again."""
+    return re.findall(r'name="notification" value="([^"]+)"', answer.text)
+
+
+async def test_where_nothing_was_given_up_the_board_says_nothing_of_it(ada: Browser) -> None:
+    assert "Given up" not in (await ada.get("")).text
+
+
+async def test_what_was_given_up_is_above_the_columns_with_its_reason(site: BoardSite, ada: Browser) -> None:
+    notification = await give_up(site.operator, ASSIGNED, "coder", reason="<b>no</b> way")
+    shown = (await ada.get("")).text
+    before, after = shown.split('id="given-up"')
+    assert "columns" not in before.partition("<main")[2]
+    section = after.partition("</section>")[0]
+    for part in ("Mend the deploy script", f"/admin/board/{ASSIGNED}", "coder", "5 tries", "&lt;b&gt;no&lt;/b&gt; way"):
+        assert part in section
+    assert requeues(await ada.get("")) == [str(notification)]
+    assert requeues(await ada.get("?status=assigned")) == []
+
+
+async def test_what_is_queued_again_on_the_board_is_the_act_of_who_is_logged_in(site: BoardSite, ada: Browser) -> None:
+    notification = await give_up(site.operator, ASSIGNED, "coder")
+    answer = await ada.send("/requeue", {"notification": str(notification)})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/admin/board?did=requeued")
+    shown = await ada.client.get(answer.headers["location"])
+    assert (said(shown), requeues(shown)) == ("It is queued again.", [])
+    acted = "SELECT actor_id FROM activities WHERE type = 'notification_requeued' AND target_id = $1"
+    assert await site.operator.fetchval(acted, str(notification)) == "u-ada"
+
+
+async def test_what_is_queued_again_at_a_task_leads_back_to_it(site: BoardSite, ada: Browser) -> None:
+    notification = await give_up(site.operator, ASSIGNED, "coder")
+    assert requeues(await ada.get(f"/{ASSIGNED}")) == [str(notification)]
+    answer = await ada.send("/requeue", {"notification": str(notification), "task": str(ASSIGNED)})
+    assert answer.headers["location"] == f"/admin/board/{ASSIGNED}?did=requeued"
+    assert said(await ada.client.get(answer.headers["location"])) == "It is queued again."
+
+
+@pytest.mark.parametrize("where", [{}, {"task": str(ASSIGNED)}])
+@pytest.mark.parametrize("what", [str(NOWHERE), "it", ""])
+async def test_what_was_not_given_up_is_not_queued_again(ada: Browser, what: str, where: dict[str, str]) -> None:
+    answer = await ada.send("/requeue", {"notification": what, **where})
+    assert (answer.status_code, said(answer)[:10]) == (404, "Not found:")
+
+
+async def test_what_was_given_up_elsewhere_is_neither_shown_nor_queued_again(site: BoardSite, ada: Browser) -> None:
+    notification = await give_up(site.operator, FOREIGN, "spy")
+    assert "Given up" not in (await ada.get("")).text
+    assert (await ada.send("/requeue", {"notification": str(notification)})).status_code == 404
+    dead = "SELECT dead_at IS NOT NULL FROM board_notifications WHERE id = $1"
+    assert await site.operator.fetchval(dead, notification)
+
+
+async def test_of_many_that_were_given_up_the_last_are_shown_and_all_are_counted(site: BoardSite, ada: Browser) -> None:
+    await site.operator.execute(
+        """
+        INSERT INTO board_notifications (account_id, type, agent, actor_type, actor_id, task_id, title, body, outcome,
+                                         dead_at)
+        SELECT 'default', 'assignment', 'coder', 'user', 'u-ada', $1, 'x', 'x', 'dead', now()
+        FROM generate_series(1, 1234)
+        """,
+        ASSIGNED,
+    )
+    shown = await ada.get("")
+    assert len(requeues(shown)) == 20
+    assert "1,234" in shown.text
+    assert "agent-config-sync board deliveries" in shown.text
+
+
+async def test_a_task_says_how_it_stands_with_its_agents(site: BoardSite, ada: Browser) -> None:
+    def turns(answer: httpx2.Response) -> str:
+        text = answer.text.split('<section aria-labelledby="turns">')[1].partition("</section>")[0]
+        return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+    await site.operator.execute("DELETE FROM board_notifications WHERE agent <> 'coder'")
+    await site.operator.execute("DELETE FROM board_notifications WHERE type <> 'assignment'")
+    assert turns(await ada.get(f"/{ASSIGNED}")) == "Turns of agents coder waits for its turn One notification, just now"
+    notification = await begin(site.operator, ASSIGNED, "coder")
+    assert "coder works on it now" in turns(await ada.get(f"/{ASSIGNED}"))
+    await fail(site.operator, notification)
+    assert re.fullmatch(
+        rf"Turns of agents coder failed 1 time One notification, just now next try at \d\d:\d\d:\d\d UTC {REASON}",
+        turns(await ada.get(f"/{ASSIGNED}")),
+    )
+    await begin(site.operator, ASSIGNED, "coder")
+    await fail(site.operator, notification, pause=None)
+    assert "failed 2 times One notification, just now next try as soon as" in turns(await ada.get(f"/{ASSIGNED}"))
+    await give_up(site.operator, ASSIGNED, "coder")
+    assert "coder given up assigned to it 5 tries given up just now" in turns(await ada.get(f"/{ASSIGNED}"))
+
+
+async def test_a_task_of_which_agents_know_all_says_nothing_of_turns(site: BoardSite, ada: Browser) -> None:
+    await site.operator.execute("DELETE FROM board_notifications")
+    assert "Turns of agents" not in (await ada.get(f"/{ASSIGNED}")).text
+
+
 # --- streams
+
+
+async def test_a_turn_that_begins_is_seen_at_once(site: BoardSite, ada: Browser) -> None:
+    async with ada.client.stream("GET", f"/admin/board/{ASSIGNED}/events") as answer:
+        parts = answer.aiter_text()
+        assert "waits for its turn" in await anext(part async for part in parts if "data:" in part)
+        await eventually(site.operator, LISTENS)
+        await begin(site.operator, ASSIGNED, "coder")
+        assert "works on it now" in await anext(part async for part in parts if "data:" in part)
+
+
+async def test_a_turn_that_begins_lets_nobody_look_for_work(site: BoardSite, database: str) -> None:
+    heard: list[object] = []
+    async with connected(database) as listening:
+        await listening.add_listener(CHANNEL, lambda *told: heard.append(orjson.loads(str(told[-1]))["source"]))
+        await begin(site.operator, ASSIGNED, "coder")
+        await listening.execute("SELECT 1")  # what was said before is heard by then
+    assert heard == ["session_leases"]
 
 
 async def test_one_connection_listens_for_all_who_watch(site: BoardSite, ada: Browser) -> None:

@@ -325,6 +325,25 @@ async def test_nobody_but_the_owner_records_an_act_of_a_person(plain: Operator, 
             await gateway.execute(forged)
 
 
+DEAD_OF_A = """
+    UPDATE board_notifications SET dead_at = now(), outcome = 'dead' WHERE account_id = 'a' AND agent = 'coder'
+    RETURNING id
+"""
+
+
+async def test_what_was_given_up_in_an_account_is_queued_again_by_its_logins_alone(
+    plain: Operator, operator: Operator, database: str
+) -> None:
+    notification = await operator.fetchval(DEAD_OF_A)
+    queued = {}
+    for login in (GATEWAY_B, OPERATOR_B, OPERATOR_A):
+        async with connected(as_login(database, login)) as person:
+            queued[login] = await person.fetchval("SELECT requeue_notification($1)", notification)
+    assert queued == {GATEWAY_B: False, OPERATOR_B: False, OPERATOR_A: True}
+    recorded = "SELECT account_id, actor_id FROM activities WHERE type = 'notification_requeued'"
+    assert [tuple(row) for row in await operator.fetch(recorded)] == [("a", OPERATOR_A)]
+
+
 # Attacks: reading -----------------------------------------------------------------------------------------------------
 
 
