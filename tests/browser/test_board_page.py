@@ -8,6 +8,7 @@ import pytest
 from board_site import ASSIGNED, DONE, INBOX, NOTE, REVIEW, open_board
 from browser.findings import findings
 from browser.stage import Person, Stage
+from given_up import REASON, begin, fail, give_up
 from harness import Operator, Start, eventually
 from playwright.async_api import Browser, expect
 
@@ -97,6 +98,43 @@ async def test_the_board_is_shown_as_it_changes(ada: Person, stage: Stage) -> No
     await by_agent(stage, "coder", "UPDATE board_tasks SET status = 'in_progress' WHERE id = $1", ASSIGNED)
     await expect(ada.page.locator("section#in_progress")).to_contain_text("Mend the deploy script")
     await expect(ada.page.locator("section#assigned")).not_to_contain_text("Mend the deploy script")
+
+
+async def test_what_was_given_up_appears_and_goes_when_it_is_queued_again(ada: Person, stage: Stage) -> None:
+    section = ada.page.get_by_role("region", name="Given up")
+    await expect(section).to_have_count(0)
+    notification = await give_up(stage.operator, ASSIGNED, "coder")
+    await expect(section).to_contain_text("Mend the deploy script")
+    await expect(section).to_contain_text(REASON)
+    await give_up(stage.operator, REVIEW, "coder")
+    await expect(ada.page.get_by_role("heading", name="Given up 2 notifications")).to_be_visible()
+    await section.get_by_role("button", name="was to be told of Mend the deploy script").click()
+    await says(ada, "It is queued again.")
+    await expect(section.get_by_role("listitem")).to_have_count(1)
+    await eventually(stage.operator, f"SELECT dead_at IS NULL FROM board_notifications WHERE id = '{notification}'")
+    await stage.operator.execute("SELECT requeue_notification(id) FROM board_notifications")  # by somebody else
+    await expect(section).to_have_count(0)
+    assert ada.complaints == []
+
+
+async def test_a_task_shows_how_it_stands_with_its_agents_as_it_changes(ada: Person, stage: Stage) -> None:
+    await at_task(ada, stage, ASSIGNED, "Mend the deploy script")
+    section = ada.page.get_by_role("region", name="Turns of agents")
+    coder = section.get_by_role("listitem").filter(has_text="coder")
+    await expect(coder).to_contain_text("waits for its turn")
+    await ada.page.get_by_label("Write into the thread").press_sequentially("half a sent")
+    notification = await begin(stage.operator, ASSIGNED, "coder")
+    await expect(coder).to_contain_text("works on it now")
+    await fail(stage.operator, notification)
+    await expect(coder).to_contain_text("failed 1 time")
+    await expect(coder).to_contain_text(REASON)
+    await expect(coder).to_contain_text("next try at")
+    await give_up(stage.operator, ASSIGNED, "coder")
+    await expect(ada.page.get_by_label("Write into the thread")).to_have_value("half a sent")
+    await section.get_by_role("button", name="Requeue").click()
+    await says(ada, "It is queued again.")
+    await expect(coder).to_contain_text("waits for its turn")
+    assert ada.complaints == []
 
 
 async def test_a_page_stays_live_when_its_connection_is_lost(ada: Person, stage: Stage) -> None:
@@ -204,6 +242,10 @@ async def test_everything_can_be_done_without_javascript(chromium: Browser, stag
         await page.get_by_role("link", name="Board").first.click()
         await page.get_by_role("link", name="Archived tasks").click()
         await expect(page.get_by_role("link", name="By hand")).to_be_visible()
+        await give_up(stage.operator, ASSIGNED, "coder")
+        await page.get_by_role("link", name="Board").first.click()
+        await page.get_by_role("button", name="Requeue").click()
+        await says(person, "It is queued again.")
 
 
 async def test_what_agents_and_people_wrote_is_shown_as_text(ada: Person, stage: Stage) -> None:
@@ -220,6 +262,7 @@ async def test_what_agents_and_people_wrote_is_shown_as_text(ada: Person, stage:
         "UPDATE board_documents SET title = left($2, 900), content = $2 WHERE id = $1", NOTE, text
     )
     await stage.operator.execute("UPDATE agents SET display_name = $1 WHERE name = 'coder'", HOSTILE)
+    await give_up(stage.operator, ASSIGNED, "coder", reason=text)
     await by_agent(stage, "coder", "INSERT INTO board_messages (task_id, content) VALUES ($1, $2)", ASSIGNED, text)
     for path in ("", f"/{ASSIGNED}", f"/documents/{NOTE}", "?status=assigned"):
         for size in ({"width": 1280, "height": 800}, NARROW):
@@ -282,6 +325,9 @@ async def test_nothing_keeps_people_from_using_the_pages(
     chromium: Browser, stage: Stage, axe: str, scheme: str
 ) -> None:
     await stage.operator.execute("UPDATE board_tasks SET due_at = '2026-01-05' WHERE id = $1", INBOX)
+    await give_up(stage.operator, ASSIGNED, "coder")
+    await give_up(stage.operator, REVIEW, "coder")
+    await begin(stage.operator, ASSIGNED, "lead")
     found: dict[str, list[str]] = {}
     async with Person.at(chromium, stage.url, scheme=scheme) as person:
         await person.log_in(stage, person="u-ada", at="Board")
