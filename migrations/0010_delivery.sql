@@ -309,6 +309,19 @@ CREATE TRIGGER delivery_changed AFTER UPDATE ON board_notifications
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION notify_delivery_changed();
 
+-- Whoever takes an assignee away has the board's lock before the row of the assignee, as those who delete and rename agents
+-- have theirs (board_waits): with the row alone each would wait for the other.
+CREATE OR REPLACE FUNCTION board_unassigning() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    LOCK TABLE board_tasks IN ROW EXCLUSIVE MODE;
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS board_unassigning ON board_assignees;
+CREATE TRIGGER board_unassigning BEFORE DELETE ON board_assignees
+    FOR EACH STATEMENT EXECUTE FUNCTION board_unassigning();
+
 -- Rights ------------------------------------------------------------------------------------------------------------
 
 DO $$
@@ -319,7 +332,8 @@ BEGIN
         SELECT pg_proc.oid::regprocedure::text AS signature
         FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace
         WHERE nspname = current_schema() AND proname IN (
-            'begin_turns', 'end_turn', 'requeue_notification', 'board_requeued', 'notify_delivery_changed')
+            'begin_turns', 'board_requeued', 'board_unassigning', 'end_turn', 'notify_delivery_changed',
+            'requeue_notification')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = pg_catalog, %I, pg_temp', ours.signature, current_schema());
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.signature);

@@ -59,7 +59,8 @@ async def told(board: Board, task: UUID, agent: str = "coder") -> UUID:
 
 
 async def begun(connection: Operator) -> list[UUID]:
-    return [lease.task for lease in await leases.begin(connection, HERE, AGENTS, 10)]
+    begun = await leases.begin(connection, HERE, AGENTS, 10)
+    return [lease.task for lease in begun if lease.task is not None]
 
 
 IN_HAND = {
@@ -176,7 +177,7 @@ class Hammer:
     async def act(self, board: Board) -> None:
         tasks = [row["id"] for row in await board.connection.fetch("SELECT id FROM board_tasks LIMIT 20")]
         task = self.drawn.choice(tasks or [uuid4()])
-        match self.drawn.randrange(11):
+        match self.drawn.randrange(12):
             case 0 | 1:
                 [made] = await board.act(ADA, "INSERT INTO board_tasks (title) VALUES ('Work') RETURNING id")
                 for agent in self.drawn.sample(("coder", "writer", "reviewer"), 2):
@@ -193,6 +194,8 @@ class Hammer:
             case 9:
                 await board.act(ADA, "DELETE FROM agents WHERE name = 'writer'")
                 await board.act(ADA, "INSERT INTO agents (name) VALUES ('writer') ON CONFLICT DO NOTHING")
+            case 10:
+                await board.unassign(ADA, task, self.drawn.choice(("coder", "reviewer")))
             case _:
                 await board.act(
                     ADA, "SELECT count(requeue_notification(id)) FROM board_notifications WHERE dead_at IS NOT NULL"
