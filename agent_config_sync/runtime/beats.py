@@ -140,7 +140,7 @@ class Beats:
     async def _meant(self, context: HeartbeatContext, turn: Turn) -> _Settlement:
         """Return what follows from what an agent said. Raises: DatabaseError."""
         focus = context.focus.id if context.focus is not None else None
-        meaning = read_answer(turn.text, acted=bool(turn.calls))
+        meaning = read_answer(turn.text, acted=bool(turn.calls), silent=turn.silent)
         if not isinstance(meaning, Reply):
             match meaning.kind:
                 case "acted":

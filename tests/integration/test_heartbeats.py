@@ -25,6 +25,7 @@ from agent_config_sync.events import (
 )
 from agent_config_sync.runtime import leases
 from agent_config_sync.runtime.leases import Place
+from agent_config_sync.runtime.silence import NOTHING_TO_ADD
 
 OK = Said("HEARTBEAT_OK")
 
@@ -131,7 +132,7 @@ async def test_an_agent_without_tasks_looks_too_and_has_no_tool_that_needs_one(s
     assert "response_request" not in (await seen(stage)).tools
 
 
-@pytest.mark.parametrize("text", ["HEARTBEAT_OK", "NO_REPLY", "", "No reply from agent."])
+@pytest.mark.parametrize("text", ["HEARTBEAT_OK", NOTHING_TO_ADD, "No reply from agent."])
 async def test_nothing_is_posted_where_nothing_is_said(stage: Stage, text: str) -> None:
     task = await stage.board.task("in_progress", agents=["coder"])
     stage.script.replies[:] = [Said(text)]
@@ -324,7 +325,12 @@ async def test_the_orchestrator_follows_up_the_stalest_tasks_and_no_others(stage
 async def test_what_it_asked_for_itself_is_within_the_same_budget(stage: Stage) -> None:
     tasks = await stale_tasks(stage, 5)
     wanted = {"taskId": str(tasks[4]), "recipientSlugs": ["coder"], "message": "Well?"}
-    stage.script.replies[:] = [Said(calls=(("response_request", wanted),)), OK]
+    said = iter((Said(calls=(("response_request", wanted),)), OK))
+
+    async def of_the_lead(seen: SeenRequest) -> Said:
+        return next(said) if seen.agent == "lead" else OK
+
+    stage.gateway.model = of_the_lead
     await beat(stage, "lead", every="5s")
     await ended(stage, "lead")
     assert await requested(stage) == [tasks[4], *tasks[:2]]
