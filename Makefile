@@ -9,7 +9,7 @@ GATEWAY_VERSION ?= 2026.9.6
 EARLIER_GATEWAY := 2026.7.1
 EVERY_GATEWAY := $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) 2026.5.12 2026.3.13 2026.2.9
 GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py prompt.py \
-	responses.py heartbeats.py)
+	responses.py heartbeats.py delivery.py)
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 ARGS ?=
 

@@ -82,11 +82,13 @@ def _text(content: str | list[dict[str, Any]] | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """One reply of the model: a text, calls of tools by name and arguments, or both. held: it never comes."""
+    """One reply of the model: a text, calls of tools by name and arguments, or both. held: it never comes; after: it
+    comes no sooner than this."""
 
     text: str | None = None
     calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     held: bool = False
+    after: asyncio.Event | None = None
 
     def message(self) -> dict[str, Any]:
         """Return it as the API has it."""
@@ -198,6 +200,8 @@ class ModelServer:
                 await _until_closed(reader, writer)
                 script.gone.set()
                 return
+            if reply and reply.after is not None:
+                await reply.after.wait()
             writer.write(self._answer(path, request, reply))
             await writer.drain()
         writer.close()

@@ -45,8 +45,8 @@ T = TypeVar("T")
 async def until(
     look: Callable[[], Awaitable[T | None]], what: str, *, gateway: OpenClaw, deadline: float = DEADLINE
 ) -> T:
-    """Look again and again until there is something to see. The only place where a test waits without being told:
-    neither gateway_status nor the gateway's processes notify."""
+    """Look again and again until there is something to see, so many seconds. The only place where a test waits without
+    being told: neither gateway_status nor the gateway's processes notify."""
     try:
         async with asyncio.timeout(deadline):
             while True:
