@@ -239,7 +239,9 @@ class Settings(BaseModel):
         "`config_path`.",
     )
     gateway_token: Annotated[SecretStr | None, AlsoNamed("OPENCLAW_GATEWAY_TOKEN")] = Field(
-        None, description="Token of the gateway for that; default: the one in `config_path`, if it stands there."
+        None,
+        description="Token of the gateway for that; default: what a gateway says that has started this process, else "
+        "the one in `config_path`, if it stands there.",
     )
     roster: Literal["auto", "list", "entries"] = Field(
         "auto", description="Form of the roster; `auto` takes the one that the gateway's version takes best."

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from agent_config_sync.errors import SettingsError
-from agent_config_sync.gateway.include import read_json5
+from agent_config_sync.gateway.include import read_section
 
 DEFAULT_PORT = 18789
 """The port of a gateway whose configuration names none."""
@@ -22,10 +22,9 @@ def gateway_address(config: Path, *, url: str | None, token: SecretStr | None) -
     url, token: as they are set, and so win over what the configuration says; url may begin with ws.
     """
     try:
-        document = read_json5(config)
+        gateway = read_section(config, "gateway")
     except (OSError, SettingsError):
-        document = {}
-    gateway = _member(document, "gateway")
+        gateway = {}
     written = _member(_member(gateway, "auth"), "token")
     if token is None and isinstance(written, str) and written and "${" not in written:
         token = SecretStr(written)

@@ -263,6 +263,7 @@ def door_settings(greeting: Greeting) -> dict[str, object]:
         "gateway_pid": greeting.pid,
         "config_path": greeting.config_path,
         "state_dir": str(Path(greeting.state_dir) / "agent-config-sync") if greeting.state_dir else None,
+        "gateway_token": greeting.token,
     }
     settings = {key: value for key, value in told.items() if value is not None}
     names_database = any(greeting.config.get(key) for key in ("dsn", "host", "database", "user"))

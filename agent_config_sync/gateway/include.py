@@ -135,6 +135,15 @@ def read_effective(config: Path, *, may_lack: Path | None = None) -> tuple[Mappi
     return effective, tuple(reader.sources)
 
 
+def read_section(config: Path, name: str) -> Mapping[str, Any]:
+    """Return a section of the configuration as the gateway merges it, as far as its files can be read.
+
+    Raises: SettingsError when openclaw.json itself is not valid, OSError when it cannot be read.
+    """
+    reader = _Reader(None, config, {})
+    return reader.section(reader.read_config(), config, name)
+
+
 @dataclass(slots=True)
 class _Reader:
     """Walks through openclaw.json and what it includes, in the order in which the gateway merges: the included files

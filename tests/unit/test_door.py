@@ -27,6 +27,7 @@ from agent_config_sync.gateway.door import (
     door_settings,
     warn_of_another_version,
 )
+from agent_config_sync.settings import Settings
 
 SECRET = "t0psecret"
 
@@ -170,6 +171,13 @@ def test_what_the_plugin_observed_becomes_settings() -> None:
         "config_path": "/g/o.json",
         "state_dir": "/g/agent-config-sync",
     }
+
+
+def test_the_gateways_own_token_counts_unless_the_plugins_config_has_one() -> None:
+    told = Settings.model_validate(settings_of(token=SECRET)).gateway_token
+    assert told is not None
+    assert told.get_secret_value() == SECRET
+    assert settings_of(token=SECRET, config={"gateway_token": "mine"})["gateway_token"] == "mine"
 
 
 def test_a_gateway_that_does_not_tell_its_version_has_the_one_of_the_script_that_it_runs(tmp_path: Path) -> None:

@@ -141,6 +141,12 @@ def test_port_and_token_are_those_of_the_configuration(text: str, url: str, tmp_
     assert address(tmp_path, text) == Address(url, SecretStr("t"))
 
 
+def test_port_and_token_of_an_included_file_are_found_though_another_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "gateway.json5").write_text("{port: 18801, auth: {token: 'of all'}}")
+    text = "{gateway: {$include: './gateway.json5', auth: {token: 't'}}, agents: {$include: './none.json5'}}"
+    assert address(tmp_path, text) == Address("ws://127.0.0.1:18801", SecretStr("t"))
+
+
 def test_what_is_set_wins_over_the_configuration(tmp_path: Path) -> None:
     found = address(tmp_path, "{gateway: {port: 1, auth: {token: 't'}}}", url="ws://other:2", token="mine")
     assert found == Address("ws://other:2", SecretStr("mine"))
