@@ -19,6 +19,8 @@ Put agent-config-sync beside the OpenClaw gateway of this user.
   --force           go on where something of openclaw.json would be left out (its copy keeps it),
                     or, with --uninstall, where its copy is gone
   --no-restart      this script restarts nothing; some gateways restart themselves for a new plugin
+  --delivery        agents get turns from the board: openclaw.json lets the gateway take them, and
+                    the plugin makes workspaces and serves board and health
   --no-gateway      only the database: tables, triggers, roles, starting values
   --help            this text
 
@@ -61,7 +63,7 @@ while (($#)); do
             mode="${1#--}"
             options+=("$1")
             ;;
-        --force | --no-restart | --no-gateway) options+=("$1") ;;
+        --force | --no-restart | --no-gateway | --delivery) options+=("$1") ;;
         *) misused "unknown option $1" ;;
     esac
     shift

@@ -15,6 +15,7 @@ from agent_config_sync.errors import SettingsError
 from agent_config_sync.gateway.include import read_effective
 from agent_config_sync.install.config_file import check_can_join
 from agent_config_sync.install.database import prepare_database
+from agent_config_sync.install.delivery import delivering
 from agent_config_sync.install.found import Found, check_user, find
 from agent_config_sync.install.installation import join_gateway, missing
 from agent_config_sync.install.job import Job, Options, Outcome, Say
@@ -44,10 +45,15 @@ def install(
     force: Annotated[bool, typer.Option("--force", help="Go on where something would be left out.")] = False,
     no_restart: Annotated[bool, typer.Option("--no-restart", help="Restart nothing from here.")] = False,
     no_gateway: Annotated[bool, typer.Option("--no-gateway", help="Only the database.")] = False,
+    delivery: Annotated[
+        bool, typer.Option("--delivery", help="Let notifications of the board become turns of agents.")
+    ] = False,
 ) -> None:
     """Put agent-config-sync beside the gateway of this user; install.sh makes the Python environment first."""
-    options = Options(look=verify_only, force=force, restart=not no_restart)
+    options = Options(look=verify_only, force=force, restart=not no_restart, delivery=delivery)
     with errors_end_the_command():
+        if delivery and (uninstall or no_gateway):
+            raise SettingsError("--delivery goes with neither --uninstall nor --no-gateway: leave one out")
         set_up_logs("error", "text")  # what a pass has to tell is told as its step
         if uninstall:
             asyncio.run(_uninstall(options))
@@ -136,6 +142,8 @@ async def _steps(places: Places, options: Options, command_line: dict[str, objec
         settings = find_settings(places.config, _effective(places), command_line)
     else:
         settings = _settings_of_gateway(places, found, command_line, say)
+        if options.delivery:
+            settings = delivering(settings)
     job = Job(settings, Places.of(settings), options, say)
     if found is not None and job.places != places:  # the plugin's config names another output
         found = find(job.places, mend=not options.look)

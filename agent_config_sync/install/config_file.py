@@ -10,6 +10,7 @@ from agent_config_sync.gateway.include import read_json5
 from agent_config_sync.history import History
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.copies import keep_copy, sweep_copies
+from agent_config_sync.install.delivery import delivery_config, give_delivery, take_delivery, tell_given
 from agent_config_sync.install.door import FILES
 from agent_config_sync.install.found import Found
 from agent_config_sync.install.job import Job
@@ -66,6 +67,7 @@ def check_can_join(job: Job, found: Found) -> None:
     places = job.places
     places.output_name()
     _with_plugin(job, found, found.document, _config(job, found, job.settings))
+    give_delivery(job, found, found.document)
     if found.included_at is None:
         _check_base(places)
     problem = obstacle(found.effective)
@@ -84,17 +86,18 @@ def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
         document, base = move_section(document, held, output=places.output_name())
     config = _config(job, found, _bare(job, found))
     document = give_keys(job, found, _with_plugin(job, found, document, config))
+    document, given = give_delivery(job, found, document)
     content = document.text.encode()
     if content == found.content:
         look_at_config(job, found)
         if not job.options.look and read_record(places.record) is None:
-            _remember(job, found, content, base, held)  # somebody has set it up by hand
+            _remember(job, found, content, base, held, given)  # somebody has set it up by hand
         return False
     if job.options.look:
         job.say("would", places.config.name, f"name the plugin and include {places.output.name}")
         return False
     known, standing = read_record(places.record), places.base.read_bytes() if places.base.exists() else None
-    _remember(job, found, content, base, held)
+    _remember(job, found, content, base, held, given)
     try:
         if base is not None:
             atomic.replace(places.base, base.encode(), gate=Gate(), like=job.like_config())
@@ -106,6 +109,7 @@ def write_config(job: Job, found: Found, held: tuple[str, ...]) -> bool:
     found.check_unchanged(places)
     atomic.replace(places.target, content, gate=Gate(), like=like)
     job.say("done", places.config.name, f"it names the plugin and includes {places.output.name}; {verdict}")
+    tell_given(job, given)
     if like.mode & 0o077 and _holds_password(config):
         job.say(
             "note", places.config.name, f"others may read it, and it holds a password now: chmod 600 {places.config}"
@@ -124,7 +128,8 @@ def _check_base(places: Places) -> None:
 
 def _config(job: Job, found: Found, settings: Settings) -> dict[str, object]:
     """Return what the plugin's config must say."""
-    return {"command": str(job.places.command), **plugin_settings(job.places.config, found.effective, settings)}
+    told = plugin_settings(job.places.config, found.effective, settings)
+    return {"command": str(job.places.command), **told, **delivery_config(job, found)}
 
 
 def _with_plugin(job: Job, found: Found, document: Json5Text, config: Mapping[str, object]) -> Json5Text:
@@ -152,7 +157,14 @@ def _bare(job: Job, found: Found) -> Settings:
     return bare if problem is None else job.settings
 
 
-def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tuple[str, ...]) -> None:
+def _remember(
+    job: Job,
+    found: Found,
+    content: bytes,
+    base: str | None,
+    held: tuple[str, ...],
+    given: Mapping[str, str | None],
+) -> None:
     """Keep a copy of openclaw.json, and a record of what is about to be done to it."""
     places = job.places
     known = read_record(places.record)
@@ -161,8 +173,9 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
         if before is not None and known is not None and known.wrote_config():
             # Somebody has taken our include out, such as a gateway that flattens; the rest of us is there, and not his.
             earlier = document_before(known)
-            before_keys = take_keys(found.document, earlier, places.keys.name)
-            before = unregister(before_keys, earlier, str(places.door)).text.encode()
+            without_keys = take_keys(found.document, earlier, places.keys.name)
+            without_delivery = take_delivery(without_keys, earlier, known.delivery)
+            before = unregister(without_delivery, earlier, str(places.door)).text.encode()
         record = Record(
             config=str(places.config),
             output=str(places.output),
@@ -172,11 +185,14 @@ def _remember(job: Job, found: Found, content: bytes, base: str | None, held: tu
             config_hash=hash_of(content),
             base_hash=hash_of(base.encode()) if base is not None else None,
             output_backup=known.output_backup if known is not None else None,
+            delivery={**given, **(known.delivery if known is not None else {})},
         )
     else:
         # The way back leads to the first copy, and byte for byte only while nobody else has changed anything.
         untouched = found.content is not None and known.config_hash == hash_of(found.content)
-        record = known.model_copy(update={"config_hash": hash_of(content) if untouched else ""})
+        record = known.model_copy(
+            update={"config_hash": hash_of(content) if untouched else "", "delivery": {**given, **known.delivery}}
+        )
     write_record(places.record, record)
 
 

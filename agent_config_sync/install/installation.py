@@ -62,7 +62,7 @@ async def missing(job: Job, connection: asyncpg.Connection, *, gateway: bool) ->
         elif outcome == "unseen":
             job.say(outcome, step, text)
 
-    look = replace(job, options=Options(look=True), say=hear)
+    look = replace(job, options=Options(look=True, delivery=job.options.delivery), say=hear)
     await prepare_database(look, connection)
     if gateway:
         await join_gateway(look, connection, find(job.places, mend=False))

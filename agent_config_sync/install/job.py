@@ -18,11 +18,13 @@ not" goes on."""
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """look: change nothing; force: go on where something would be lost; restart: the gateway may be restarted."""
+    """look: change nothing; force: go on where something would be lost; restart: the gateway may be restarted;
+    delivery: agents get their turns from the board."""
 
     look: bool = False
     force: bool = False
     restart: bool = True
+    delivery: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent_config_sync.errors import RefusedError
 from agent_config_sync.install.json5_text import Json5Text
@@ -19,7 +20,8 @@ class Record(BaseModel):
     config: openclaw.json; output: our agents.json; backup: a copy of openclaw.json from before the first change, None
     where there was none; moved: its `agents` went to the operator's own file; held: agents that went to the database;
     config_hash, base_hash: of what we wrote; output_backup: a copy of an agents.json that was there before ours, None
-    where there was none; output_due: the hash of our first agents.json, None once it was written.
+    where there was none; output_due: the hash of our first agents.json, None once it was written; delivery: the keys
+    that were set for it, by their paths with dots, each with the text that stood there, None where none did.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -33,6 +35,7 @@ class Record(BaseModel):
     base_hash: str | None = None
     output_backup: str | None = None
     output_due: str | None = None
+    delivery: Mapping[str, str | None] = Field(default_factory=dict)
 
     def wrote_config(self) -> bool:
         """Return whether openclaw.json has been changed: somebody may have been stopped before it was."""

@@ -17,6 +17,7 @@ from agent_config_sync.gateway.include import read_effective, read_json5
 from agent_config_sync.install.candidate import try_out
 from agent_config_sync.install.config_file import sweep
 from agent_config_sync.install.copies import keep_copy
+from agent_config_sync.install.delivery import take_delivery
 from agent_config_sync.install.found import find
 from agent_config_sync.install.job import Job
 from agent_config_sync.install.json5_text import Json5Text
@@ -135,7 +136,7 @@ def _cut_out(job: Job, record: Record, now: Json5Text, base: bytes | None) -> by
     if record.moved:
         own = base.decode() if base is not None else None
         now = move_back(now, earlier, own, record.held, output=job.places.output_name())
-    now = take_keys(now, earlier, job.places.keys.name)
+    now = take_delivery(take_keys(now, earlier, job.places.keys.name), earlier, record.delivery)
     return unregister(now, earlier, str(job.places.door)).text.encode()
 
 

@@ -1367,3 +1367,121 @@ def _as_owner(dsn: str, statement: str) -> None:
         await connection.close()
 
     asyncio.run(execute())
+
+
+# --- delivery
+
+SEARCHED = """\
+// my gateway
+{
+  gateway: { port: 18789 }, // mine
+  tools: { profile: 'coding', toolSearch: true },
+  agents: { list: [{ id: 'lead', model: 'a/b' }] },
+}
+"""
+ENABLED = {"http": {"endpoints": {"responses": {"enabled": True}}}}
+
+
+@pytest.fixture
+def newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY_VERSION", "2026.9.6")
+
+
+@pytest.mark.usefixtures("newest")
+def test_delivery_is_switched_on_at_the_gateway_and_in_the_plugin_and_all_of_it_off_again(home: Home) -> None:
+    home.write(CONFIG)
+    assert home.install("--delivery").status == 0
+    said = home.says()
+    assert (said["gateway"], said["tools"]) == (ENABLED, {"toolSearch": {"mode": "directory"}})
+    plugin = _plugin(home)
+    assert plugin["delivery"] is True
+    assert plugin["healthPort"] in range(3000, 3100)
+    assert plugin["workspaceRoot"] == str(home.config.with_name("workspaces"))
+    assert home.config.with_name("workspaces").joinpath("coder", "AGENTS.md").exists()
+    assert home.install("--verify-only", "--delivery").status == 0
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == CONFIG
+
+
+@pytest.mark.usefixtures("newest")
+def test_looking_for_delivery_finds_it_missing_where_only_the_rest_is_installed(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    before = home.config.read_text()
+    assert home.install("--verify-only").status == 0
+    assert "would    openclaw.json" in home.install("--verify-only", "--delivery").out
+    assert home.config.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "wanted"),
+    [
+        ("2026.9.6", "", {"mode": "directory"}),
+        ("2026.9.6", "tools: { toolSearch: false },", False),
+        ("2026.9.6", "tools: { toolSearch: { mode: 'code' } },", {"mode": "directory"}),
+        ("2026.8.1", "", None),
+        ("2026.8.1", "tools: { toolSearch: true },", {"mode": "directory"}),
+        ("2026.5.12", "tools: { toolSearch: true },", False),
+        ("2026.3.13", "", None),
+        ("unknown", "", None),
+    ],
+)
+def test_the_tool_search_gives_way_where_it_would_hide_the_tools_of_the_board(
+    version: str, said: str, wanted: object, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_CONFIG_SYNC_GATEWAY_VERSION", version)
+    home.write(f"{{ {said} }}")
+    assert home.install("--delivery").status == 0
+    assert home.says().get("tools", {}).get("toolSearch") == wanted
+
+
+@pytest.mark.usefixtures("newest")
+def test_what_was_said_before_delivery_is_told_and_comes_back_beside_what_was_written_since(home: Home) -> None:
+    home.write(SEARCHED)
+    assert "tools.toolSearch was true" in home.install("--delivery").out
+    home.config.write_text(home.config.read_text().replace("port: 18789", "port: 18790"))
+    assert home.uninstall().status == 0
+    assert home.config.read_text() == SEARCHED.replace("18789", "18790")
+
+
+@pytest.mark.usefixtures("newest")
+def test_an_endpoint_that_was_on_before_delivery_stays_on_without_it(home: Home) -> None:
+    home.write(CONFIG)
+    home.install()
+    own = "gateway: { http: { endpoints: { responses: { enabled: true } } } },"
+    home.config.write_text(home.config.read_text().replace("ui:", f"{own} ui:"))
+    home.install("--delivery")
+    assert home.uninstall().status == 0
+    assert home.says()["gateway"] == ENABLED
+    assert "tools" not in home.says()
+
+
+@pytest.mark.usefixtures("newest")
+def test_a_gateway_that_is_said_in_another_file_gets_its_endpoint_beside_the_include(home: Home) -> None:
+    home.write("{ gateway: { $include: './gateway.json5' } }")
+    home.config.with_name("gateway.json5").write_text("{ port: 18790 }")
+    assert home.install("--delivery").status == 0
+    assert home.says()["gateway"] == {"$include": "./gateway.json5", **ENABLED}
+
+
+@pytest.mark.usefixtures("newest")
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{ gateway: { http: [] } }", "has no place for gateway.http.endpoints.responses.enabled"),
+        (
+            "{ plugins: { entries: { agent_config_sync: { config: { delivery: false } } } } }",
+            "switches one of them off",
+        ),
+        ("{ plugins: { entries: { agent_config_sync: { config: { board: false } } } } }", "switches one of them off"),
+    ],
+)
+def test_what_keeps_delivery_off_is_a_stop_before_anything_is_changed(config: str, reason: str, home: Home) -> None:
+    home.write(config)
+    ended = home.install("--delivery")
+    assert (ended.status, reason in ended.err) == (1, True)
+    assert home.config.read_text() == config
+
+
+def test_delivery_without_a_gateway_is_no_installation(home: Home) -> None:
+    assert home.install("--delivery", "--no-gateway").status == 2
