@@ -7,6 +7,7 @@ import shutil
 
 from agent_config_sync.doctor.board import examine_board
 from agent_config_sync.doctor.database import database_finding, examine_database
+from agent_config_sync.doctor.delivery import examine_delivery
 from agent_config_sync.doctor.finding import Finding, of_error, run
 from agent_config_sync.doctor.gateway import examine_gateway, examine_layout
 from agent_config_sync.doctor.output import examine_output
@@ -55,6 +56,8 @@ async def examine(settings: Settings, *, child: bool = False) -> tuple[Finding, 
         findings.append(of_error("state_unreadable", error))
     neighbour, found = examine_gateway(settings, state, child=child)
     findings += found
+    if neighbour is not None:
+        findings += examine_delivery(settings, neighbour.site.version, child=child)
     if (held := state.remembered.held) is not None:
         what = f"{held.title} is held in place by restore: what the database says is not published"
         findings.append(Finding("held", what, run("resume")))

@@ -624,3 +624,71 @@ async def test_keys_of_sessions_that_open_the_board_alone_are_found(settings: Se
     await Plugin(with_board(settings)).visit.once()
     finding = await only(with_board(settings, session_key_only=True))
     assert (finding.name, finding.cure.kind) == ("session_key_only", "edit")
+
+
+# --- delivery
+
+
+def with_delivery(settings: Settings, *, version: str = "2026.9.6", **changes: Any) -> Settings:
+    given = {"delivery": True, "gateway_token": "token-of-the-gateway", "gateway_version": version, **changes}
+    return with_board(settings, **given)
+
+
+async def found_in(settings: Settings, config: str) -> list[str]:
+    """Return what is found with this beside the agents of openclaw.json."""
+    settings.config_path.write_text(SECTION.replace("{", "{" + config, 1))
+    await Plugin(settings).visit.once()
+    return await names(settings)
+
+
+ENDPOINT = '"gateway": {"http": {"endpoints": {"responses": {"enabled": true}}}}, '
+SEARCH = '"tools": {"toolSearch": false}, '
+
+
+async def test_a_gateway_that_is_set_up_for_delivery_is_sound(settings: Settings) -> None:
+    assert await found_in(with_delivery(settings), ENDPOINT + SEARCH) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "version", "found"),
+    [
+        (SEARCH, "2026.9.6", ["responses_off"]),
+        (ENDPOINT, "2026.9.6", ["tools_hidden"]),
+        (ENDPOINT, "2026.8.1", []),
+        (ENDPOINT + SEARCH.replace("false", "true"), "2026.8.1", ["tools_hidden"]),
+        (ENDPOINT + SEARCH.replace("false", '{"mode": "directory"}'), "2026.9.6", []),
+        (ENDPOINT + SEARCH.replace("false", '{"enabled": false, "mode": "code"}'), "2026.9.6", []),
+        (ENDPOINT + SEARCH.replace("false", '"code"'), "unknown", ["tools_hidden"]),
+        (ENDPOINT, "unknown", []),
+        (ENDPOINT, "2026.5.12", ["turns_of_others"]),
+        (ENDPOINT + '"plugins": {"entries": {"agent_config_sync": {}}}, ', "2026.5.12", []),
+        (ENDPOINT, "2026.3.13", ["tools_over_http", "turns_of_others"]),
+    ],
+)
+async def test_what_keeps_turns_or_tools_from_agents_is_found(
+    config: str, version: str, found: list[str], settings: Settings
+) -> None:
+    assert await found_in(with_delivery(settings, version=version), config) == found
+
+
+async def test_tools_that_are_meant_to_be_endpoints_need_no_tool_search(settings: Settings) -> None:
+    assert await found_in(with_delivery(settings, client_tools=False), ENDPOINT) == []
+
+
+@pytest.mark.parametrize(
+    ("auth", "found"),
+    [
+        ("", ["gateway_token_unknown"]),
+        (', "auth": {"token": "${TOKEN}"}', ["gateway_token_unknown"]),
+        (', "auth": {"token": "written"}', []),
+        (', "auth": {"mode": "none"}', []),
+    ],
+)
+async def test_a_token_that_nobody_tells_is_found(auth: str, found: list[str], settings: Settings) -> None:
+    config = ENDPOINT.replace("}}}}", "}}}" + auth + "}") + SEARCH
+    assert await found_in(with_delivery(settings, gateway_token=None), config) == found
+
+
+async def test_an_endpoint_of_a_gateway_elsewhere_is_not_known(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = with_delivery(settings, config_path=tmp_path / "none.json", output_path=settings.output)
+    assert "responses_unknown" in await names(elsewhere)
