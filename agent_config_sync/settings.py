@@ -235,8 +235,8 @@ class Settings(BaseModel):
         None,
         pattern=r"^(ws|http)s?://[^\s/]+/?$",
         description="Where the gateway listens, `http://host:port` or `ws://host:port`, to give agents their turns, "
-        "and to ask what it runs with unless it has started this process; default: the loopback and the port in "
-        "`config_path`.",
+        "and to ask what it runs with unless it has started this process; default: the loopback and the port of "
+        "`OPENCLAW_GATEWAY_PORT`, else in `config_path`.",
     )
     gateway_token: Annotated[SecretStr | None, AlsoNamed("OPENCLAW_GATEWAY_TOKEN")] = Field(
         None,

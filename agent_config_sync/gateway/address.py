@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,9 @@ DEFAULT_PORT = 18789
 def gateway_address(config: Path, *, url: str | None, token: SecretStr | None) -> tuple[str, SecretStr | None]:
     """Return the address of a gateway, `http://host:port` or `https://...`, and its token, if one is known.
 
-    url, token: as they are set, and so win over what the configuration says; url may begin with ws.
+    url, token: as they are set, and so win over what the configuration says; url may begin with ws. A gateway takes its
+    port from the environment first, and gives it to what it starts, so that who asks there has the one it listens on
+    (OpenClaw 2026.5.12 to 2026.9.6, `resolveGatewayPort`).
     """
     try:
         gateway = read_section(config, "gateway")
@@ -28,7 +31,8 @@ def gateway_address(config: Path, *, url: str | None, token: SecretStr | None) -
     written = _member(_member(gateway, "auth"), "token")
     if token is None and isinstance(written, str) and written and "${" not in written:
         token = SecretStr(written)
-    port = _member(gateway, "port")
+    given = os.environ.get("OPENCLAW_GATEWAY_PORT", "").strip()
+    port = int(given) if re.fullmatch(r"\d{1,5}", given, re.ASCII) else _member(gateway, "port")
     listening = url or f"http://127.0.0.1:{port if isinstance(port, int) else DEFAULT_PORT}"
     return re.sub("^ws", "http", listening).rstrip("/"), token
 

@@ -21,6 +21,8 @@ from gateway.openclaw import TURN_DEADLINE, OpenClaw
 from gateway.scene import Deploy, Deployment, Scene, until
 from harness import connected, psql
 
+from agent_config_sync.gateway.tool_search import open_search
+
 ROWS = """
     DELETE FROM agents;
     INSERT INTO agents (name, is_default, model, soul_content) VALUES
@@ -49,7 +51,10 @@ def prepared(model_server: ModelServer, root: Path) -> Callable[[OpenClaw, str],
         model_server.offer_to(gateway, dsn)
 
         def change(config: dict[str, Any]) -> None:
-            config.setdefault("tools", {})["exec"] = {"host": "gateway", "security": "full", "ask": "off"}
+            tools = config.setdefault("tools", {})
+            tools["exec"] = {"host": "gateway", "security": "full", "ask": "off"}
+            if "toolSearch" in tools:
+                tools["toolSearch"] = open_search(gateway.installation.version)  # as install.sh sets it
 
         gateway.edit_config(change)
         ended = psql(dsn, "-c", ROWS)

@@ -433,6 +433,31 @@ END
     [ ! -e "$DATA" ]
 }
 
+# --- delivery
+
+@test "--delivery lets the gateway take turns and the plugin ask for them, and --uninstall takes all of it back" {
+    with_gateway
+    write_config
+    run install_sh --dsn "$DSN" --delivery
+    [ "$status" -eq 0 ]
+    assert_valid
+    [ "$(effective gateway.http)" = '{"endpoints": {"responses": {"enabled": true}}}' ]
+    [ "$(effective tools)" = '{"toolSearch": {"mode": "directory"}}' ]
+    everything >"$BATS_TEST_TMPDIR/first"
+    run install_sh --delivery
+    [ "$status" -eq 0 ]
+    [[ "$output" != *done* ]]
+    everything | diff "$BATS_TEST_TMPDIR/first" -
+    start_gateway
+    until_true grep "notifications of the board become turns of agents" "$BATS_TEST_TMPDIR/gateway.log"
+    [ "$(curl --silent --output /dev/null --write-out '%{http_code}' --data '{}' \
+        --header "authorization: Bearer it's // no \"comment\"" "http://127.0.0.1:$PORT/v1/responses")" -eq 400 ]
+    stop_gateway
+    run install_sh --uninstall
+    [ "$status" -eq 0 ]
+    cmp "$CONFIG" "$BATS_TEST_TMPDIR/original"
+}
+
 # --- the gateway's unit
 
 with_unit() {

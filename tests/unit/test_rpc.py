@@ -147,6 +147,16 @@ def test_port_and_token_of_an_included_file_are_found_though_another_is_not_ther
     assert address(tmp_path, text) == Address("ws://127.0.0.1:18801", SecretStr("t"))
 
 
+@pytest.mark.parametrize(("given", "port"), [("18802", 18802), (" 18802 ", 18802), ("", 18801), ("tcp://x:1", 18801)])
+def test_the_port_that_a_gateway_was_told_by_the_environment_is_the_one(
+    given: str, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENCLAW_GATEWAY_PORT", given)
+    assert address(tmp_path, "{gateway: {port: 18801, auth: {token: 't'}}}") == Address(
+        f"ws://127.0.0.1:{port}", SecretStr("t")
+    )
+
+
 def test_what_is_set_wins_over_the_configuration(tmp_path: Path) -> None:
     found = address(tmp_path, "{gateway: {port: 1, auth: {token: 't'}}}", url="ws://other:2", token="mine")
     assert found == Address("ws://other:2", SecretStr("mine"))
