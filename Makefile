@@ -7,7 +7,8 @@ SOURCES := $(shell find agent_config_sync migrations sql -type f -not -name '*.p
 	index.js openclaw.plugin.json package.json
 GATEWAY_VERSION ?= 2026.9.6
 EARLIER_GATEWAY := 2026.7.1
-EVERY_GATEWAY := $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) 2026.5.12 2026.3.13 2026.2.9
+FIRST_WITH_TOOLS := 2026.5.12
+EVERY_GATEWAY := $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) $(FIRST_WITH_TOOLS) 2026.3.13 2026.2.9
 GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py prompt.py \
 	responses.py heartbeats.py delivery.py)
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
@@ -47,10 +48,11 @@ lint: $(VENV)/wheel $(VENV)/test $(VENV)/lint  ## Check style, types, layers and
 	@$(BIN)/lint-imports
 	@$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh' '*.bash' '*.bats')
 
-test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gateways from npm, two versions
+test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gateways from npm, three versions
 	@VERSION=$(EARLIER_GATEWAY) tests/gateway/install_gateway.sh
 	@$(call on-gateway,$(GATEWAY_VERSION),tests/gateway)
 	@$(call on-gateway,$(EARLIER_GATEWAY),$(GATEWAY_BRIEFLY))
+	@$(call on-gateway,$(FIRST_WITH_TOOLS),tests/gateway/test_delivery.py -k three_rounds)
 
 test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that is known, about an hour
 	@for version in $(EVERY_GATEWAY); do VERSION=$$version tests/gateway/install_gateway.sh || exit; done
