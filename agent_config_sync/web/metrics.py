@@ -102,6 +102,12 @@ class Metrics(Collector):
         yield calls
         yield took
         yield from _deliveries(view)
+        beats = view.heartbeats
+        yield _gauge("heartbeat_agents", "Agents that are let look at their work from here.", beats.scheduled)
+        yield _by_label(
+            CounterMetricFamily(PREFIX + "heartbeats_total", "Heartbeats by how they ended.", labels=["outcome"]),
+            {"done": beats.done, "failed": beats.failed},
+        )
         keys = view.keys
         yield _gauge("skill_keys", "Keys of skills that people have entered and the gateway is given.", keys.given)
         yield _gauge(

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from unit.builders import REPOSITORY
 
 from agent_config_sync import __version__
-from agent_config_sync.web.delivery_view import Deliveries, Sends
+from agent_config_sync.web.delivery_view import Deliveries, Heartbeats, Sends
 from agent_config_sync.web.figures import Latencies, Moment
 from agent_config_sync.web.metrics import Metrics
 from agent_config_sync.web.view import Passes, SupervisedGateway, ToolUse, View
@@ -44,6 +44,7 @@ VIEW = View(
         waits=Latencies().plus(0.003),
         turns=Latencies().plus(0.3),
     ),
+    heartbeats=Heartbeats(running=True, scheduled=9, done=10, failed=11),
     tools={"task_load": ToolUse(done=2, refused=1, latencies=Latencies().plus(0.003))},
 )
 
@@ -78,6 +79,9 @@ def samples(view: View = VIEW, *, gateway: str = "box") -> dict[str, float]:
         ("turn_failures_total", 2),
         ("deliveries_given_up_total", 1),
         ("deliveries_exhausted_total", 4),
+        ("heartbeat_agents", 9),
+        ("heartbeats_total|done", 10),
+        ("heartbeats_total|failed", 11),
         ("turns_under_way", 5),
         ("notifications_waiting", 6),
         ("notifications_oldest_seconds", 7.5),
