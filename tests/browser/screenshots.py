@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from browser.stage import Person, Stage
+from delivery_stage import TOKEN, settings_for
+from harness import Operator, Start
 from playwright.async_api import Browser
+
+from agent_config_sync.cli.demo_board import _script
+from agent_config_sync.cli.demo_model import DemoModel
+from agent_config_sync.cli.standin_gateway import StandinGateway
+from agent_config_sync.events import Delivered, DeliveryStarted, HealthServed
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
@@ -15,10 +24,10 @@ pytestmark = pytest.mark.usefixtures("quick_looks")
 FLEET = """
     INSERT INTO gateway_status
         (gateway, host, gateway_version, plugin_version, state, error, latency_ms, resync_interval, seen_at) VALUES
-        ('berlin', 'berlin', '2026.9.6', '0.1.0', 'applied', NULL, 870, '60 s', now()),
-        ('lisbon', 'lisbon', '2026.7.1', '0.1.0', 'refused',
+        ('berlin', 'berlin', '2026.9.6', '1.0.0', 'applied', NULL, 870, '60 s', now()),
+        ('lisbon', 'lisbon', '2026.7.1', '1.0.0', 'refused',
          'refused: agents.list.3.model: invalid model reference', 1140, '60 s', now()),
-        ('oslo', 'oslo', '2026.9.6', '0.1.0', 'applied', NULL, 910, '60 s', now() - interval '1 hour');
+        ('oslo', 'oslo', '2026.9.6', '1.0.0', 'applied', NULL, 910, '60 s', now() - interval '1 hour');
     INSERT INTO skill_credentials (gateway, skill, key_name, credential_ref, requested_by)
     VALUES ('oslo', 'maps', 'MAPS_API_KEY', 'default/oslo/maps/MAPS_API_KEY', 'scout')
 """
@@ -91,6 +100,37 @@ async def test_pictures_of_the_board(chromium: Browser, stage: Stage, scheme: st
         await person.page.get_by_role("link", name="Refuse tokens").click()
         await person.page.get_by_role("heading", name="Thread").wait_for()
         await person.page.screenshot(path=PICTURES / f"task-{scheme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_pictures_of_a_task_that_agents_have_brought_to_its_review(
+    chromium: Browser, start: Start, operator: Operator, port: int, tmp_path: Path, scheme: str
+) -> None:
+    """As the demo of the board plays it."""
+    one_at_a_time = asyncio.Lock()
+
+    async def actor(notification: str) -> tuple[str, str]:
+        async with one_at_a_time:
+            told = "SELECT agent, type FROM board_notifications WHERE id = $1"
+            found = await operator.fetchrow(told, UUID(notification))
+        return found["agent"], found["type"]
+
+    people, task = _script()
+    await operator.execute(people)
+    async with StandinGateway(DemoModel(actor), token=TOKEN).serving() as gateway:
+        running = await start(**settings_for(gateway, tmp_path, port))
+        served = await running.events.until(HealthServed)
+        await running.events.until(DeliveryStarted)
+        await operator.execute(task)
+        await running.events.until(Delivered, lambda ended: ended.agent == "reviewer" and ended.outcome == "replied")
+        async with Person.at(chromium, served.url, scheme=scheme) as person:
+            stage = Stage(running, operator, served.url, tmp_path / "secrets.json", tmp_path / "openclaw.json")
+            await person.log_in(stage, at="Board")
+            await person.page.set_viewport_size({"width": 1100, "height": 620})
+            await person.page.get_by_role("link", name="Mend the deploy script").click()
+            await person.page.get_by_text("It can be marked as done.").wait_for()
+            await person.page.screenshot(path=PICTURES / f"review-{scheme}.png", full_page=True)
+        await running.plugin.stop()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
