@@ -9,6 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -49,6 +50,8 @@ REVIEWER = (
 
 SILENT = (Said("NOTHING_TO_ADD"),)
 
+_TASK = re.compile(r"^Task ID: ([0-9a-f-]{36})$", re.MULTILINE)
+
 _NOTIFICATION = re.compile(r"Notification ID: ([0-9a-f-]{36})")
 
 Actor = Callable[[str], Awaitable[tuple[str, str]]]
@@ -86,7 +89,7 @@ class DemoModel:
         script = {("coder", "assignment"): CODER, ("reviewer", "status_change"): REVIEWER}.get((agent, kind), SILENT)
         said = script[min(self._said[named[-1]], len(script) - 1)]
         self._said[named[-1]] += 1
-        return said
+        return _about(said, _TASK.findall(prompt))
 
     async def _answer(self, method: str, path: str, _: Mapping[str, str], content: bytes) -> Reply:
         match path:
@@ -98,6 +101,13 @@ class DemoModel:
                 return _stream(said) if asked.get("stream") else of_json(200, _completion(said))
             case _:
                 return of_text(404, "Not Found")
+
+
+def _about(said: Said, tasks: list[str]) -> Said:
+    """Let its calls name the task of the turn: a new document without one is of none."""
+    if not tasks:
+        return said
+    return replace(said, calls=tuple((name, {**arguments, "taskId": tasks[-1]}) for name, arguments in said.calls))
 
 
 def _text(content: Any) -> str:

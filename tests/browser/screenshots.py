@@ -129,6 +129,7 @@ async def test_pictures_of_a_task_that_agents_have_brought_to_its_review(
             await person.page.set_viewport_size({"width": 1100, "height": 620})
             await person.page.get_by_role("link", name="Mend the deploy script").click()
             await person.page.get_by_text("It can be marked as done.").wait_for()
+            await person.page.get_by_role("link", name="What broke the deploy").wait_for()
             await person.page.screenshot(path=PICTURES / f"review-{scheme}.png", full_page=True)
         await running.plugin.stop()
 
