@@ -113,6 +113,7 @@ async def test_pictures_of_a_task_that_agents_have_brought_to_its_review(
         async with one_at_a_time:
             told = "SELECT agent, type FROM board_notifications WHERE id = $1"
             found = await operator.fetchrow(told, UUID(notification))
+        assert found is not None
         return found["agent"], found["type"]
 
     people, task = _script()

@@ -66,8 +66,8 @@ def use(request: pytest.FixtureRequest, site: BoardSite) -> Use:
         return await call(site.bench, await site.agent(agent), tool, orjson.dumps(arguments).decode())
 
     async def by_endpoint(agent: str, tool: str, **arguments: Any) -> Mapping[str, Any]:
-        answer = await site.ask(BY_NAME[tool].path, arguments, agent=agent)
-        return answer.json
+        answer: Mapping[str, Any] = (await site.ask(BY_NAME[tool].path, arguments, agent=agent)).json
+        return answer
 
     return as_function if request.param == "function" else by_endpoint
 
