@@ -69,7 +69,7 @@ async def test_it_is_ready_although_its_row_cannot_be_written(
     start: Start, operator: Operator, database: str, port: int
 ) -> None:
     await operator.execute("INSERT INTO agents (name, is_default) VALUES ('lead', true)")
-    await operator.execute("DROP TABLE gateway_status")
+    await operator.execute("DROP TABLE gateway_status CASCADE")
     running = await start(wait=HealthServed, health_port=port)
     for kind in (LinkProven, Assessed):  # in either order
         running.events.rewind()
