@@ -33,10 +33,10 @@ async def started(*words: str, **streams: Any) -> AsyncIterator[asyncio.subproce
             await process.wait()
 
 
-async def command(*words: str, said: str | bytes = b"", deadline: float = DEADLINE, **environment: str) -> Ended:
-    """Run a command to its end, within so many seconds. said: what it reads from standard input."""
+async def command(*words: str, said: str | bytes = b"", **environment: str) -> Ended:
+    """Run a command to its end. said: what it reads from standard input."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
-    async with started(*words, env={**os.environ, **environment}, **pipes) as process, asyncio.timeout(deadline):
+    async with started(*words, env={**os.environ, **environment}, **pipes) as process, asyncio.timeout(DEADLINE):
         out, err = await process.communicate(said.encode() if isinstance(said, str) else said)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())

@@ -63,6 +63,7 @@ class BoardDemo:
         self._folder = folder
         self._say = say
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._past: list[Event] = []
         self._operator: asyncpg.Connection
         self._began = time.monotonic()
 
@@ -201,14 +202,18 @@ class BoardDemo:
             self._show(await self._events.get())
 
     async def _until(self, kind: type[Any], agent: str | None = None) -> Any:
-        """Return the next event of a kind, and show what comes before it. Raises: SyncError."""
+        """Return the first event of a kind, which may have come already, and show what comes before it.
+
+        Raises: SyncError.
+        """
         try:
             async with asyncio.timeout(DEADLINE):
                 while True:
-                    event = await self._events.get()
-                    self._show(event)
-                    if isinstance(event, kind) and agent in (None, getattr(event, "agent", None)):
-                        return event
+                    for event in self._past:
+                        if isinstance(event, kind) and agent in (None, getattr(event, "agent", None)):
+                            return event
+                    self._past.append(await self._events.get())
+                    self._show(self._past[-1])
         except TimeoutError:
             raise SyncError(f"the demo waited for {kind.__name__} for {DEADLINE:g} s and gives up") from None
 
