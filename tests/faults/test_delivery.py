@@ -166,6 +166,8 @@ async def test_a_database_that_restarts_while_an_agent_thinks_costs_no_second_qu
         await with_maker(connection)
 
     async def restarted() -> None:
+        async with connected(server.dsn) as connection:  # who thinks does so for longer than that reaches the disk
+            await connection.execute("CHECKPOINT")
         await asyncio.to_thread(server.stop)
         await start_again(server)
         back.set()
