@@ -134,6 +134,7 @@ class ModelServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._requests: asyncio.Queue[ModelRequest] = asyncio.Queue()
         self._scripts: list[Script] = []
+        self._conversations: set[asyncio.Task[Any]] = set()
 
     def close(self) -> None:
         self._socket.close()
@@ -165,7 +166,12 @@ class ModelServer:
         self._requests = asyncio.Queue()
         self._scripts = []
         async with await asyncio.start_server(self._converse, sock=self._socket.dup()):
-            yield
+            try:
+                yield
+            finally:  # whoever still waits for a reply gets none
+                for conversation in self._conversations:
+                    conversation.cancel()
+                await asyncio.gather(*self._conversations, return_exceptions=True)
 
     def script(self, mark: str, *replies: Says) -> Script:
         """Say these to whoever says `mark`, from the next request on."""
@@ -188,6 +194,16 @@ class ModelServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close, as HTTP/1.1 allows (RFC 9112, section 9.6)."""
+        conversation = asyncio.current_task()
+        assert conversation is not None  # a server makes one of each
+        self._conversations.add(conversation)
+        try:
+            await self._reply(reader, writer)
+        finally:
+            writer.close()
+            self._conversations.discard(conversation)
+
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # who asked has gone
             first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines if line)
@@ -204,7 +220,6 @@ class ModelServer:
                 await reply.after.wait()
             writer.write(self._answer(path, request, reply))
             await writer.drain()
-        writer.close()
 
     def _answer(self, path: str, request: ModelRequest | None, reply: Says | None) -> bytes:
         match path:
