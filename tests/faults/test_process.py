@@ -101,7 +101,7 @@ class Sweep:
             alive = await daemon.offers(self._operator)
         if not alive:
             assert model_in(settings.output) in (old, new), here
-            await self._look_after(daemon, here)
+            await self._look_after(daemon, here, several=len(threads) > 1)
             await self._start()
         assert model_in(settings.output) == new, here
         assert temporaries(settings.output.parent, settings.state_dir) == [], here
@@ -109,9 +109,12 @@ class Sweep:
         assert not State(settings.state_dir, settings.output).owes(content_hash(settings.output.read_bytes())), here
         return not alive
 
-    async def _look_after(self, daemon: Daemon, here: str) -> None:
-        """A process that was asked to end has tidied up, and leaves no child."""
+    async def _look_after(self, daemon: Daemon, here: str, *, several: bool) -> None:
+        """A process that was asked to end has tidied up, and leaves no child. several: threads, each with a count of its
+        own: where a second one comes to this call too, the process is told twice, and ends at once."""
         status = await daemon.ended()
+        if several and status == -self._number:
+            return
         if self._number == signal.SIGKILL:
             assert status == -signal.SIGKILL, here
             return
