@@ -110,8 +110,8 @@ class Sweep:
         return not alive
 
     async def _look_after(self, daemon: Daemon, here: str, *, several: bool) -> None:
-        """A process that was asked to end has tidied up, and leaves no child. several: threads, each with a count of its
-        own: where a second one comes to this call too, the process is told twice, and ends at once."""
+        """A process that was asked to end has tidied up, and leaves no child. several: threads, each with a count of
+        its own: where a second one comes to this call too, the process is told twice, and ends at once."""
         status = await daemon.ended()
         if several and status == -self._number:
             return
