@@ -17,6 +17,9 @@ from agent_config_sync.board.tasks import missing, see, within
 TO_THREAD, TO_MESSAGE = "read threads", "post task messages"
 """What the orchestrator alone can do, of agents."""
 
+LONGEST = 100_000
+"""Characters of a message."""
+
 LOADED, SHOWN, MOST = 10, 50, 200
 """Messages that come with a task, those of a thread, and the most of both."""
 
@@ -28,7 +31,7 @@ async def load(
     record = await connection.fetchrow(query("task_with_thread"), actor.account, task, within(limit, MOST))
     if record is None:
         raise missing(task)
-    return Task.of(record), tuple(_message(*said) for said in orjson.loads(record["thread"] or "[]"))
+    return Task.of(record), tuple(message_of(*said) for said in orjson.loads(record["thread"] or "[]"))
 
 
 async def thread(
@@ -48,7 +51,8 @@ async def post(connection: asyncpg.Connection, actor: Actor, task: UUID, content
     """
     only_orchestrator(actor, TO_MESSAGE)
     async with acting(connection, actor):
-        message: UUID = await connection.fetchval(query("message_post"), actor.account, task, content, False, None)
+        message = await write(connection, actor, task, content)
+    assert message is not None  # it replies to nothing
     return message
 
 
@@ -66,9 +70,7 @@ async def reply(
     quiet: wake no agent. Raises: BoardError.
     """
     async with acting(connection, actor):
-        message: UUID | None = await connection.fetchval(
-            query("message_post"), actor.account, task, content, quiet, notification
-        )
+        message = await write(connection, actor, task, content, quiet=quiet, notification=notification)
         if message is None:
             message = await connection.fetchval(query("message_of_notification"), actor.account, notification)
     if message is None:  # another account's: nobody learns of it
@@ -76,5 +78,29 @@ async def reply(
     return message
 
 
-def _message(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
+async def write(
+    connection: asyncpg.Connection,
+    actor: Actor,
+    task: UUID,
+    content: str,
+    *,
+    notification: UUID | None = None,
+    quiet: bool = False,
+) -> UUID | None:
+    """Write into a thread in a transaction of the actor that does more; return the message's id, None where that
+    notification has its reply already. Raises: what the driver raises."""
+    message: UUID | None = await connection.fetchval(
+        query("message_post"), actor.account, task, content, quiet, notification
+    )
+    return message
+
+
+def fitting(text: str) -> str:
+    """Return a text of a model as a message can hold it: without NUL, and cut where it is too long."""
+    said = text.replace("\0", "")
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+
+
+def message_of(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
+    """Return a message as queries tell it in JSON."""
     return Message(UUID(key), kind, author, name, content, datetime.fromisoformat(at))

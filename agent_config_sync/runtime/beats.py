@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from typing import assert_never
 from uuid import UUID
 
-import asyncpg
 import orjson
 
+from agent_config_sync.board import threads
 from agent_config_sync.board.acting import acting
 from agent_config_sync.board.actor import Agent
-from agent_config_sync.board.queries import query as board_query
 from agent_config_sync.errors import (
     BoardError,
     GatewayFailedError,
@@ -48,7 +47,6 @@ from agent_config_sync.runtime.tools.catalog import offered_to
 from agent_config_sync.runtime.tools.definition import Bench
 from agent_config_sync.runtime.tools.schema import function_tool
 from agent_config_sync.runtime.tools.sharing import RESPONSE_REQUEST
-from agent_config_sync.runtime.turns import LONGEST_REPLY
 from agent_config_sync.settings import Settings
 
 _TASK = re.compile(r"Task ID:[\s`*]*([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})", re.IGNORECASE)
@@ -174,7 +172,9 @@ class Beats:
             async with self._pool.lent() as connection, acting(connection, agent):
                 await leases.hold(connection, lease)
                 if settled.posted is not None and settled.task is not None:
-                    await _post(connection, agent, settled.task, settled.posted)
+                    # For people to read: it wakes no agent, for that is what requests are for.
+                    said = threads.fitting(settled.posted)
+                    await threads.write(connection, agent, settled.task, said, quiet=True)
                 await leases.end(connection, lease)
                 await connection.execute(query("heartbeat_ended"), agent.account, agent.name, settled.task)
         except BoardError as error:
@@ -183,19 +183,6 @@ class Beats:
             _log.warning("agent %s: what its heartbeat said was dropped: %s", agent.name, error)
             return await self._settle(lease, agent, _Settlement("dropped"))
         return settled.outcome
-
-
-async def _post(connection: asyncpg.Connection, agent: Agent, task: UUID, text: str) -> None:
-    """Post a report for people to read: it wakes no agent, for that is what requests are for."""
-    said = text if len(text) <= LONGEST_REPLY else f"{text[: LONGEST_REPLY - 1]}…"
-    await connection.execute(
-        board_query("message_post"),
-        agent.account,
-        task,
-        said.replace("\0", ""),
-        True,
-        None,  # quiet
-    )
 
 
 def _asked(calls: Iterable[CallMade]) -> int:

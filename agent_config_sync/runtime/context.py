@@ -13,6 +13,7 @@ import orjson
 
 from agent_config_sync.board.actor import Agent, Kind
 from agent_config_sync.board.model import ORCHESTRATOR_CHAT, Message, Task, TaskStatus
+from agent_config_sync.board.threads import message_of
 from agent_config_sync.runtime.queries import query
 
 SHOWN = 25
@@ -183,11 +184,6 @@ async def read_context(
 def _listed(text: str | None) -> list[Any]:
     listed: list[Any] = orjson.loads(text) if text is not None else []
     return listed
-
-
-def message_of(key: str, kind: Kind, author: str, name: str | None, content: str, at: str) -> Message:
-    """Return a message as the queries tell it."""
-    return Message(UUID(key), kind, author, name, content, datetime.fromisoformat(at))
 
 
 def _reference(text: str | None) -> Reference | None:

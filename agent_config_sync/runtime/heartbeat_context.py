@@ -10,7 +10,8 @@ import orjson
 
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.model import Message, TaskStatus
-from agent_config_sync.runtime.context import MAY, message_of
+from agent_config_sync.board.threads import message_of
+from agent_config_sync.runtime.context import MAY
 from agent_config_sync.runtime.queries import query
 
 TASKS = 40

@@ -93,11 +93,6 @@ def is_heartbeat_ok(text: str) -> bool:
     return bool(lines) and lines[-1] == HEARTBEAT_OK and all(_LOADING.fullmatch(line) for line in lines[:-1])
 
 
-def strip_placeholder(text: str) -> str:
-    """Return a text, or nothing in the place of one that stands for nothing."""
-    return "" if text.strip() in _CUT or is_placeholder(text) else text
-
-
 @dataclass(frozen=True, slots=True)
 class Course:
     """A row of the table: what follows silences of some kinds about notifications of some types.

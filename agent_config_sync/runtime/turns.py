@@ -13,8 +13,8 @@ import asyncpg
 import orjson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from agent_config_sync.board import threads
 from agent_config_sync.board.acting import acting
-from agent_config_sync.board.queries import query as board_query
 from agent_config_sync.board.tasks import set_status
 from agent_config_sync.errors import (
     BoardConflictError,
@@ -47,9 +47,6 @@ from agent_config_sync.settings import Settings
 
 MOST_FAILURES = 5
 """Turns of one notification that fail for its own sake; then it is given up."""
-
-LONGEST_REPLY = 100_000
-"""Characters of a message on the board."""
 
 LONGEST_PAUSE = 2.0
 """Seconds until the database is asked again to take how a turn ended; the first pauses are shorter."""
@@ -241,10 +238,8 @@ class Turns:
 
     async def _post(self, connection: asyncpg.Connection, context: Context, text: str, *, quiet: bool) -> None:
         notification, agent = context.notification, context.agent
-        said = text if len(text) <= LONGEST_REPLY else f"{text[: LONGEST_REPLY - 1]}…"
-        await connection.execute(
-            board_query("message_post"), agent.account, context.task.id, said.replace("\0", ""), quiet, notification.id
-        )
+        said = threads.fitting(text)
+        await threads.write(connection, agent, context.task.id, said, notification=notification.id, quiet=quiet)
         if notification.type == "assignment" and context.assigned and agent.can_modify_task_status and not quiet:
             await set_status(connection, agent, context.task.id, "in_progress", expected="assigned")
 

@@ -36,7 +36,7 @@ OURS_ALL_THE_SAME = (
     *("self._plugin.start", "self._report.write", "self._session.close", "self._session.connect", "self.close"),
     "self._workspaces.read",
     "serve",
-    *("tasks.get", "threads.post", "tool.run", "use", "use_tool"),
+    *("tasks.get", "threads.post", "threads.write", "tool.run", "use", "use_tool", "write"),
 )
 """Calls of ours by a name that is a library's too, or by another name."""
 

@@ -25,7 +25,6 @@ from agent_config_sync.runtime.silence import (
     is_heartbeat_ok,
     may_stay_silent,
     read_answer,
-    strip_placeholder,
 )
 
 KINDS: tuple[SilenceKind, ...] = get_args(SilenceKind)
@@ -94,12 +93,6 @@ def test_a_heartbeat_is_good_only_where_nothing_else_was_said() -> None:
     assert is_heartbeat_ok("LOADING CONTEXT FOR HEARTBEAT\nHEARTBEAT_OK")
     for text in ("", "HEARTBEAT_OK.", "heartbeat_ok", "HEARTBEAT_OK\nLoading context for heartbeat...", "NO_REPLY"):
         assert not is_heartbeat_ok(text)
-
-
-def test_what_stands_for_nothing_is_dropped_after_tools() -> None:
-    assert strip_placeholder("@ada No response from agent.") == ""
-    assert strip_placeholder("NO_") == ""
-    assert strip_placeholder("The kettle is mended.") == "The kettle is mended."
 
 
 def _test_of(course: Course) -> str:
