@@ -364,7 +364,6 @@ async def plans(dsn: str) -> bool:
         "task_change": ("default", task, None, None, 2, None, None, None),
         "assign_agents": ("default", task, ["agent5"]),
         "unassign_agents": ("default", task, ["agent5"]),
-        "message_of_notification": ("default", task),
         "agent_acting": ("default", "here", SESSION, "x"),
         "skills_of_agents": ("default", None),
     }

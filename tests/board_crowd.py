@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 import asyncpg
+from board_ground import reply
 from harness import Operator, connected
 from hypothesis import strategies as st
 
@@ -208,9 +209,7 @@ class Crowd:
 
     async def _reply(self, connection: Operator, actor: Actor, task: UUID, notification: UUID, content: str) -> None:
         self.replies[notification].add(
-            await threads.reply(
-                connection, actor, task, content, notification=notification, quiet=content == CONTENTS[0]
-            )
+            await reply(connection, actor, task, content, notification, quiet=content == CONTENTS[0])
         )
 
     async def _deliver(self, place: int, over: asyncio.Event) -> None:

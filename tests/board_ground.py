@@ -11,6 +11,10 @@ import asyncpg
 import orjson
 from harness import Operator
 
+from agent_config_sync.board.acting import acting
+from agent_config_sync.board.actor import Actor
+from agent_config_sync.runtime.context import SHOWN, Context, context_of
+
 LEAD, CODER, WRITER, REVIEWER = "agent/lead", "agent/coder", "agent/writer", "agent/reviewer"
 ADA, BOB = "user/ada", "user/bob"
 SYSTEM = "system/board"
@@ -132,3 +136,29 @@ async def furnished(connection: Operator) -> Board:
     """Return a board with an orchestrator, two agents, a reviewer and two people."""
     await connection.execute(EVERYBODY)
     return Board(connection)
+
+
+async def reply(
+    connection: asyncpg.Connection, actor: Actor, task: UUID, content: str, notification: UUID, *, quiet: bool = False
+) -> UUID:
+    """Write a reply to a notification, as settle_turn() does, and return the one that stands."""
+    async with acting(connection, actor):
+        await connection.execute(
+            "INSERT INTO board_messages (account_id, task_id, content, quiet, source_notification_id)"
+            " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (source_notification_id) DO NOTHING",
+            actor.account,
+            task,
+            content,
+            quiet,
+            notification,
+        )
+        found: UUID = await connection.fetchval(
+            "SELECT id FROM board_messages WHERE source_notification_id = $1", notification
+        )
+    return found
+
+
+async def read_context(connection: asyncpg.Connection, notification: UUID) -> Context | None:
+    """Return what a turn about a notification would be about."""
+    told = await connection.fetchval("SELECT turn_context('default', 'here', $1, $2)", notification, SHOWN)
+    return context_of("default", told)

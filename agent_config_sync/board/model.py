@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -56,6 +56,16 @@ class Task:
         """Return the task of a row of board_cards."""
         values = {name: record[name] for name in cls.__slots__}
         return cls(**values | {name: tuple(values[name]) for name in ("labels", "agents", "people")})
+
+    @classmethod
+    def told(cls, record: Mapping[str, Any]) -> Task:
+        """Return the task of a row of board_cards as JSON has it."""
+        values = {name: record[name] for name in cls.__slots__} | {"id": UUID(record["id"])}
+        times = {name: datetime.fromisoformat(values[name]) for name in _TIMES if values[name] is not None}
+        return cls(**values | times | {name: tuple(values[name]) for name in ("labels", "agents", "people")})
+
+
+_TIMES = ("due_at", "archived_at", "created_at", "updated_at", "last_message_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,47 +51,15 @@ async def post(connection: asyncpg.Connection, actor: Actor, task: UUID, content
     """
     only_orchestrator(actor, TO_MESSAGE)
     async with acting(connection, actor):
-        message = await write(connection, actor, task, content)
-    assert message is not None  # it replies to nothing
-    return message
+        return await write(connection, actor, task, content)
 
 
-async def reply(
-    connection: asyncpg.Connection,
-    actor: Actor,
-    task: UUID,
-    content: str,
-    *,
-    notification: UUID,
-    quiet: bool = False,
-) -> UUID:
-    """Write an agent's reply to a notification, of which there is one however often it is written; return its id.
+async def write(connection: asyncpg.Connection, actor: Actor, task: UUID, content: str, *, quiet: bool = False) -> UUID:
+    """Write into a thread in a transaction of the actor that does more; return the message's id. quiet: wake no agent.
 
-    quiet: wake no agent. Raises: BoardError.
+    Raises: what the driver raises.
     """
-    async with acting(connection, actor):
-        message = await write(connection, actor, task, content, quiet=quiet, notification=notification)
-        if message is None:
-            message = await connection.fetchval(query("message_of_notification"), actor.account, notification)
-    if message is None:  # another account's: nobody learns of it
-        raise missing(task)
-    return message
-
-
-async def write(
-    connection: asyncpg.Connection,
-    actor: Actor,
-    task: UUID,
-    content: str,
-    *,
-    notification: UUID | None = None,
-    quiet: bool = False,
-) -> UUID | None:
-    """Write into a thread in a transaction of the actor that does more; return the message's id, None where that
-    notification has its reply already. Raises: what the driver raises."""
-    message: UUID | None = await connection.fetchval(
-        query("message_post"), actor.account, task, content, quiet, notification
-    )
+    message: UUID = await connection.fetchval(query("message_post"), actor.account, task, content, quiet)
     return message
 
 

@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from agent_config_sync.board.actor import Agent, Kind
 from agent_config_sync.board.model import ORCHESTRATOR_CHAT, Message, Task, TaskStatus
 from agent_config_sync.board.threads import message_of
-from agent_config_sync.runtime.queries import query
 
 SHOWN = 25
 """Messages of a thread that are told along."""
@@ -138,61 +136,50 @@ class Context:
         return self.assigned and len(self.task.agents) > 1
 
 
-async def read_context(
-    connection: asyncpg.Connection, account: str, gateway: str, notification: UUID
-) -> Context | None:
-    """Return what a turn is about; None where its agent is gone, or works on the board no more."""
-    record = await connection.fetchrow(query("turn_context"), account, notification, SHOWN, gateway)
-    if record is None or record["agent"] is None:
+def context_of(account: str, told: str | None) -> Context | None:
+    """Return what a turn is about, as turn_context() of the database tells it; None where its agent is gone, or works
+    on the board no more."""
+    if told is None:
         return None
-    thread = tuple(message_of(*said) for said in _listed(record["thread"]))
+    found = orjson.loads(told)
+    task = UUID(found["task_id"])
+    thread = tuple(message_of(*said) for said in found["thread"] or ())
     return Context(
         notification=Notification(
-            record["notification_id"],
-            record["type"],
-            record["actor_type"],
-            record["actor_id"],
-            record["actor_name"],
-            record["task_id"],
-            record["message_id"],
-            record["told_title"],
-            record["body"],
-            record["told_at"],
-            record["attempts"],
-            record["silences"],
+            UUID(found["notification_id"]),
+            found["type"],
+            found["actor_type"],
+            found["actor_id"],
+            found["actor_name"],
+            task,
+            UUID(found["message_id"]) if found["message_id"] is not None else None,
+            found["told_title"],
+            found["body"],
+            datetime.fromisoformat(found["told_at"]),
+            found["attempts"],
+            found["silences"],
         ),
-        agent=Agent(account, record["agent"], **{name: record[name] for name in MAY}, task=record["task_id"]),
-        display_name=record["display_name"],
-        role=record["role"],
-        task=Task.of(record),
-        message=message_of(*orjson.loads(record["message"])) if record["message"] is not None else None,
+        agent=Agent(account, found["agent"], **{name: found[name] for name in MAY}, task=task),
+        display_name=found["display_name"],
+        role=found["role"],
+        task=Task.told(found),
+        message=message_of(*found["message"]) if found["message"] is not None else None,
         thread=thread,
-        older=record["said"] - len(thread),
-        superseded=record["superseded"],
-        source=record["source"],
-        orchestrator=record["orchestrator"],
-        colleagues=tuple(Colleague(*each) for each in _listed(record["colleagues"])),
-        person=record["person"],
-        repository=_reference(record["repository"]),
-        briefing=_reference(record["briefing"]),
-        overview=_overview(record["overview"]),
-        effects=tuple(Effect(*each) for each in _listed(record["effects"])),
-        base_url=record["base_url"],
+        older=found["said"] - len(thread),
+        superseded=found["superseded"],
+        source=found["source"],
+        orchestrator=found["orchestrator"],
+        colleagues=tuple(Colleague(*each) for each in found["colleagues"] or ()),
+        person=found["person"],
+        repository=Reference(*found["repository"]) if found["repository"] is not None else None,
+        briefing=Reference(*found["briefing"]) if found["briefing"] is not None else None,
+        overview=_overview(found["overview"]) if found["overview"] is not None else None,
+        effects=tuple(Effect(*each) for each in found["effects"] or ()),
+        base_url=found["base_url"],
     )
 
 
-def _listed(text: str | None) -> list[Any]:
-    listed: list[Any] = orjson.loads(text) if text is not None else []
-    return listed
-
-
-def _reference(text: str | None) -> Reference | None:
-    return Reference(*orjson.loads(text)) if text is not None else None
-
-
-def _overview(text: str | None) -> Mapping[TaskStatus, tuple[int, tuple[Headline, ...]]] | None:
-    if text is None:
-        return None
+def _overview(found: Mapping[TaskStatus, Any]) -> Mapping[TaskStatus, tuple[int, tuple[Headline, ...]]]:
     return {
         status: (
             count,
@@ -201,5 +188,5 @@ def _overview(text: str | None) -> Mapping[TaskStatus, tuple[int, tuple[Headline
                 for key, title, priority, agents, people in urgent or ()
             ),
         )
-        for status, (count, urgent) in orjson.loads(text).items()
+        for status, (count, urgent) in found.items()
     }

@@ -100,9 +100,7 @@ class Delivery:
         self.place = Place(settings.account, settings.gateway, uuid4())
         self.offers_tools = True
         """Whether the gateway lets agents have tools of ours."""
-        self._turns = Turns(
-            settings, self.place, pool, bench, client, events.emit, offers_tools=lambda: self.offers_tools
-        )
+        self._turns = Turns(settings, pool, bench, client, events.emit, offers_tools=lambda: self.offers_tools)
         self._watch = watch
         self._presence = Presence(settings.account, events, pool, lambda: self.agents)
         self.agents: tuple[str, ...] = ()
@@ -253,7 +251,7 @@ class Delivery:
                 await leases.free(connection, self.place)
                 self._alone = True
             begun = await leases.begin(connection, self.place, self.agents, self.room)
-        self.carry(begun, self._turns.take, since=asked)
+            self.carry(begun, lambda lease: self._turns.take(lease, begun[lease]), since=asked)
 
     @property
     def ready(self) -> bool:
@@ -275,8 +273,11 @@ class Delivery:
             self._under_way[turn] = lease
             self._kept[lease] = since
             turn.add_done_callback(self._over)
-        if begun:
-            self._events.emit(TurnsUnderWay(len(self._under_way)))
+        if begun:  # and they are asked before it is told
+            asyncio.get_running_loop().call_soon(self._tell_under_way)
+
+    def _tell_under_way(self) -> None:
+        self._events.emit(TurnsUnderWay(len(self._under_way)))
 
     def pause(self, lease: Lease, reason: str) -> None:
         """Let a turn go back when it is over, and its session pause."""
@@ -284,7 +285,7 @@ class Delivery:
 
     def _over(self, turn: asyncio.Task[None]) -> None:
         self._kept.pop(self._under_way.pop(turn), None)
-        self._events.emit(TurnsUnderWay(len(self._under_way)))
+        self._tell_under_way()
         self._news.set()
 
     async def _take(self, lease: Lease, take: Take, lost: Iterable[asyncio.Task[None]]) -> None:

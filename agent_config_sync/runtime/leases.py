@@ -13,7 +13,10 @@ from uuid import UUID
 
 import asyncpg
 
+from agent_config_sync.board.actor import Agent
 from agent_config_sync.errors import LeaseLostError
+from agent_config_sync.events import DeliveryOutcome
+from agent_config_sync.runtime.context import SHOWN, Context, context_of
 from agent_config_sync.runtime.queries import query
 
 LEASE = timedelta(seconds=60)
@@ -50,12 +53,14 @@ class Place:
     process: UUID
 
 
-async def begin(connection: asyncpg.Connection, place: Place, agents: Collection[str], most: int) -> tuple[Lease, ...]:
-    """Begin turns of these agents, at most so many, the longest waiting first."""
+async def begin(
+    connection: asyncpg.Connection, place: Place, agents: Collection[str], most: int
+) -> dict[Lease, Context | None]:
+    """Begin turns of these agents, at most so many, the longest waiting first; return what each is about."""
     records = await connection.fetch(
-        query("turns_begin"), place.account, place.gateway, place.process, list(agents), LEASE, ALIVE, most
+        query("turns_begin"), place.account, place.gateway, place.process, list(agents), LEASE, ALIVE, most, SHOWN
     )
-    return tuple(
+    return {
         Lease(
             record["session_id"],
             record["session_key"],
@@ -65,9 +70,9 @@ async def begin(connection: asyncpg.Connection, place: Place, agents: Collection
             record["agent"],
             record["task_id"],
             record["failures"],
-        )
+        ): context_of(place.account, record["told"])
         for record in records
-    )
+    }
 
 
 async def begin_heartbeats(
@@ -130,6 +135,31 @@ async def end(
     """End a turn. failed: None where it is given back, which says nothing about the session; pause: until the next one
     there. Raises: LeaseLostError."""
     if not await connection.fetchval(query("turn_end"), lease.session, lease.holder, lease.fence, failed, pause):
+        raise _lost(lease)
+
+
+async def settle(
+    connection: asyncpg.Connection,
+    lease: Lease,
+    agent: Agent,
+    outcome: DeliveryOutcome,
+    *,
+    reason: str | None = None,
+    posted: str | None = None,
+    quiet: bool = False,
+    begins: bool = False,
+) -> None:
+    """Write all that follows from a turn about a notification, and end it: a transaction of its own where none is open.
+
+    outcome, reason: of the notification; posted: what its thread gets, and quiet: waking no agent; begins: if it is
+    posted, a task that is assigned is in progress.
+
+    Raises: LeaseLostError; what the driver raises, TB409 where the notification was dealt with before.
+    """
+    acts_as = f"{agent.kind}/{agent.id}"
+    if not await connection.fetchval(
+        query("turn_settle"), lease.session, lease.holder, lease.fence, acts_as, outcome, reason, posted, quiet, begins
+    ):
         raise _lost(lease)
 
 

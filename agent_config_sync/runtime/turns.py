@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-import asyncpg
 import orjson
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from agent_config_sync.board import threads
-from agent_config_sync.board.acting import acting
-from agent_config_sync.board.tasks import set_status
+from agent_config_sync.board.acting import refusals
 from agent_config_sync.errors import (
-    BoardConflictError,
     BoardError,
     GatewayFailedError,
     GatewayOffError,
@@ -32,9 +29,9 @@ from agent_config_sync.gateway.responses import Question, ResponsesClient
 from agent_config_sync.gateway.turn import Turn, take_turn
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.runtime import leases
-from agent_config_sync.runtime.context import Context, Notification, read_context
+from agent_config_sync.runtime.context import Context, Notification
 from agent_config_sync.runtime.effects import LeasedTurn
-from agent_config_sync.runtime.leases import Lease, Place
+from agent_config_sync.runtime.leases import Lease
 from agent_config_sync.runtime.policy import decide
 from agent_config_sync.runtime.prompt import FunctionDoor, HttpDoor, ToolDoor, instructions, opening
 from agent_config_sync.runtime.queries import query
@@ -87,7 +84,6 @@ class Turns:
     def __init__(
         self,
         settings: Settings,
-        place: Place,
         pool: Pool,
         bench: Bench,
         client: ResponsesClient,
@@ -97,7 +93,6 @@ class Turns:
     ) -> None:
         """offers_tools: whether the gateway lets agents have tools of ours now, or they use them over HTTP."""
         self._settings = settings
-        self._place = place
         self._pool = pool
         self._bench = bench
         self._client = client
@@ -105,16 +100,14 @@ class Turns:
         self._offers_tools = offers_tools
         self._pace = Pace(settings.delivery_interval, settings.delivery_backoff_base, settings.delivery_backoff_max)
 
-    async def take(self, lease: Lease) -> None:
-        """Take a turn to its end, whatever that is, and settle it.
+    async def take(self, lease: Lease, context: Context | None) -> None:
+        """Take a turn to its end, whatever that is, and settle it. context: what it is about, None where nobody is
+        there to be told.
 
         Raises: GatewayError where the gateway takes nobody's turn now, for the turn is given back then; LeaseLostError;
         DatabaseError.
         """
-        assert lease.notification is not None  # else it is a heartbeat
         began = time.monotonic()
-        async with self._pool.lent() as connection:
-            context = await read_context(connection, self._place.account, self._place.gateway, lease.notification)
         if context is None:
             await self._leave(lease, "its agent works on the board no more")
             return
@@ -226,22 +219,18 @@ class Turns:
         )
         async for attempt in attempts:
             with attempt:
-                async with self._pool.lent() as connection, acting(connection, context.agent):
-                    await leases.hold(connection, lease)
-                    if settled.posted is not None:
-                        await self._post(connection, context, settled.posted, quiet=settled.quiet)
-                    if not await connection.fetchval(
-                        query("notification_ended"), lease.notification, settled.outcome, settled.reason
-                    ):
-                        raise BoardConflictError("Already dealt with: nothing is posted")
-                    await leases.end(connection, lease)
-
-    async def _post(self, connection: asyncpg.Connection, context: Context, text: str, *, quiet: bool) -> None:
-        notification, agent = context.notification, context.agent
-        said = threads.fitting(text)
-        await threads.write(connection, agent, context.task.id, said, notification=notification.id, quiet=quiet)
-        if notification.type == "assignment" and context.assigned and agent.can_modify_task_status and not quiet:
-            await set_status(connection, agent, context.task.id, "in_progress", expected="assigned")
+                async with self._pool.lent() as connection:
+                    with refusals():
+                        await leases.settle(
+                            connection,
+                            lease,
+                            context.agent,
+                            settled.outcome,
+                            reason=settled.reason,
+                            posted=threads.fitting(settled.posted) if settled.posted is not None else None,
+                            quiet=settled.quiet,
+                            begins=_begins_work(context) and not settled.quiet,
+                        )
 
     async def _leave(self, lease: Lease, reason: str) -> None:
         """Deal with a notification about which nothing can be done."""
@@ -268,6 +257,12 @@ class Turns:
 
     def _base_url(self, context: Context) -> str:
         return (context.base_url or self._settings.tools_url).rstrip("/")
+
+
+def _begins_work(context: Context) -> bool:
+    """Return whether an answer says that the agent is at work on its task now."""
+    assigned = context.notification.type == "assignment" and context.assigned
+    return assigned and context.agent.can_modify_task_status
 
 
 def _began(context: Context) -> TurnBegan:

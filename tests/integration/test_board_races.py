@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from board_ground import ADA, CODER, Board
+from board_ground import ADA, CODER, Board, reply
 from harness import Operator, connected, eventually
 
-from agent_config_sync.board import requests, tasks, threads
+from agent_config_sync.board import requests, tasks
 from agent_config_sync.board.actor import Agent
 
 AGENT = Agent("default", "coder")
@@ -149,7 +149,7 @@ async def test_two_replies_to_one_notification_are_one_message(board: Board, oth
     for _ in range(20):
         notification = uuid4()
         first, second = await asyncio.gather(
-            *(threads.reply(other.connection, AGENT, task, "Done", notification=notification) for other in others)
+            *(reply(other.connection, AGENT, task, "Done", notification) for other in others)
         )
         assert first == second
     assert await board.connection.fetchval("SELECT count(*) FROM board_messages") == 20
@@ -161,7 +161,7 @@ async def test_a_reply_that_waits_for_one_that_fails_is_written(board: Board, ot
     failing = others[0].connection.transaction()
     await failing.start()
     await others[0].say(CODER, task, "never", reply_to=notification)
-    replying = asyncio.create_task(threads.reply(others[1].connection, AGENT, task, "Done", notification=notification))
+    replying = asyncio.create_task(reply(others[1].connection, AGENT, task, "Done", notification))
     await until_blocked(board.connection, others[1].connection)
     await failing.rollback()
     assert await board.connection.fetchval("SELECT content FROM board_messages WHERE id = $1", await replying) == "Done"

@@ -21,7 +21,6 @@ from agent_config_sync.errors import LeaseLostError
 from agent_config_sync.runtime import leases, presence
 from agent_config_sync.runtime.effects import LeasedTurn, once
 from agent_config_sync.runtime.leases import Place
-from agent_config_sync.runtime.queries import query
 from agent_config_sync.runtime.tools.call import arguments_of
 from agent_config_sync.runtime.tools.catalog import BY_NAME
 from agent_config_sync.runtime.tools.definition import Bench
@@ -220,18 +219,8 @@ class Hammer:
             said = arguments_of(tool, f'{{"title": "d", "content": "c", "type": "note", "taskId": "{turn.task}"}}')
             agent = Agent("default", turn.agent, can_create_documents=True, task=turn.task)
             await once(Bench(lambda: lent(pool)), agent, tool, said, LeasedTurn(turn))
-            async with lent(pool) as connection, connection.transaction():
-                await leases.hold(connection, turn)
-                await connection.execute(
-                    "SELECT set_config('agent_config_sync.actor', 'agent/' || $1, true)", turn.agent
-                )
-                await connection.execute(
-                    "INSERT INTO board_messages (task_id, content, source_notification_id) VALUES ($1, 'Done', $2)",
-                    turn.task,
-                    turn.notification,
-                )
-                await connection.execute(query("notification_ended"), turn.notification, "replied", None)
-                await leases.end(connection, turn)
+            async with lent(pool) as connection:
+                await leases.settle(connection, turn, agent, "replied", posted="Done", begins=True)
             self.turns += 1
         except LeaseLostError:
             self.lost += 1

@@ -94,7 +94,7 @@ async def test_several_processes_begin_each_turn_once(board: Board, database: st
 
 async def test_agents_that_are_not_here_are_left_alone(board: Board) -> None:
     await told(board, "writer")
-    assert await leases.begin(board.connection, HERE, ["coder"], 10) == ()
+    assert await leases.begin(board.connection, HERE, ["coder"], 10) == {}
 
 
 async def test_a_lease_that_ran_out_is_had_by_another_process_and_lost_by_the_first(board: Board) -> None:

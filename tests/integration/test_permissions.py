@@ -30,7 +30,6 @@ from agent_config_sync.postgres.migrate import pending
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.postgres.server import server_of
 from agent_config_sync.runtime import leases, presence
-from agent_config_sync.runtime.context import read_context
 from agent_config_sync.runtime.fleet import read_runtimes
 from agent_config_sync.runtime.heartbeat_context import read_heartbeat
 from agent_config_sync.runtime.leases import Place
@@ -240,13 +239,11 @@ async def deliver(connection: asyncpg.Connection, task: UUID) -> None:
     [lease] = await leases.begin(connection, place, ["helper"], 1)
     await leases.renew(connection, place, [lease])
     assert lease.notification is not None
-    assert await read_context(connection, "default", "here", lease.notification) is not None
     async with connection.transaction():
         await leases.hold(connection, lease)
         await connection.fetchval(query("effect_taken"), lease.notification, b"x", 1)
         await connection.execute(query("effect_done"), lease.notification, "default", b"x", 1, "tool", "{}", "{}")
-        await connection.execute(query("notification_ended"), lease.notification, "replied", None)
-        await leases.end(connection, lease)
+    await leases.settle(connection, lease, Agent("default", "helper"), "replied", posted="Done")
     await connection.fetch(query("heartbeats_last"), "default", ["lead"])
     [beat] = await leases.begin_heartbeats(connection, place, [("lead", None)], 1)
     await read_heartbeat(connection, "default", "here", "lead")

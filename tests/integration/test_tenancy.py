@@ -953,7 +953,15 @@ async def test_a_later_migration_is_followed_by_the_step_that_closes_its_tables(
         DELETE FROM agent_config_migrations WHERE name = '0008_memberships';
         DROP TABLE memberships CASCADE; ALTER TABLE agents DISABLE ROW LEVEL SECURITY
     """)
-    later = ["0008_memberships", "0009_board", "0010_delivery", "0011_lifecycle", "0012_heartbeats", "tenancy"]
+    later = [
+        "0008_memberships",
+        "0009_board",
+        "0010_delivery",
+        "0011_lifecycle",
+        "0012_heartbeats",
+        "0013_turns",
+        "tenancy",
+    ]
     assert [each.name for each in await pending(operator)] == later
     await migrate(operator)
     assert {row[0] for row in await operator.fetch(CLOSED)} == READS.keys() - {"accounts"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board_ground import CHAT, Board, furnished
+from board_ground import CHAT, Board, furnished, read_context
 from harness import Operator
 
 from agent_config_sync.board.actor import Agent
-from agent_config_sync.runtime.context import SHOWN, Context, read_context
+from agent_config_sync.runtime.context import SHOWN, Context
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def context_of(board: Board, task: UUID, agent: str = "coder") -> Context:
         task,
         agent,
     )
-    found = await read_context(board.connection, "default", "here", notification)
+    found = await read_context(board.connection, notification)
     assert found is not None
     return found
 
@@ -62,7 +62,7 @@ async def test_a_message_is_superseded_by_a_later_one_of_which_the_agent_is_told
     await board.connection.execute("UPDATE board_notifications SET read_at = now()")
     first = await context_of(board, task)
     await board.say("user/ada", task, "Leave it.")
-    again = await read_context(board.connection, "default", "here", first.notification.id)
+    again = await read_context(board.connection, first.notification.id)
     assert again is not None
     assert (first.superseded, again.superseded) == (False, True)
 
@@ -72,7 +72,7 @@ async def test_what_a_person_says_to_others_supersedes_nothing(board: Board) -> 
     await board.say("user/ada", task, "Well?")
     first = await context_of(board, task)
     await board.say("user/ada", task, "And you, @writer?")
-    again = await read_context(board.connection, "default", "here", first.notification.id)
+    again = await read_context(board.connection, first.notification.id)
     assert again is not None
     assert not again.superseded
 
@@ -136,4 +136,4 @@ async def test_of_an_agent_that_works_on_the_board_no_more_there_is_no_turn(boar
     await board.assign("user/ada", task, "coder")
     notification = (await context_of(board, task)).notification.id
     await board.connection.execute("UPDATE agents SET status = 'paused' WHERE name = 'coder'")
-    assert await read_context(board.connection, "default", "here", notification) is None
+    assert await read_context(board.connection, notification) is None

@@ -86,7 +86,7 @@ REASONS = {
     "gateway/keeper.py: self._poll.poll(None if seconds is None else max(0.0, seconds) * 1000)": "as it is told",
     "gateway/keeper.py: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, "
     "preexec_fn=end_with_keeper)": "starts it and waits for nothing",
-    "gateway/responses.py: self._client.aclose()": "it closes sockets",
+    "gateway/responses.py: self._connections.aclose()": "it closes sockets",
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",

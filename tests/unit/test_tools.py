@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ SUBSET = {"type", "properties", "required", "description", "enum", "items"}
 """What every gateway and every model's provider takes of JSON Schema."""
 
 
-def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def schemas(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield schema
     for below in (*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])):
         yield from schemas(below)
