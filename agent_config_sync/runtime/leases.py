@@ -16,7 +16,7 @@ import asyncpg
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.errors import LeaseLostError
 from agent_config_sync.events import DeliveryOutcome
-from agent_config_sync.runtime.context import SHOWN, Context, context_of
+from agent_config_sync.runtime.context import SHOWN
 from agent_config_sync.runtime.queries import query
 
 LEASE = timedelta(seconds=60)
@@ -55,8 +55,8 @@ class Place:
 
 async def begin(
     connection: asyncpg.Connection, place: Place, agents: Collection[str], most: int
-) -> dict[Lease, Context | None]:
-    """Begin turns of these agents, at most so many, the longest waiting first; return what each is about."""
+) -> dict[Lease, str | None]:
+    """Begin turns of these agents, at most so many, the longest waiting first; return each with what context_of reads."""
     records = await connection.fetch(
         query("turns_begin"), place.account, place.gateway, place.process, list(agents), LEASE, ALIVE, most, SHOWN
     )
@@ -70,7 +70,7 @@ async def begin(
             record["agent"],
             record["task_id"],
             record["failures"],
-        ): context_of(place.account, record["told"])
+        ): record["told"]
         for record in records
     }
 

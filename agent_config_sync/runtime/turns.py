@@ -29,7 +29,7 @@ from agent_config_sync.gateway.responses import Question, ResponsesClient
 from agent_config_sync.gateway.turn import Turn, take_turn
 from agent_config_sync.postgres.pool import Pool
 from agent_config_sync.runtime import leases
-from agent_config_sync.runtime.context import Context, Notification
+from agent_config_sync.runtime.context import Context, Notification, context_of
 from agent_config_sync.runtime.effects import LeasedTurn
 from agent_config_sync.runtime.leases import Lease
 from agent_config_sync.runtime.policy import decide
@@ -100,14 +100,14 @@ class Turns:
         self._offers_tools = offers_tools
         self._pace = Pace(settings.delivery_interval, settings.delivery_backoff_base, settings.delivery_backoff_max)
 
-    async def take(self, lease: Lease, context: Context | None) -> None:
-        """Take a turn to its end, whatever that is, and settle it. context: what it is about, None where nobody is
-        there to be told.
+    async def take(self, lease: Lease, told: str | None) -> None:
+        """Take a turn to its end, whatever that is, and settle it. told: what it is about, as context_of reads it.
 
         Raises: GatewayError where the gateway takes nobody's turn now, for the turn is given back then; LeaseLostError;
         DatabaseError.
         """
         began = time.monotonic()
+        context = context_of(self._settings.account, told)
         if context is None:
             await self._leave(lease, "its agent works on the board no more")
             return

@@ -131,9 +131,10 @@ async def test_the_board_is_installed_twice_and_is_the_same(empty_database: str,
     await foreign.execute(f"INSERT INTO agents (name) VALUES ('lead'), ('coder'); {MEMBER}")
     task = await board.task("assigned", agents=["coder"])
     before = await _made(foreign)
-    path = next(migration.path for migration in migrations() if migration.name == "0009_board")
-    ended = psql(empty_database, "-v", "ON_ERROR_STOP=1", "-f", str(path))
-    assert (ended.returncode, ended.stderr) == (0, "")
+    for migration in migrations():  # a later one replaces what an earlier one has made
+        if "0009_board" <= migration.name < "1":
+            ended = psql(empty_database, "-v", "ON_ERROR_STOP=1", "-f", str(migration.path))
+            assert (ended.returncode, ended.stderr) == (0, "")
     assert await _made(foreign) == before
     await board.move(CODER, task, "in_progress")
     assert [kind for kind, _, _ in await board.history(task)].count("task_status_changed") == 1

@@ -325,6 +325,17 @@ async def test_an_error_of_our_own_counts_and_ends_in_giving_up(stage: Stage, mo
     assert (failed.retry_in, "ZeroDivisionError" in failed.error) == (None, True)
 
 
+async def test_a_task_that_cannot_be_read_holds_back_no_other(stage: Stage) -> None:
+    unreadable = await stage.operator.fetchval(
+        "INSERT INTO board_tasks (title, created_at) VALUES ('Before time', '0044-03-15 BC') RETURNING id"
+    )
+    await stage.board.assign("user/ada", unreadable, "coder")
+    failed = await stage.running.events.until(DeliveryFailed)
+    assert (failed.task, "an error of agent-config-sync itself" in failed.error) == (str(unreadable), True)
+    await stage.assigned()
+    assert (await stage.delivered()).outcome == "replied"
+
+
 async def test_a_gateway_that_takes_no_tools_gets_agents_that_use_them_over_http(set_stage: SetStage) -> None:
     async with set_stage(gateway_version="2026.3.13") as stage:
         await stage.assigned()
