@@ -76,7 +76,11 @@ class Pool:
     async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection:
         connection = await connect(self._server, application_name=self._name, timing=self._timing)
         # What requests ask is found by an index whatever its values: to plan it anew takes longer than to find it.
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        try:
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
+        except BaseException:
+            connection.terminate()  # whoever waited for it is gone, and nobody else knows of it
+            raise
         return connection
 
 

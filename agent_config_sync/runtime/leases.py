@@ -56,7 +56,8 @@ class Place:
 async def begin(
     connection: asyncpg.Connection, place: Place, agents: Collection[str], most: int
 ) -> dict[Lease, str | None]:
-    """Begin turns of these agents, at most so many, the longest waiting first; return each with what context_of reads."""
+    """Begin turns of these agents, at most so many, the longest waiting first; return each with what it is about, as
+    context_of reads it."""
     records = await connection.fetch(
         query("turns_begin"), place.account, place.gateway, place.process, list(agents), LEASE, ALIVE, most, SHOWN
     )
