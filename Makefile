@@ -9,8 +9,7 @@ GATEWAY_VERSION ?= 2026.9.6
 EARLIER_GATEWAY := 2026.7.1
 FIRST_WITH_TOOLS := 2026.5.12
 EVERY_GATEWAY := $(GATEWAY_VERSION) 2026.8.1 $(EARLIER_GATEWAY) $(FIRST_WITH_TOOLS) 2026.3.13 2026.2.9
-GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py prompt.py \
-	responses.py heartbeats.py delivery.py)
+GATEWAY_BRIEFLY := $(addprefix tests/gateway/test_,row_to_running_config.py processes.py signal.py prompt.py responses.py)
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 ARGS ?=
 
@@ -52,6 +51,7 @@ test-gateway: $(VENV)/wheel $(VENV)/test  ## Run the tests on real OpenClaw gate
 	@VERSION=$(EARLIER_GATEWAY) tests/gateway/install_gateway.sh
 	@$(call on-gateway,$(GATEWAY_VERSION),tests/gateway)
 	@$(call on-gateway,$(EARLIER_GATEWAY),$(GATEWAY_BRIEFLY))
+	@$(call on-gateway,$(EARLIER_GATEWAY),tests/gateway/test_delivery.py -k three_rounds)
 	@$(call on-gateway,$(FIRST_WITH_TOOLS),tests/gateway/test_delivery.py -k three_rounds)
 
 test-gateway-all: $(VENV)/wheel $(VENV)/test  ## Run them on every version that is known, about an hour

@@ -8,6 +8,112 @@ SET LOCAL client_min_messages = warning;
 
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7135003215812906); END $$;
 
+-- As before, and with one look where few wait: it looks again only where there may be more than it saw.
+CREATE OR REPLACE FUNCTION begin_turns(
+    account text, at_gateway text, process uuid, agents text[], lease interval, alive interval, most integer)
+    RETURNS TABLE (session_id uuid, session_key text, fence bigint, notification_id uuid, agent text, task_id uuid,
+                   failures integer)
+    LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    waiting record;
+    held record;
+    oldest uuid;
+    head uuid;
+    begun integer := 0;
+    tried text[] := '{}';
+    next_fence bigint;
+    looked_at integer := 16;
+BEGIN
+    -- Nobody waits for the disk: what a crash of the server takes back was not begun. A fence that it takes back is not
+    -- had by another turn, for it is taken from the clock.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    LOCK TABLE board_tasks IN ROW SHARE MODE;
+    WHILE begun < most AND looked_at = 16 LOOP
+        looked_at := 0;
+        FOR waiting IN
+            SELECT told.task_id, told.agent, session.id AS session
+            FROM board_notifications AS told
+            LEFT JOIN agent_sessions AS session
+                ON session.task_id = told.task_id AND session.agent = told.agent AND session.closed_at IS NULL
+            LEFT JOIN session_leases AS had ON had.session_id = session.id
+            WHERE told.account_id = account AND told.agent IS NOT NULL
+              AND told.delivered_at IS NULL AND told.dead_at IS NULL AND told.agent = ANY (agents)
+              AND NOT told.task_id || '/' || told.agent = ANY (tried)
+              AND (had.session_id IS NULL OR (
+                  (had.holder IS NULL OR had.expires_at < clock_timestamp())
+                  AND (had.not_before IS NULL OR had.not_before <= clock_timestamp())
+                  AND (had.gateway = at_gateway OR NOT EXISTS (
+                      SELECT FROM gateway_status AS other
+                      WHERE other.account_id = account AND other.gateway = had.gateway
+                        AND other.seen_at > clock_timestamp() - alive))))
+            ORDER BY told.created_at, told.id
+            LIMIT 16  -- a figure, for which there is another plan than for a variable
+        LOOP
+            looked_at := looked_at + 1;
+            EXIT WHEN begun >= most;
+            CONTINUE WHEN waiting.task_id || '/' || waiting.agent = ANY (tried);
+            tried := tried || (waiting.task_id || '/' || waiting.agent);
+            -- Two who make the same row wait for each other, and each may have made another one that the other wants.
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(hashtextextended(waiting.task_id || '/' || waiting.agent, 10));
+            IF waiting.session IS NULL THEN
+                PERFORM FROM board_tasks WHERE id = waiting.task_id FOR KEY SHARE SKIP LOCKED;
+                CONTINUE WHEN NOT FOUND;  -- somebody is deleting it
+                INSERT INTO agent_sessions (account_id, agent, task_id, generation, session_key)
+                SELECT account, waiting.agent, waiting.task_id, coalesce(max(earlier.generation), 0) + 1,
+                       format('agent:%s:%s:task:%s:v%s', waiting.agent, account, waiting.task_id,
+                              coalesce(max(earlier.generation), 0) + 1)
+                FROM agent_sessions AS earlier
+                WHERE earlier.task_id = waiting.task_id AND earlier.agent = waiting.agent
+                ON CONFLICT DO NOTHING;
+            END IF;
+            INSERT INTO session_leases (session_id, account_id, agent, session_key, gateway)
+            SELECT session.id, account, waiting.agent, session.session_key, at_gateway FROM agent_sessions AS session
+            WHERE session.task_id = waiting.task_id AND session.agent = waiting.agent AND session.closed_at IS NULL
+            ON CONFLICT DO NOTHING;
+            SELECT had.* INTO held FROM session_leases AS had
+            JOIN agent_sessions AS session ON session.id = had.session_id
+            WHERE session.task_id = waiting.task_id AND session.agent = waiting.agent AND session.closed_at IS NULL
+              AND (had.holder IS NULL OR had.expires_at < clock_timestamp())
+              AND (had.not_before IS NULL OR had.not_before <= clock_timestamp())
+            FOR NO KEY UPDATE OF had SKIP LOCKED;
+            CONTINUE WHEN NOT FOUND;
+            -- Now that nobody else can begin one here: what is the oldest?
+            SELECT told.id INTO oldest FROM board_notifications AS told
+            WHERE told.task_id = waiting.task_id AND told.agent = waiting.agent AND told.agent IS NOT NULL
+              AND told.delivered_at IS NULL AND told.dead_at IS NULL
+            ORDER BY told.created_at, told.id LIMIT 1;
+            -- It may have its turn in an earlier session of the two, which was closed meanwhile.
+            CONTINUE WHEN EXISTS (
+                SELECT FROM session_leases AS earlier
+                WHERE earlier.account_id = account AND earlier.notification_id = oldest AND earlier.holder IS NOT NULL
+                  AND earlier.session_id <> held.session_id AND earlier.expires_at >= clock_timestamp());
+            SELECT told.id INTO head FROM board_notifications AS told
+            WHERE told.id = oldest AND told.delivered_at IS NULL AND told.dead_at IS NULL
+            FOR NO KEY UPDATE SKIP LOCKED;
+            CONTINUE WHEN NOT FOUND;
+            UPDATE board_notifications AS told
+            SET attempts = told.attempts + 1, read_at = coalesce(told.read_at, clock_timestamp()),
+                delivery_ended_at = NULL
+            WHERE told.id = head;
+            next_fence := greatest(held.fence + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+            UPDATE session_leases AS had
+            SET gateway = at_gateway, holder = process, fence = next_fence, expires_at = clock_timestamp() + lease,
+                notification_id = head
+            WHERE had.session_id = held.session_id;
+            session_id := held.session_id;
+            session_key := held.session_key;
+            fence := next_fence;
+            notification_id := head;
+            agent := waiting.agent;
+            task_id := waiting.task_id;
+            failures := held.failures;
+            RETURN NEXT;
+            begun := begun + 1;
+        END LOOP;
+    END LOOP;
+END $$;
+
 -- What few turns need is asked for by functions: a part of a query costs time where it is not needed too.
 
 -- The newest document of an account, of no task, whose title is like this: its title and the begin of its text.
@@ -227,9 +333,10 @@ DECLARE
     ours text;
 BEGIN
     FOREACH ours IN ARRAY ARRAY[
+        'begin_turns(text, text, uuid, text[], interval, interval, integer)', 'board_actor()',
         'notify_delivery_changed()', 'turn_context(text, text, uuid, integer)', 'turn_overview(text, uuid)',
         'turn_reference(text, text)',
-        'settle_turn(uuid, uuid, bigint, text, text, text, text, boolean, boolean)', 'board_actor()',
+        'settle_turn(uuid, uuid, bigint, text, text, text, text, boolean, boolean)',
         'board_name_of(text, text, text)', 'board_record(text, text, text, text, jsonb)',
         'board_subscribe(text, uuid, text, text)']
     LOOP

@@ -29,7 +29,7 @@ Calls of unknown tools and of the gateway's own are its own business, and never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ from pydantic import SecretStr
 from agent_config_sync.errors import GatewayAwayError, GatewayFailedError, SettingsError
 from agent_config_sync.gateway.answer import Answer, UnusableError, read_answer, read_document
 from agent_config_sync.gateway.refusal import refusal
+from agent_config_sync.gateway.tcp import TcpBackend
 from agent_config_sync.model.site import GatewayVersion
 
 TOOLS_SINCE = GatewayVersion(2026, 5, 12)
@@ -156,13 +157,17 @@ class _Reply:
 
 @dataclass(slots=True)
 class _Sending:
-    """Whether a request has begun to leave: from then on it may have run, whatever comes back."""
+    """Whether a request has begun to leave: from then on it may have run, whatever comes back. left: hears when all of
+    it has."""
 
+    left: Callable[[], None] | None = None
     begun: bool = False
 
     async def trace(self, event: str, _: Mapping[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
             self.begun = True
+        elif self.left is not None and event.endswith("send_request_body.complete"):
+            self.left()
 
 
 class ResponsesClient:
@@ -179,17 +184,21 @@ class ResponsesClient:
         self._token = token.get_secret_value().strip() if token is not None else ""
         self._timeout = timeout
         # httpx2 without what it does about cookies, redirects and encodings: of a turn's request it took half the time.
+        tls = base.scheme == "https"
         self._connections = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False) if base.scheme == "https" else None,
+            ssl_context=httpx2.create_ssl_context(trust_env=False) if tls else None,
             max_connections=None,
             keepalive_expiry=IDLE,
+            network_backend=None if tls else TcpBackend(),
         )
 
     async def close(self) -> None:
         await self._connections.aclose()
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question, *, left: Callable[[], None] | None = None) -> Answer:
         """Return what the agent answers. Cancelled, it closes the connection, with which the gateway ends the run.
+
+        left: hears when the request has.
 
         Raises: GatewayError, of the kind that says whether something may have been done.
         """
@@ -200,7 +209,7 @@ class ResponsesClient:
         }
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        sending = _Sending()
+        sending = _Sending(left)
         try:
             reply = await self._exchange(
                 "POST", "/v1/responses", self._timeout, headers=headers, content=question.body(), sending=sending

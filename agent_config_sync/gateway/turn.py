@@ -67,7 +67,13 @@ class Turn:
 
 
 async def take_turn(
-    client: ResponsesClient, opening: Question, execute: Execute, *, rounds: int = ROUNDS, deadline: float
+    client: ResponsesClient,
+    opening: Question,
+    execute: Execute,
+    *,
+    rounds: int = ROUNDS,
+    deadline: float,
+    asked: Callable[[], None] = lambda: None,
 ) -> Turn:
     """Let an agent take a turn with the tools of its opening, within `deadline` seconds.
 
@@ -75,12 +81,13 @@ async def take_turn(
     the model as a message. It knows its own history; sent along with a session's key, history would stand there twice.
     After `rounds` answers with calls the agent gets their results, and is asked for its word without tools.
 
-    Only the first request is made again, while the gateway is away or busy and begins nothing.
+    Only the first request is made again, while the gateway is away or busy and begins nothing. asked: hears when it has
+    left.
 
     Raises: GatewayError of the request that failed: that it began nothing does not mean that the turn had done nothing,
     for what calls did stays done. Cancelled, it ends the run at the gateway.
     """
-    turn = _Taking(client, opening, execute, rounds)
+    turn = _Taking(client, opening, execute, rounds, asked)
     try:
         async with asyncio.timeout(deadline) as limit:
             return await turn.take()
@@ -100,6 +107,7 @@ class _Taking:
     opening: Question
     execute: Execute
     rounds: int
+    asked: Callable[[], None]
     before: list[str] = field(default_factory=list)
     calls: list[CallMade] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -145,11 +153,15 @@ class _Taking:
 
     async def _ask(self, question: Question) -> Answer:
         self.requests += 1
-        answer = await self.client.ask(question)
+        answer = await self.client.ask(question, left=self._left)
         self.answers.append(answer)
         if answer.commentary:
             self.before.append(answer.commentary)
         return answer
+
+    def _left(self) -> None:
+        told, self.asked = self.asked, lambda: None
+        told()
 
     async def _do(self, calls: tuple[Call, ...]) -> tuple[CallResult | Notice, ...]:
         """Do the calls of a round, one after the other: a later one may build on an earlier one."""

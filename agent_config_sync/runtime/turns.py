@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import assert_never
 
 import orjson
@@ -115,7 +116,6 @@ class Turns:
         if not verdict.deliver:
             await self._settle(lease, context, Settlement("skipped", verdict.row), began)
             return
-        self._tell(_began(context))
         try:
             turn = await self._ask(lease, context)
         except (GatewayFailedError, GatewayRefusedError) as error:
@@ -155,7 +155,9 @@ class Turns:
         async def execute(call: Call) -> str:
             return orjson.dumps(await call_tool(self._bench, agent, call.name, call.arguments, turn)).decode()
 
-        return await take_turn(self._client, question, execute, deadline=self._settings.turn_timeout)
+        # To tell takes time, and the gateway need not wait for that.
+        told = partial(self._tell, _began(context))
+        return await take_turn(self._client, question, execute, deadline=self._settings.turn_timeout, asked=told)
 
     async def _answered(self, lease: Lease, context: Context, turn: Turn, began: float) -> None:
         notification = context.notification

@@ -87,6 +87,9 @@ REASONS = {
     "gateway/keeper.py: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, "
     "preexec_fn=end_with_keeper)": "starts it and waits for nothing",
     "gateway/responses.py: self._connections.aclose()": "it closes sockets",
+    "gateway/tcp.py: arrived.poll(0)": "it looks, and waits for nothing",
+    "gateway/tcp.py: select.poll()": "it makes an object",
+    "gateway/tcp.py: self._writer.wait_closed()": "it was aborted, and waits for nobody",
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -153,7 +153,7 @@ class Scripted(ResponsesClient):
         self.asked: list[Question] = []
         self._answers = list(answers)
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question, *, left: Callable[[], None] | None = None) -> Answer:
         self.asked.append(question)
         return self._answers.pop(0)
 
