@@ -157,7 +157,7 @@ class _Reply:
 
 @dataclass(slots=True)
 class _Sending:
-    """Whether a request has begun to leave: from then on it may have run, whatever comes back. left: hears when all of
+    """Whether a request has begun to leave: from then on it may have run, whatever comes back. left: hears once all of
     it has."""
 
     left: Callable[[], None] | None = None
@@ -167,7 +167,7 @@ class _Sending:
         if event.endswith("send_request_headers.started"):
             self.begun = True
         elif self.left is not None and event.endswith("send_request_body.complete"):
-            self.left()
+            asyncio.get_running_loop().call_soon(self.left)  # once the answer is waited for: then it leaves
 
 
 class ResponsesClient:

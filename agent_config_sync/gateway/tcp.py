@@ -1,5 +1,5 @@
-"""Plain TCP for httpcore2, by asyncio alone: the library's own streams let everybody else go first at each write, and
-the two of a request waited for whatever else a process does in a turn's first milliseconds."""
+"""Plain TCP for httpcore2, by asyncio alone, in which a request leaves in one piece: the library's own streams send its
+head and its body apart, and let everybody else go first before each."""
 
 from __future__ import annotations
 
@@ -30,22 +30,24 @@ class TcpBackend(httpcore2.AsyncNetworkBackend):
 
 
 class TcpStream(httpcore2.AsyncNetworkStream):
-    """One connection."""
+    """One connection. What is written leaves when an answer is waited for."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._written: list[bytes] = []
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
         with _as_the_library_says(httpcore2.ReadTimeout, httpcore2.ReadError):
             async with asyncio.timeout(timeout):
+                if self._written:
+                    self._writer.write(b"".join(self._written))
+                    self._written.clear()
+                    await self._writer.drain()
                 return await self._reader.read(max_bytes)
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
-        with _as_the_library_says(httpcore2.WriteTimeout, httpcore2.WriteError):
-            async with asyncio.timeout(timeout):
-                self._writer.write(buffer)
-                await self._writer.drain()
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - as above
+        self._written.append(buffer)
 
     async def aclose(self) -> None:
         """End it; what could not be sent yet is nobody's any more."""
