@@ -110,6 +110,27 @@ def answer(**changes: Any) -> dict[str, Any]:
 # What is sent --------------------------------------------------------------------------------------------------------
 
 
+async def test_a_request_leaves_in_one_piece_and_whoever_asked_hears_of_it() -> None:
+    pieces: list[bytes] = []
+    left = asyncio.Event()
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pieces.append(await reader.read(64 * 1024))
+        await left.wait()
+        writer.write(http(200, answer()))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server, asyncio.timeout(DEADLINE):
+        client = ResponsesClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", None, timeout=DEADLINE)
+        assert (await client.ask(QUESTION, left=left.set)).text == "Done."
+        await client.close()
+    [piece] = pieces
+    assert piece.startswith(b"POST /v1/responses HTTP/1.1\r\n")
+    assert piece.endswith(b"\r\n\r\n" + QUESTION.body())
+
+
 async def test_a_question_names_its_session_and_agent_and_proves_who_asks() -> None:
     gateway = saying()
     gateway.token = TOKEN

@@ -196,6 +196,14 @@ async def test_a_turn_that_the_gateway_has_not_begun_is_begun_again() -> None:
 
 
 @pytest.mark.usefixtures("_no_pauses")
+async def test_whoever_asks_hears_once_that_it_was_asked_however_often_that_was_tried() -> None:
+    heard: list[str] = []
+    gateway = troubled(saying(calling(1), Said("Now.")), "busy", "busy")
+    await turn_of(gateway, asked=lambda: heard.append("asked"))
+    assert (heard, gateway.requests) == (["asked"], 4)
+
+
+@pytest.mark.usefixtures("_no_pauses")
 async def test_a_gateway_that_stays_busy_is_left_alone_after_a_few_tries() -> None:
     gateway = saying()
     gateway.fault = lambda _: "busy"
