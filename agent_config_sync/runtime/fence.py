@@ -35,6 +35,8 @@ class Shown(str):
 
 def line(text: str, longest: int = LINE) -> Shown:
     """Return a text as one line: no heads, rules, backticks and quotation marks, and so many characters at the most."""
+    if len(text) <= longest and text.isalnum():  # as most names are
+        return Shown(text)
     looked_at = text[: _LOOKED_AT * longest]
     seen = looked_at
     if not looked_at.isprintable():

@@ -77,7 +77,7 @@ ToolDoor: TypeAlias = FunctionDoor | HttpDoor
 """How an agent reaches the tools of the board: gateways before 2026.5 take no functions."""
 
 
-def instructions(context: Context, tools: Sequence[Tool[Any]], door: ToolDoor) -> str:
+def instructions(context: Context, tools: Sequence[Tool[Any]], door: ToolDoor, fence: Fence) -> str:
     """Return the rules of a turn, with the parts that apply to it. tools: which the agent has in it."""
     arguments: Mapping[str, Sequence[str]] = {}
     http: Mapping[str, str] | None = None
@@ -95,7 +95,7 @@ def instructions(context: Context, tools: Sequence[Tool[Any]], door: ToolDoor) -
     return _render(
         "instructions.md.j2",
         context,
-        _fence(context),
+        fence,
         tools=tools,
         names=names,
         http=http,
@@ -106,9 +106,8 @@ def instructions(context: Context, tools: Sequence[Tool[Any]], door: ToolDoor) -
     )
 
 
-def opening(context: Context, now: datetime) -> str:
+def opening(context: Context, now: datetime, fence: Fence) -> str:
     """Return what happened and all that is told with it, in `LONGEST` characters at the most."""
-    fence = _fence(context)
     messages = [_entry(context, message, fence) for message in context.thread[-THREAD:]]
     told = _opening(context, now, fence, _DOCUMENTS[0], messages)
     if len(told) <= LONGEST:
@@ -239,8 +238,8 @@ def moment(time: datetime) -> Shown:
     return Shown(time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"))
 
 
-def _fence(context: Context) -> Fence:
-    """Return the fence of a turn, the same in both of its parts."""
+def fence_of(context: Context) -> Fence:
+    """Return the fence of a turn, for both of its parts."""
     return Fence(mark_for([str(context.notification.id), *_texts(context)]))
 
 

@@ -34,7 +34,7 @@ from agent_config_sync.runtime.context import Context, Notification, context_of
 from agent_config_sync.runtime.effects import LeasedTurn
 from agent_config_sync.runtime.leases import Lease
 from agent_config_sync.runtime.policy import decide
-from agent_config_sync.runtime.prompt import FunctionDoor, HttpDoor, ToolDoor, instructions, opening
+from agent_config_sync.runtime.prompt import FunctionDoor, HttpDoor, ToolDoor, fence_of, instructions, opening
 from agent_config_sync.runtime.queries import query
 from agent_config_sync.runtime.silence import Reply, after_silence, fallback_message, read_answer
 from agent_config_sync.runtime.tools.call import call as call_tool
@@ -143,11 +143,12 @@ class Turns:
         tools = offered_to(agent)
         as_functions = self._offers_tools()
         door: ToolDoor = FunctionDoor() if as_functions else HttpDoor(self._base_url(context), lease.session_key)
+        fence = fence_of(context)
         question = Question(
             session_key=lease.session_key,
             agent=agent.name,
-            instructions=instructions(context, tools, door),
-            input=opening(context, datetime.now(UTC)),
+            instructions=instructions(context, tools, door, fence),
+            input=opening(context, datetime.now(UTC), fence),
             tools=tuple(function_tool(tool, agent, "flat") for tool in tools) if as_functions else (),
         )
         turn = LeasedTurn(lease)

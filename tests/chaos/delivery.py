@@ -90,7 +90,8 @@ class Outcome:
             *self.findings.lines(),
             f"{self.begun:,} turns begun, {self.requests:,} requests; faults of the gateway: {faults}",
             f"{self.kills:,} processes killed, {self.stops:,} stood still; people: {did}",
-            f"{len(self.script.overlaps):,} overlaps at the gateway, {self.unexplained:,} of them without a kill",
+            f"{len(self.script.overlaps):,} overlaps at the gateway, {self.unexplained:,} of them without a kill"
+            + "".join(f"; {each.earlier} and {each.later}" for each in self.script.overlaps if not each.excused),
             f"{self.deadlocks:,} deadlocks, {len(self.people.hurt):,} failures of people {self.people.hurt[:3]}",
             f"exit statuses {self.statuses}, {self.tracebacks} tracebacks in logs",
             f"{self.seconds:.0f} s, {self.calm:.0f} s of them after the last fault",

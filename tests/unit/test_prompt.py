@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from unit.turns import CODER, LEAD, NOTIFICATION, NOW, REVIEWER, TASK, TYPES, co
 
 from agent_config_sync.board.actor import Agent
 from agent_config_sync.board.model import ORCHESTRATOR_CHAT, STATUSES
+from agent_config_sync.runtime import prompt
 from agent_config_sync.runtime.context import Colleague, Context, Effect, Headline, Reference
 from agent_config_sync.runtime.fence import line
 from agent_config_sync.runtime.prompt import (
@@ -28,8 +29,7 @@ from agent_config_sync.runtime.prompt import (
     THREAD_MESSAGE,
     FunctionDoor,
     HttpDoor,
-    instructions,
-    opening,
+    fence_of,
 )
 from agent_config_sync.runtime.tools.catalog import offered_to
 from agent_config_sync.runtime.tools.definition import Tool
@@ -40,6 +40,14 @@ NOTHING_ALLOWED = replace(CODER, can_modify_task_status=False, can_create_docume
 
 SHARED = task(agents=("coder", "writer"))
 CHAT = task(labels=(ORCHESTRATOR_CHAT,))
+
+
+def instructions(told: Context, tools: Sequence[Tool[Any]], door: prompt.ToolDoor) -> str:
+    return prompt.instructions(told, tools, door, fence_of(told))
+
+
+def opening(told: Context, now: datetime) -> str:
+    return prompt.opening(told, now, fence_of(told))
 
 
 def rules(told: Context, tools: Sequence[Tool[Any]] | None = None) -> str:
