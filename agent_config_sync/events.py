@@ -210,7 +210,8 @@ class DeliveryStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class TurnBegan(Event):
-    """An agent has a turn. notification: its id; attempt: the how manieth; waited: seconds since it was told."""
+    """An agent was asked: it has a turn. notification: its id; attempt: the how manieth; waited: seconds since it was
+    told."""
 
     agent: str
     task: str

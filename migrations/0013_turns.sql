@@ -1,6 +1,7 @@
--- Turns take less time of the database. One is settled in one call: what the agent said, what became of its task and its
--- notification, and the end of its lease were a statement each, and many turns at once waited for each other's. And what
--- is asked for each row keeps its plan: in SQL a function is planned anew at each call, and in PL/pgSQL it is not.
+-- Turns take less time of the database. One is begun and told in one call, and settled in one: what the agent said, what
+-- became of its task and its notification, and the end of its lease were a statement each, and many turns at once waited
+-- for each other's. And what is asked for each row keeps its plan: a function in SQL is planned anew at each call, one in
+-- PL/pgSQL is not.
 
 BEGIN;
 
