@@ -210,18 +210,20 @@ class Delivery:
 
     async def _keep(self) -> None:
         """Renew the leases of all turns under way, and end those that are lost, or soon may be without our knowing."""
+        asked = time.monotonic()
         while True:
-            await asyncio.sleep(RENEWAL)
+            # However long the last one took: a lease is looked after once in each renewal's time.
+            await asyncio.sleep(max(0.0, asked + RENEWAL - time.monotonic()))
             asked = time.monotonic()
             held = {lease: turn for turn, lease in self._under_way.items()}
             if not held:
                 continue
             lost: frozenset[Lease] = frozenset()
             try:
-                async with self._pool.lent() as connection:
+                async with asyncio.timeout(RENEWAL), self._pool.lent() as connection:
                     lost = await leases.renew(connection, self.place, held)
                 self._kept.update(dict.fromkeys(held.keys() & self._kept.keys(), asked))
-            except SyncError:
+            except (SyncError, TimeoutError):
                 latest = time.monotonic() - LEASE.total_seconds() + RENEWAL
                 lost = frozenset(lease for lease in held if self._kept.get(lease, asked) < latest)
             for lease in lost:
