@@ -70,7 +70,7 @@ screenshots: $(VENV)/wheel $(VENV)/test  ## Take the pictures of the pages for R
 	@$(BIN)/pytest --quiet tests/browser/screenshots.py $(ARGS)
 
 test-faults: $(VENV)/wheel $(VENV)/test  ## Run the tests that break servers, disks and processes; needs root, pgbouncer and strace
-	@$(BIN)/pytest tests/faults $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/faults $(ARGS)
 
 test-deploy: $(VENV)/wheel $(VENV)/test  ## Check metrics, alerts, units and containers with promtool and systemd-analyze
 	@for tool in promtool:prometheus systemd-analyze:systemd; do command -v $${tool%:*} >/dev/null || \
