@@ -2,8 +2,8 @@
 
 A daemon of its own delivers to a stand-in for the gateway in this process, over a PostgreSQL of their own.
 
-- Latency, workers idle: from the COMMIT of a notification until the gateway has the request, beside a bare listener
-  that hears the NOTIFY of the same COMMIT.
+- Latency, workers idle: from COMMIT until the gateway has the request, beside a bare NOTIFY from COMMIT until a bare
+  listener hears it.
 - Schedule: 1,000 queued notifications of 50 sessions and a model that answers in 100 ms, beside the ideal: all workers
   busy until the last is done.
 - Memory: of the daemon, over 10,000 deliveries; the slope of the last 80 %.
@@ -33,7 +33,6 @@ import asyncpg
 from agent_config_sync.cli.standin_gateway import Said, SeenRequest, StandinGateway
 from agent_config_sync.cli.throwaway import throwaway_server
 from agent_config_sync.postgres.migrate import migrate
-from agent_config_sync.postgres.work_watch import CHANNEL
 
 LATENCY_BAR = 5.0
 """Milliseconds above the bare NOTIFY, at the median."""
@@ -144,27 +143,34 @@ async def latency(world: World, rounds: int = 200) -> tuple[list[float], list[fl
     asked: asyncio.Queue[float] = asyncio.Queue()
     heard: asyncio.Queue[float] = asyncio.Queue()
 
-    async def done(seen: SeenRequest) -> Said:
-        asked.put_nowait(seen.at)
+    async def done(_: SeenRequest) -> Said:
+        asked.put_nowait(time.monotonic())
         return Said("Done.")
 
     world.gateway.model = done
     listening = await asyncpg.connect(world.dsn)
-    await listening.add_listener(CHANNEL, lambda *_: heard.put_nowait(time.monotonic()))
+    await listening.add_listener("bare", lambda *_: heard.put_nowait(time.monotonic()))
     turns, bare = [], []
     for number in range(rounds):
         task, agent = world.tasks[number % SESSIONS]
-        while not heard.empty():
-            heard.get_nowait()  # of how the turn before ended
-        async with world.connection.transaction():
-            await world.connection.execute(TOLD, agent, task)
-            began = time.monotonic()
-        bare.append(((await heard.get()) - began) * 1000)
+        began = await committed(world.connection, TOLD, agent, task)
         turns.append(((await asked.get()) - began) * 1000)
         await world.settled()
+        began = await committed(world.connection, "NOTIFY bare")
+        bare.append(((await heard.get()) - began) * 1000)
         await asyncio.sleep(0.03)
     await listening.close()
     return turns, bare
+
+
+async def committed(connection: asyncpg.Connection, statement: str, *arguments: object) -> float:
+    """Run a statement as a transaction and return when its COMMIT was sent."""
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(statement, *arguments)
+    began = time.monotonic()
+    await transaction.commit()
+    return began
 
 
 async def schedule(world: World) -> float:

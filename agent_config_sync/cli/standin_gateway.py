@@ -33,9 +33,8 @@ middle, one whose connection ends there, bytes that are none of HTTP's, and 10 M
 class SeenRequest:
     """A request that was in order.
 
-    at: when it had come, in monotonic seconds; text: what was said when the turn began; results: what calls gave, with
-    their ids, in their order; notice: what is said beside them; round: 0 for a request that begins a turn, else one
-    more than before.
+    at: monotonic seconds; text: what was said when the turn began; results: what calls gave, with their ids, in their
+    order; notice: what is said beside them; round: 0 for a request that begins a turn, else one more than before.
     """
 
     at: float
@@ -146,7 +145,6 @@ class StandinGateway:
                 return of_text(404, "Not Found")
 
     async def _responses(self, headers: Mapping[str, str], content: bytes) -> Reply:
-        at = time.monotonic()
         given = headers.get("authorization", "").encode()
         if self.token is not None and not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
             return of_json(401, {"error": {"message": "Unauthorized", "type": "unauthorized"}})
@@ -161,7 +159,9 @@ class StandinGateway:
         session = self._sessions.setdefault(key, _Session())
         session.text, session.round = (session.text, session.round + 1) if asked.results else (asked.text, 0)
         notice = asked.text if asked.results else ""
-        seen = SeenRequest(at, headers, asked.body, key, agent, session.text, asked.results, notice, session.round)
+        seen = SeenRequest(
+            time.monotonic(), headers, asked.body, key, agent, session.text, asked.results, notice, session.round
+        )
         self.requests += 1
         self.overlaps += session.under_way > 0
         if self.remembers:

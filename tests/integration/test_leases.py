@@ -10,6 +10,7 @@ import pytest
 from board_ground import Board, furnished
 from harness import Operator, connected
 
+from agent_config_sync.board.actor import Agent
 from agent_config_sync.errors import LeaseLostError
 from agent_config_sync.runtime import leases
 from agent_config_sync.runtime.leases import Lease, Place
@@ -103,7 +104,12 @@ async def test_a_lease_that_ran_out_is_had_by_another_process_and_lost_by_the_fi
     await board.connection.execute("UPDATE session_leases SET expires_at = now() - interval '1 s'")
     [lease] = await begun(board.connection, Place("default", "here", uuid4()))
     assert lease.notification == lost.notification
-    for late in (leases.hold(board.connection, lost), leases.end(board.connection, lost)):
+    coder = Agent("default", "coder")
+    for late in (
+        leases.hold(board.connection, lost),
+        leases.end(board.connection, lost),
+        leases.settle(board.connection, lost, coder, "replied", posted="Too late."),
+    ):
         with pytest.raises(LeaseLostError):
             await late
     await leases.hold(board.connection, lease)
