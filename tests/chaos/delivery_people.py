@@ -86,10 +86,10 @@ class People:
                 await board.move(person, task, self.drawn.choice(("in_progress", "review", "done")))
             case "archive":
                 await board.move(person, task, "archived")
-                self.tasks.remove(task)
+                self._let_go(task)
             case "delete":
                 await board.act(person, "DELETE FROM board_tasks WHERE id = $1", task)
-                self.tasks.remove(task)
+                self._let_go(task)
             case _:
                 rows = await board.act(
                     person,
@@ -97,3 +97,8 @@ class People:
                     " WHERE requeue_notification(id)",
                 )
                 self.requeued.update(row["id"] for row in rows)
+
+    def _let_go(self, task: UUID) -> None:
+        """No more work on this task; another person may have done away with it in the same moment."""
+        if task in self.tasks:
+            self.tasks.remove(task)
