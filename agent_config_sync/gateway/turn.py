@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from agent_config_sync.errors import GatewayAwayError, GatewayBusyError, GatewayFailedError
 from agent_config_sync.gateway.answer import Answer, Call, Ended
@@ -15,11 +14,12 @@ from agent_config_sync.gateway.responses import CallResult, Notice, Question, Re
 ROUNDS = 8
 """Answers whose calls are done, before an agent is asked for its word without tools."""
 
-TRIES = 4
-"""Times that a turn is begun, while the gateway begins nothing."""
+_PAUSES = (0.25, 0.5, 1.0)
+"""Seconds at the most until a turn is begun again, of which the gateway has begun nothing. They are drawn, for many may
+have met a busy one at once; and by hand, for a library would set up its own for each turn, and few need them."""
 
-LONGEST_PAUSE = 2.0
-"""Seconds between two of them; the first pauses are shorter."""
+TRIES = len(_PAUSES) + 1
+"""Times that a turn is begun, while the gateway begins nothing."""
 
 NO_MORE_TOOLS = (
     "There are no more tools in this turn. Answer now, with what you have: say what is done and what is still open."
@@ -143,13 +143,12 @@ class _Taking:
 
     async def _begin(self) -> Answer:
         """Ask for the first time; again, while the gateway begins nothing."""
-        attempts = AsyncRetrying(
-            retry=retry_if_exception_type((GatewayAwayError, GatewayBusyError)),
-            stop=stop_after_attempt(TRIES),
-            wait=wait_random_exponential(multiplier=0.25, max=LONGEST_PAUSE),
-            reraise=True,
-        )
-        return await attempts(self._ask, self.opening)
+        for pause in _PAUSES:
+            try:
+                return await self._ask(self.opening)
+            except (GatewayAwayError, GatewayBusyError):
+                await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - no secret
+        return await self._ask(self.opening)
 
     async def _ask(self, question: Question) -> Answer:
         self.requests += 1

@@ -107,6 +107,7 @@ class Delivery:
         """Who gets turns: those that the gateway runs with."""
         self._housed: tuple[str, ...] = ()
         self._news = asyncio.Event()
+        """Set whenever there may be something to do."""
         self._in_force = asyncio.Event()
         self._beginning: tuple[asyncio.Task[None], ...] = ()
         self._keeping: asyncio.Task[None] | None = None
@@ -127,7 +128,6 @@ class Delivery:
         """Begin; returns at once."""
         self._keeping = asyncio.create_task(self._keep(), name="leases")
         self._beginning = (
-            asyncio.create_task(self._listen(), name="delivery's news"),
             asyncio.create_task(self._presence.run(), name="presence"),
             asyncio.create_task(self._run(), name="delivery"),
         )
@@ -172,24 +172,29 @@ class Delivery:
         await in_worker(prepare)
         # Until then another process may be at work here, or the gateway may not know its agents.
         await self._in_force.wait()
-        while True:
-            self._news.clear()
-            pause = self._settings.delivery_interval
-            try:
-                if not self._started or self._away is not None:
-                    await self._until_ready()
-                if not self._started:
-                    self._started = True
-                    self._events.emit(self._beginning_with())
-                await self._give_back()
-                await self._begin()
-                self._stalled = None
-            except SyncError as error:
-                self._stall(error)
-                pause = self._next_try()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._news.wait()
+        async with self._watch.watching("board_notifications") as self._news:
+            while True:
+                self._news.clear()
+                pause = await self._deliver()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._news.wait()
+
+    async def _deliver(self) -> float:
+        """Give back and begin turns as far as can be; return the seconds after which to look again without news."""
+        try:
+            if not self._started or self._away is not None:
+                await self._until_ready()
+            if not self._started:
+                self._started = True
+                self._events.emit(self._beginning_with())
+            await self._give_back()
+            await self._begin()
+        except SyncError as error:
+            self._stall(error)
+            return self._next_try()
+        self._stalled = None
+        return self._settings.delivery_interval
 
     def _beginning_with(self) -> DeliveryStarted:
         settings = self._settings
@@ -200,13 +205,6 @@ class Delivery:
             settings.delivery_backoff_max,
             settings.turn_timeout,
         )
-
-    async def _listen(self) -> None:
-        async with self._watch.watching("board_notifications") as news:
-            while True:
-                await news.wait()
-                news.clear()
-                self._news.set()
 
     async def _keep(self) -> None:
         """Renew the leases of all turns under way, and end those that are lost, or soon may be without our knowing."""

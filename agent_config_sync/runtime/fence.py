@@ -53,15 +53,10 @@ def shown(value: object) -> object:
 
 def mark_for(texts: Iterable[str]) -> str:
     """Return a mark that stands in none of the texts, and that nobody knew who wrote one of them."""
-    written = tuple(texts)
-    digest = hashlib.sha256()
-    for text in written:
-        digest.update(b"%d\0" % len(text))
-        digest.update(text.encode("utf-8", "surrogatepass"))
-    mark = digest.hexdigest()[:_MARK]
-    while any(mark in text for text in written):
+    written = "".join(f"{len(text)}\0{text}" for text in texts)
+    digest = hashlib.sha256(written.encode("utf-8", "surrogatepass"))
+    while (mark := digest.hexdigest()[:_MARK]) in written:
         digest.update(b"\0")
-        mark = digest.hexdigest()[:_MARK]
     return mark
 
 

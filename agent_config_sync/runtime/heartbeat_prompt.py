@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from agent_config_sync.runtime.fence import Fence, Shown, mark_for
 from agent_config_sync.runtime.heartbeat_context import HeartbeatContext
-from agent_config_sync.runtime.prompt import FunctionDoor, HttpDoor, ToolDoor, arguments_of, head_of, templates
+from agent_config_sync.runtime.prompt import ToolDoor, board_tools, head_of, templates
 from agent_config_sync.runtime.tools.definition import Tool
 
 LONGEST_MESSAGE = 220
 """Characters of a message in the thread."""
 
 
-def heartbeat_prompt(context: HeartbeatContext, tools: Sequence[Tool[Any]], door: ToolDoor, now: datetime) -> str:
+def heartbeat_prompt(context: HeartbeatContext, tools: tuple[Tool[Any], ...], door: ToolDoor, now: datetime) -> str:
     """Return all that an agent is told. tools: which it has."""
-    http: Mapping[str, str] | None = None
-    arguments: Mapping[str, Sequence[Shown]] = {}
-    match door:
-        case FunctionDoor():
-            pass
-        case HttpDoor():
-            http = {"base_url": door.base_url.rstrip("/"), "session_key": door.session_key}
-            standing = replace(context.agent, task=None)  # no task goes without saying there
-            arguments = {tool.name: tuple(arguments_of(standing, tool)) for tool in tools}
-        case _:
-            assert_never(door)
+    standing = replace(context.agent, task=None)  # no task goes without saying there
     fence = Fence(mark_for([now.isoformat(), *_texts(context)]))
     told = (
         templates()
@@ -41,10 +31,8 @@ def heartbeat_prompt(context: HeartbeatContext, tools: Sequence[Tool[Any]], door
             focus=context.focus,
             thread=[Shown(f"{head_of(said)}\n{fence(said.content, LONGEST_MESSAGE)}") for said in context.thread],
             fence=fence,
-            tools=tools,
+            board_tools=board_tools(standing, tools, door),
             names={tool.name for tool in tools},
-            http=http,
-            arguments=arguments,
             now=now,
         )
     )

@@ -49,10 +49,11 @@ class Presence:
     async def run(self) -> None:
         """Report until cancelled."""
         while True:
+            news = self._news.is_set()
             self._news.clear()
             with contextlib.suppress(SyncError):  # whoever delivers says so
                 async with self._pool.lent() as connection:
-                    if not await report(connection, self._account, self._agents()):
+                    if not await report(connection, self._account, self._agents(), news=news):
                         self._news.set()
                     await mark_offline(connection, self._account, ())
                     await sweep(connection, self._account)
@@ -74,9 +75,10 @@ class Presence:
             self._news.set()
 
 
-async def report(connection: asyncpg.Connection, account: str, agents: Collection[str]) -> bool:
-    """Tell what these agents are busy with; return whether all of it could be told at this moment."""
-    told: bool = await connection.fetchval(query("presence_report"), account, list(agents))
+async def report(connection: asyncpg.Connection, account: str, agents: Collection[str], *, news: bool = False) -> bool:
+    """Tell what these agents are busy with; return whether all of it could be told at this moment. news: whoever
+    watches the board is to look."""
+    told: bool = await connection.fetchval(query("presence_report"), account, list(agents), news)
     return told
 
 

@@ -1,5 +1,6 @@
 -- What these agents ($2) of an account ($1) are busy with, as the turns that are under way tell; seen now. Who has none is
--- idle, or has in hand what its last heartbeat says. True if all of them were told of.
+-- idle, or has in hand what its last heartbeat says. True if all of them were told of. $3: whoever watches is told that
+-- there is news; of the begin of a turn nobody else tells them.
 --
 -- Whoever deletes a task or an agent changes these rows too: so it waits for no row, and passes over what another
 -- transaction has in hand.
@@ -38,4 +39,5 @@ WITH busy AS MATERIALIZED (
         WHERE before.account_id = known.account_id AND before.agent = known.agent)
     RETURNING known.agent
 )
-SELECT (SELECT count(*) FROM told) = (SELECT count(*) FROM busy)
+SELECT (SELECT count(*) FROM told) = (SELECT count(*) FROM busy) AS all_told,
+       CASE WHEN $3 THEN pg_notify('agent_work_changed', '{"source" : "agent_presence"}') END

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from given_up import REASON, begin, fail, give_up
 from harness import DEADLINE, Operator, Start, connected, eventually
 
 from agent_config_sync.postgres.work_watch import CHANNEL
+from agent_config_sync.runtime import presence
 from agent_config_sync.state import State
 from agent_config_sync.web import streams
 from agent_config_sync.web.board_pages import LARGEST
@@ -496,22 +498,44 @@ async def test_a_task_of_which_agents_know_all_says_nothing_of_turns(site: Board
 # --- streams
 
 
-async def test_a_turn_that_begins_is_seen_at_once(site: BoardSite, ada: Browser) -> None:
+async def test_a_turn_that_has_begun_is_seen_once_agents_are_told_of(site: BoardSite, ada: Browser) -> None:
     async with ada.client.stream("GET", f"/admin/board/{ASSIGNED}/events") as answer:
         parts = answer.aiter_text()
         assert "waits for its turn" in await anext(part async for part in parts if "data:" in part)
         await eventually(site.operator, LISTENS)
         await begin(site.operator, ASSIGNED, "coder")
+        await presence.report(site.operator, "default", ["coder"], news=True)
         assert "works on it now" in await anext(part async for part in parts if "data:" in part)
 
 
-async def test_a_turn_that_begins_lets_nobody_look_for_work(site: BoardSite, database: str) -> None:
-    heard: list[object] = []
-    async with connected(database) as listening:
-        await listening.add_listener(CHANNEL, lambda *told: heard.append(orjson.loads(str(told[-1]))["source"]))
+async def test_a_turn_that_begins_wakes_nobody(site: BoardSite, database: str) -> None:
+    async with heard(database) as sources:
         await begin(site.operator, ASSIGNED, "coder")
+    assert sources == []
+
+
+async def test_a_turn_that_fails_lets_nobody_look_for_work(site: BoardSite, database: str) -> None:
+    notification = await begin(site.operator, ASSIGNED, "coder")
+    async with heard(database) as sources:
+        await fail(site.operator, notification)
+    assert sources == ["session_leases"]
+
+
+async def test_agents_that_are_told_of_wake_who_watches_when_there_is_news(site: BoardSite, database: str) -> None:
+    async with heard(database) as sources:
+        await presence.report(site.operator, "default", ["coder"])
+        await presence.report(site.operator, "default", ["coder"], news=True)
+    assert sources == ["agent_presence"]
+
+
+@asynccontextmanager
+async def heard(database: str) -> AsyncIterator[list[str]]:
+    """Lend the tables of which changes are told, all of them at the end."""
+    sources: list[str] = []
+    async with connected(database) as listening:
+        await listening.add_listener(CHANNEL, lambda *told: sources.append(orjson.loads(str(told[-1]))["source"]))
+        yield sources
         await listening.execute("SELECT 1")  # what was said before is heard by then
-    assert heard == ["session_leases"]
 
 
 async def test_one_connection_listens_for_all_who_watch(site: BoardSite, ada: Browser) -> None:

@@ -124,7 +124,6 @@ REASONS = {
     "runtime/sessions.py: asyncio.wait([self._running])": "cancelled just before; a statement has a deadline",
     "runtime/sessions.py: self._wake.wait()": "until there are agents, or others",
     "runtime/delivery.py: asyncio.wait(cancelled)": "cancelled just before; a statement has a deadline",
-    "runtime/delivery.py: news.wait()": "until there is news; beside it, it is looked for at intervals",
     "runtime/delivery.py: self._bench.github.close()": "it closes sockets",
     "runtime/delivery.py: self._client.close()": "it closes sockets",
     "runtime/beats.py: call_tool(self._bench, agent, call.name, call.arguments, turn)": (

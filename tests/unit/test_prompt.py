@@ -43,7 +43,7 @@ CHAT = task(labels=(ORCHESTRATOR_CHAT,))
 
 
 def instructions(told: Context, tools: Sequence[Tool[Any]], door: prompt.ToolDoor) -> str:
-    return prompt.instructions(told, tools, door, fence_of(told))
+    return prompt.instructions(told, tuple(tools), door, fence_of(told))
 
 
 def opening(told: Context, now: datetime) -> str:

@@ -62,7 +62,7 @@ async def trouble(gateway: StandinGateway, **limits: Any) -> GatewayError:
 
 @pytest.fixture
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_config_sync.gateway.turn.LONGEST_PAUSE", 0)
+    monkeypatch.setattr("agent_config_sync.gateway.turn._PAUSES", (0.0,) * (TRIES - 1))
 
 
 async def test_an_agent_that_calls_nothing_is_asked_once() -> None:

@@ -49,9 +49,9 @@ class Bench:
     told: Callable[[ToolUsed], None] = lambda _: None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool(Generic[P]):
-    """One of the tools.
+    """One of the tools; each is the same as itself alone.
 
     label: what a prompt says it is for; description: what the model is told; offered: to whom; run: does it, and raises
     BoardError or DatabaseError; only_to_lead: what the orchestrator alone can do with it, None where others may use it;
