@@ -28,39 +28,28 @@ Calls of unknown tools and of the gateway's own are its own business, and never 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpcore2
 import httpx2
 import orjson
 from pydantic import SecretStr
 
 from agent_config_sync.errors import GatewayAwayError, GatewayFailedError, SettingsError
 from agent_config_sync.gateway.answer import Answer, UnusableError, read_answer, read_document
+from agent_config_sync.gateway.http_client import BROKEN, HttpClient, Reply, Sending, TooLargeError
 from agent_config_sync.gateway.refusal import refusal
-from agent_config_sync.gateway.tcp import TcpBackend
 from agent_config_sync.model.site import GatewayVersion
 
 TOOLS_SINCE = GatewayVersion(2026, 5, 12)
 """The first version whose model was seen to get a caller's tools; earlier ones answer 400, or lose them."""
-
-CONNECT_DEADLINE = 5.0
-"""Seconds for a connection; a gateway is on the same machine or next door."""
 
 PROBE_DEADLINE = 2.0
 """Seconds for a gateway to say that it is ready."""
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 """Bytes of one answer."""
-
-IDLE = 4.0
-"""Seconds for which a connection is kept; the gateway closes one after five, and a request that meets it is lost."""
-
-_BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError)
-"""What an exchange raises that does not come to its end."""
 
 _HEADERS = (("accept", "application/json"), ("accept-encoding", "identity"), ("user-agent", "agent-config-sync"))
 
@@ -148,28 +137,6 @@ def takes_tools(version: GatewayVersion | None) -> bool:
     return version is None or version >= TOOLS_SINCE
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    retry_after: str | None
-    body: bytes
-
-
-@dataclass(slots=True)
-class _Sending:
-    """Whether a request has begun to leave: from then on it may have run, whatever comes back. left: hears once all of
-    it has."""
-
-    left: Callable[[], None] | None = None
-    begun: bool = False
-
-    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            self.begun = True
-        elif self.left is not None and event.endswith("send_request_body.complete"):
-            asyncio.get_running_loop().call_soon(self.left)  # once the answer is waited for: then it leaves
-
-
 class ResponsesClient:
     """Asks the agents of one gateway; connections are kept, and any number of requests may be under way."""
 
@@ -178,42 +145,32 @@ class ResponsesClient:
 
         Raises: SettingsError when `url` is none.
         """
-        base = _base(url)
+        self._http = HttpClient(_base(url))
         self._url = url.rstrip("/")
-        self._urls = {path: _under(base, path) for path in ("/v1/responses", "/ready")}
         self._token = token.get_secret_value().strip() if token is not None else ""
         self._timeout = timeout
-        # httpx2 without what it does about cookies, redirects and encodings: of a turn's request it took half the time.
-        tls = base.scheme == "https"
-        self._connections = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False) if tls else None,
-            max_connections=None,
-            keepalive_expiry=IDLE,
-            network_backend=None if tls else TcpBackend(),
-        )
 
-    async def close(self) -> None:
-        await self._connections.aclose()
+    def close(self) -> None:
+        self._http.close()
 
-    async def ask(self, question: Question, *, left: Callable[[], None] | None = None) -> Answer:
+    async def ask(self, question: Question, *, left: Callable[[], None] = lambda: None) -> Answer:
         """Return what the agent answers. Cancelled, it closes the connection, with which the gateway ends the run.
 
         left: hears when the request has.
 
         Raises: GatewayError, of the kind that says whether something may have been done.
         """
-        headers = {
-            "content-type": "application/json",
-            "x-openclaw-session-key": question.session_key,
-            "x-openclaw-agent-id": question.agent,
-        }
+        headers = [
+            *_HEADERS,
+            ("content-type", "application/json"),
+            ("x-openclaw-session-key", question.session_key),
+            ("x-openclaw-agent-id", question.agent),
+        ]
         if self._token:
-            headers["authorization"] = f"Bearer {self._token}"
-        sending = _Sending(left)
+            headers.append(("authorization", f"Bearer {self._token}"))
+        sending = Sending(left)
         try:
-            reply = await self._exchange(
-                "POST", "/v1/responses", self._timeout, headers=headers, content=question.body(), sending=sending
-            )
+            reply = await self._exchange("POST", "/v1/responses", headers, question.body(), self._timeout, sending)
             document = read_document(reply.body)
             if reply.status == _OK and document is not None and not _failed(document):
                 return read_answer(document)
@@ -223,7 +180,7 @@ class ResponsesClient:
             if sending.begun:
                 raise GatewayFailedError(f"{self._where} gave no whole answer within {self._timeout:g} s") from None
             raise GatewayAwayError(f"{self._where} took no connection within {self._timeout:g} s") from None
-        except _BROKEN as error:
+        except BROKEN as error:
             if sending.begun:
                 raise GatewayFailedError(f"{self._where} broke off before the end ({type(error).__name__})") from None
             raise GatewayAwayError(
@@ -233,7 +190,7 @@ class ResponsesClient:
             self._where,
             reply.status,
             document,
-            retry_after=reply.retry_after,
+            retry_after=reply.headers.get("retry-after"),
             secrets=(self._token, question.session_key),
             asked=question.texts(),
         )
@@ -244,8 +201,8 @@ class ResponsesClient:
         Before 2026.3 it has no `/ready` and gives its page in its place: that it listens has to do.
         """
         try:
-            reply = await self._exchange("GET", "/ready", PROBE_DEADLINE)
-        except (*_BROKEN, TimeoutError, UnusableError) as error:
+            reply = await self._exchange("GET", "/ready", _HEADERS, b"", PROBE_DEADLINE)
+        except (*BROKEN, TimeoutError, UnusableError) as error:
             return Readiness(ready=False, why=f"{self._where} does not answer ({type(error).__name__})")
         document = read_document(reply.body)
         if document is None:
@@ -267,44 +224,21 @@ class ResponsesClient:
         self,
         method: str,
         path: str,
+        headers: Iterable[tuple[str, str]],
+        content: bytes,
         deadline: float,
-        *,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-        sending: _Sending | None = None,
-    ) -> _Reply:
-        """Send a request and read what comes, for `deadline` seconds in all.
-
-        Raises: TimeoutError, UnusableError, and what _BROKEN names.
-        """
-        extensions: dict[str, Any] = {"timeout": {"connect": CONNECT_DEADLINE}}
-        if sending is not None:
-            extensions["trace"] = sending.trace
-        async with (
-            asyncio.timeout(deadline),
-            self._connections.stream(
-                method,
-                self._urls[path],
-                headers=[*_HEADERS, *(headers or {}).items()],
-                content=content,
-                extensions=extensions,
-            ) as response,
-        ):
-            told = {name.lower(): value for name, value in response.headers}
-            if told.get(b"content-encoding", b"identity") != b"identity":
-                raise UnusableError("it is compressed")  # a small one could fill the memory
-            body = bytearray()
-            async for chunk in response.aiter_stream():
-                body += chunk
-                if len(body) > LARGEST_ANSWER:
-                    raise UnusableError(f"it is larger than {LARGEST_ANSWER // 1024**2} MiB")
-            retry_after = told.get(b"retry-after")
-            return _Reply(response.status, retry_after.decode("latin-1") if retry_after else None, bytes(body))
-
-
-def _under(base: httpx2.URL, path: str) -> httpcore2.URL:
-    target = base.raw_path.rstrip(b"/") + path.encode("ascii")
-    return httpcore2.URL(scheme=base.raw_scheme, host=base.raw_host, port=base.port, target=target)
+        sending: Sending | None = None,
+    ) -> Reply:
+        """Send a request and read what comes. Raises: TimeoutError, UnusableError, and what BROKEN names."""
+        try:
+            reply = await self._http.exchange(
+                method, path, headers, content, deadline=deadline, largest=LARGEST_ANSWER, sending=sending
+            )
+        except TooLargeError:
+            raise UnusableError(f"it is larger than {LARGEST_ANSWER // 1024**2} MiB") from None
+        if reply.headers.get("content-encoding", "identity") != "identity":
+            raise UnusableError("it is compressed")  # a small one could fill the memory
+        return reply
 
 
 def _base(url: str) -> httpx2.URL:

@@ -146,7 +146,7 @@ class Delivery:
             async with asyncio.timeout(FAREWELL):
                 await self._give_back()
                 await self._presence.leave()
-        await self._client.close()
+        self._client.close()
         if self._bench.github is not None:
             await self._bench.github.close()
         self._events.emit(DeliveryStopped(self._given_back))

@@ -58,7 +58,7 @@ LOADED = (
     "agent_config_sync.web.server",
     "agent_config_sync.web.service",
     "anyio._backends._asyncio",
-    "httpcore2",
+    "h11",
     "uvicorn.protocols.http.h11_impl",
 )
 """Modules that a process has from its parent, for it lives hardly longer than it takes to load them."""

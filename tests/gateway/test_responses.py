@@ -69,7 +69,7 @@ async def client(shared: Deployment) -> AsyncIterator[ResponsesClient]:
     url = f"http://127.0.0.1:{shared.gateway.port}"
     client = ResponsesClient(url, SecretStr(TOKEN), timeout=TURN_DEADLINE)
     yield client
-    await client.close()
+    client.close()
 
 
 def opening(mark: str, agent: str = "coder") -> Question:
@@ -195,7 +195,7 @@ async def test_a_token_that_is_wrong_is_told_from_all_else(shared: Deployment, m
     client = ResponsesClient(f"http://127.0.0.1:{shared.gateway.port}", SecretStr("another"), timeout=TURN_DEADLINE)
     with pytest.raises(GatewayTokenError):
         await client.ask(opening(mark))
-    await client.close()
+    client.close()
 
 
 @pytest.mark.gateway_since(2026, 3, 13)
@@ -206,4 +206,4 @@ async def test_a_gateway_is_ready_while_it_runs_and_says_when_its_endpoint_is_of
         await client.ask(Question("agent:coder:off", "coder", "Go."))
     plain.stop()
     assert not (await client.probe()).ready
-    await client.close()
+    client.close()

@@ -86,10 +86,10 @@ REASONS = {
     "gateway/keeper.py: self._poll.poll(None if seconds is None else max(0.0, seconds) * 1000)": "as it is told",
     "gateway/keeper.py: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, "
     "preexec_fn=end_with_keeper)": "starts it and waits for nothing",
-    "gateway/responses.py: self._connections.aclose()": "it closes sockets",
-    "gateway/tcp.py: arrived.poll(0)": "it looks, and waits for nothing",
-    "gateway/tcp.py: select.poll()": "it makes an object",
-    "gateway/tcp.py: self._writer.wait_closed()": "it was aborted, and waits for nobody",
+    "gateway/http_client.py: self.reader.read(_AT_ONCE)": "called by `exchange` alone, within its deadline",
+    "gateway/http_client.py: connection.state.send(event)": "makes bytes of it, and sends nothing",
+    "gateway/http_client.py: arrived.poll(0)": "it looks, and waits for nothing",
+    "gateway/http_client.py: select.poll()": "it makes an object",
     "gateway/rpc.py: connection.recv()": "called by `running` alone, within its deadline",
     "gateway/rpc.py: connection.send(orjson.dumps({'type': 'req', 'id': number, 'method': method, "
     "'params': params}).decode())": "called by `running` alone, within its deadline",
@@ -125,7 +125,6 @@ REASONS = {
     "runtime/sessions.py: self._wake.wait()": "until there are agents, or others",
     "runtime/delivery.py: asyncio.wait(cancelled)": "cancelled just before; a statement has a deadline",
     "runtime/delivery.py: self._bench.github.close()": "it closes sockets",
-    "runtime/delivery.py: self._client.close()": "it closes sockets",
     "runtime/beats.py: call_tool(self._bench, agent, call.name, call.arguments, turn)": (
         "statements and GitHub, which have deadlines, within that of the turn"
     ),

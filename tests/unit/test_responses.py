@@ -72,7 +72,7 @@ async def asking(
         try:
             yield client
         finally:
-            await client.close()
+            client.close()
 
 
 @asynccontextmanager
@@ -92,7 +92,7 @@ async def answering(content: bytes) -> AsyncIterator[ResponsesClient]:
         try:
             yield client
         finally:
-            await client.close()
+            client.close()
 
 
 def http(status: int, body: object, *headers: str) -> bytes:
@@ -125,7 +125,7 @@ async def test_a_request_leaves_in_one_piece_and_whoever_asked_hears_of_it() -> 
     async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server, asyncio.timeout(DEADLINE):
         client = ResponsesClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", None, timeout=DEADLINE)
         assert (await client.ask(QUESTION, left=left.set)).text == "Done."
-        await client.close()
+        client.close()
     [piece] = pieces
     assert piece.startswith(b"POST /v1/responses HTTP/1.1\r\n")
     assert piece.endswith(b"\r\n\r\n" + QUESTION.body())
@@ -298,7 +298,7 @@ async def test_a_gateway_that_listens_no_more_is_away() -> None:
 async def test_a_host_that_nobody_knows_is_away() -> None:
     client = ResponsesClient("http://gateway.invalid:18789", None, timeout=DEADLINE)
     assert type(await trouble(client)) is GatewayAwayError
-    await client.close()
+    client.close()
 
 
 async def test_a_gateway_that_goes_away_in_the_middle_may_have_done_something() -> None:
@@ -385,7 +385,7 @@ async def test_an_error_is_one_line_without_secrets_and_prompts(message: str) ->
     async with answering(http(400, {"error": {"message": message, "code": "x" * 500}})) as unknown:
         client = ResponsesClient(str(unknown._url), SecretStr(TOKEN), timeout=DEADLINE)
         text = str(await trouble(client))
-        await client.close()
+        client.close()
     assert [word for word in (KEY, TOKEN, PROMPT[5:40], "\n", "\x1b", "xxx") if word in text] == []
     assert len(text) < 400
 
@@ -440,7 +440,7 @@ async def test_a_gateway_that_does_not_answer_is_not_ready_in_time(monkeypatch: 
     async with await asyncio.start_server(hold, "127.0.0.1", 0) as server, asyncio.timeout(DEADLINE):
         client = ResponsesClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", None, timeout=DEADLINE)
         assert (await client.probe()).ready is False
-        await client.close()
+        client.close()
         await left.wait()
 
 

@@ -37,7 +37,7 @@ async def asking(gateway: StandinGateway) -> AsyncIterator[ResponsesClient]:
         try:
             yield client
         finally:
-            await client.close()
+            client.close()
 
 
 def saying(*replies: Said) -> StandinGateway:
