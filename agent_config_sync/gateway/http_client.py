@@ -1,6 +1,7 @@
 """HTTP/1.1 to one server, by h11 over asyncio: a request leaves in one piece, and whoever asks knows whether it has.
 
-Clients that do more take three times as long until it leaves, of which half was what a turn took of this process.
+A client that does more, such as pools of many hosts, takes three times as long until it leaves, and a notification waits
+for that.
 """
 
 from __future__ import annotations
