@@ -1,7 +1,7 @@
 """HTTP/1.1 to one server, by h11 over asyncio: a request leaves in one piece, and whoever asks knows whether it has.
 
-A client that does more, such as pools of many hosts, takes three times as long until it leaves, and a notification waits
-for that.
+A client that does more, such as pools of many hosts, takes three times as long until it leaves, and a notification
+waits for that.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class _Connection:
 
     def quiet(self) -> bool:
         """Return whether nothing has come since it was kept, if only the end: what has, answers no request of ours."""
+        if self.writer.is_closing():  # TLS reads all the same, and may have lost it
+            return False
         arrived = select.poll()
         arrived.register(self.writer.get_extra_info("socket").fileno(), select.POLLIN)
         return not arrived.poll(0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -206,20 +208,72 @@ async def test_whoever_cannot_connect_has_sent_nothing() -> None:
     assert not sending.begun
 
 
-async def test_the_certificate_of_a_server_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
+# TLS ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """What a server at 127.0.0.1 shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def _trusted(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: context)
+
+
+async def test_a_server_that_nobody_vouches_for_is_told_nothing(tls: ssl.SSLContext) -> None:
     server = Server(OK)
-    async with asking(server.serve, tls=tls) as stranger:
-        with pytest.raises(ssl.SSLCertVerificationError):
-            await get(stranger)
-
-    def trusting(**_: object) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        authority.configure_trust(context)
-        return context
-
-    monkeypatch.setattr(httpx2, "create_ssl_context", trusting)
     async with asking(server.serve, tls=tls) as client:
-        assert (await get(client)).body == b"ok"
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await get(client)
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("_trusted")
+async def test_requests_share_a_connection_over_tls_too(tls: ssl.SSLContext) -> None:
+    server = Server(OK, OK)
+    async with asking(server.serve, tls=tls) as client:
+        assert [(await get(client)).body for _ in range(2)] == [b"ok", b"ok"]
+    assert server.connections == 1
+
+
+@pytest.mark.usefixtures("_trusted")
+@pytest.mark.parametrize("end", ["closed", "broken"])
+async def test_nothing_is_sent_on_a_connection_over_tls_that_has_ended(tls: ssl.SSLContext, end: str) -> None:
+    connections = 0
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await writer.drain()
+        if end == "closed":
+            writer.close()
+        else:
+            at_once = struct.pack("ii", 1, 0)  # with a reset
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with asking(serve, tls=tls) as client:
+        for _ in range(3):
+            ended.clear()
+            assert (await get(client)).body == b"ok"
+            await ended.wait()
+            for _ in range(10):
+                await asyncio.sleep(0)  # in which the loop reads the end
+    assert connections == 3
