@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -37,6 +38,10 @@ from agent_config_sync.sync.informant import Informant
 
 _numbers = itertools.count(1)
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes that a server of the tests never takes."""
+
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -60,7 +65,8 @@ def server_dsn() -> Iterator[str]:
         return
     with ExitStack() as stack:
         try:
-            yield stack.enter_context(throwaway_server(settings={"fsync": "off", "max_connections": "200"})).dsn
+            settings = {"fsync": "off", "max_connections": "200", "max_wal_size": "256MB"}
+            yield stack.enter_context(throwaway_server(settings, within=_quick_folder())).dsn
         except NoServerError as error:
             if not _docker_runs():
                 pytest.fail(str(error))
@@ -68,6 +74,14 @@ def server_dsn() -> Iterator[str]:
 
             container = stack.enter_context(PostgresContainer("postgres:16-alpine"))
             yield container.get_connection_url(driver=None)
+
+
+def _quick_folder() -> Path:
+    """Return where a server is made: in memory, where a database is copied in a fifth of the time, if there is room."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(MEMORY).free > ROOM:
+            return MEMORY
+    return Path("/tmp")
 
 
 def _docker_runs() -> bool:

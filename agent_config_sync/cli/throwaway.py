@@ -23,6 +23,7 @@ from agent_config_sync.errors import NoServerError
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
 _USERS = ("postgres", "nobody")
 _DEADLINE = 60
+_FOLDER = Path("/tmp")  # noqa: S108 - a folder of its own is made in it; with the path of another a socket's is too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,11 @@ class ThrowawayServer:
 
 @contextlib.contextmanager
 def throwaway_server(
-    settings: Mapping[str, str] | None = None, *, binaries: Iterable[Binaries] | None = None
+    settings: Mapping[str, str] | None = None, *, binaries: Iterable[Binaries] | None = None, within: Path = _FOLDER
 ) -> Iterator[ThrowawayServer]:
     """Make and start a server from the first binaries that work; stop and remove it at the end.
 
-    binaries: default: all that are found.
+    binaries: default: all that are found; within: the folder where its own is made, whose path is short.
 
     Raises: NoServerError that says how to get one.
     """
@@ -140,7 +141,7 @@ def throwaway_server(
     for each in find_binaries() if binaries is None else binaries:
         with contextlib.ExitStack() as stack:
             try:
-                server = stack.enter_context(_made(each, settings))
+                server = stack.enter_context(_made(each, settings, within))
             except NoServerError as error:
                 failures.append(str(error))
                 continue
@@ -153,8 +154,8 @@ def throwaway_server(
 
 
 @contextlib.contextmanager
-def _made(binaries: Binaries, settings: Mapping[str, str] | None) -> Iterator[ThrowawayServer]:
-    folder = Path(tempfile.mkdtemp(prefix="agent-config-sync-pg-", dir="/tmp"))  # a socket's path is short
+def _made(binaries: Binaries, settings: Mapping[str, str] | None, within: Path) -> Iterator[ThrowawayServer]:
+    folder = Path(tempfile.mkdtemp(prefix="agent-config-sync-pg-", dir=within))
     try:
         user = _unprivileged(folder)
         server = ThrowawayServer(binaries, folder, user)
