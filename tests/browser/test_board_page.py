@@ -12,6 +12,8 @@ from given_up import REASON, begin, fail, give_up
 from harness import Operator, Start, eventually
 from playwright.async_api import Browser, expect
 
+from agent_config_sync.runtime import presence
+
 NARROW = {"width": 390, "height": 800}
 
 HOSTILE = (
@@ -124,6 +126,7 @@ async def test_a_task_shows_how_it_stands_with_its_agents_as_it_changes(ada: Per
     await expect(coder).to_contain_text("waits for its turn")
     await ada.page.get_by_label("Write into the thread").press_sequentially("half a sent")
     notification = await begin(stage.operator, ASSIGNED, "coder")
+    await presence.report(stage.operator, "default", ["coder"], news=True)
     await expect(coder).to_contain_text("works on it now")
     await fail(stage.operator, notification)
     await expect(coder).to_contain_text("failed 1 time")
