@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ class Life:
     log: Path
     context: ForkServerContext
     process: ForkServerProcess | None = None
+    heeds: Event | None = None
+    """Set once it heeds SIGTERM; before, it would end as anybody else."""
     kills: int = 0
     stands_still: bool = False
     excused_until: float = 0.0
@@ -101,7 +104,9 @@ class Life:
         self.excused_until = time.monotonic() + AFTER_STANDING_STILL
 
     def start(self) -> None:
-        self.process = self.context.Process(target=live, args=(dict(self.settings), str(self.log)), daemon=True)
+        self.heeds = self.context.Event()
+        arguments = (dict(self.settings), str(self.log), self.heeds)
+        self.process = self.context.Process(target=live, args=arguments, daemon=True)
         self.process.start()
 
     def signal(self, number: signal.Signals) -> None:
@@ -120,6 +125,8 @@ class Life:
     async def end(self, deadline: float) -> int | None:
         """Ask it to end; return its exit status, None where it did not end and had to be killed."""
         assert self.process is not None
+        assert self.heeds is not None
+        await asyncio.to_thread(self.heeds.wait, deadline)
         self.process.terminate()
         await asyncio.to_thread(self.process.join, deadline)
         status = self.process.exitcode
@@ -129,7 +136,7 @@ class Life:
         return status
 
 
-def live(settings: dict[str, Any], log: str) -> None:
+def live(settings: dict[str, Any], log: str, heeds: Event) -> None:
     """Deliver until SIGTERM, or until who has started it is gone."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with open(log, "a", buffering=1, encoding="utf-8") as written:  # noqa: PTH123
@@ -143,12 +150,13 @@ def live(settings: dict[str, Any], log: str) -> None:
         ):
             setattr(module, name, value)
         chosen = Settings.model_validate(settings).model_copy(update={"request_timeout": REQUEST_TIMEOUT})
-        asyncio.run(_live(chosen))
+        asyncio.run(_live(chosen, heeds))
 
 
-async def _live(settings: Settings) -> None:
+async def _live(settings: Settings, heeds: Event) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    heeds.set()
     plugin = Plugin(settings, timing=IMPATIENT, patience=0.2)
     await plugin.start()
     await stop.wait()
