@@ -132,13 +132,13 @@ class Delivery:
             asyncio.create_task(self._run(), name="delivery"),
         )
 
-    async def stop(self, deadline: float = DRAIN) -> None:
-        """Begin no more turns, let those under way end within so many seconds, and give the others back."""
+    async def stop(self) -> None:
+        """Begin no more turns, let those under way end within `DRAIN` seconds, and give the others back."""
         if self._keeping is None:
             return
         await _ended(self._beginning)
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=deadline)
+            await asyncio.wait(self._under_way, timeout=DRAIN)
         await _ended(self._under_way)
         await _ended([self._keeping])
         self._keeping = None
