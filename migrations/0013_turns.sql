@@ -270,6 +270,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Whatever ends a turn writes one of these columns; what begins one writes none of them.
 DROP TRIGGER IF EXISTS delivery_changed ON board_notifications;
 CREATE TRIGGER delivery_changed AFTER UPDATE OF failures, delivered_at, dead_at ON board_notifications
     FOR EACH ROW WHEN (

@@ -27,7 +27,7 @@ from harness import (
     rights_of_nobody,
 )
 
-from agent_config_sync.cli.throwaway import throwaway_server
+from agent_config_sync.cli.throwaway import FOLDER, throwaway_server
 from agent_config_sync.errors import NoServerError
 from agent_config_sync.events import Event, Events
 from agent_config_sync.plugin import Plugin
@@ -81,7 +81,7 @@ def _quick_folder() -> Path:
     with contextlib.suppress(OSError):
         if shutil.disk_usage(MEMORY).free > ROOM:
             return MEMORY
-    return Path("/tmp")
+    return FOLDER
 
 
 def _docker_runs() -> bool:

@@ -23,7 +23,9 @@ from agent_config_sync.errors import NoServerError
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
 _USERS = ("postgres", "nobody")
 _DEADLINE = 60
-_FOLDER = Path("/tmp")  # noqa: S108 - a folder of its own is made in it; with the path of another a socket's is too long
+
+FOLDER = Path("/tmp")  # noqa: S108 - each server makes one of its own in it
+"""Where servers are made: the path of a socket may have about a hundred bytes, and TMPDIR may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class ThrowawayServer:
 
 @contextlib.contextmanager
 def throwaway_server(
-    settings: Mapping[str, str] | None = None, *, binaries: Iterable[Binaries] | None = None, within: Path = _FOLDER
+    settings: Mapping[str, str] | None = None, *, binaries: Iterable[Binaries] | None = None, within: Path = FOLDER
 ) -> Iterator[ThrowawayServer]:
     """Make and start a server from the first binaries that work; stop and remove it at the end.
 

@@ -109,7 +109,7 @@ def board_tools(agent: Agent, tools: tuple[Tool[Any], ...], door: ToolDoor) -> S
 
 @cache
 def _as_functions(tools: tuple[Tool[Any], ...]) -> Shown:
-    """It is the same for all who have the same tools, and takes a third of the time of the rules."""
+    """Return it for tools that are functions: the same for all who have the same, and a third of the rules' time."""
     return _tools_told(tools=tools, http=None)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from delivery_stage import TOKEN, Script, Stage, delivery_stage
-from harness import DEADLINE, Operator, Start, eventually
+from harness import DEADLINE, Operator, Start, connected, eventually
 
 from agent_config_sync.cli.standin_gateway import Said, SeenRequest, StandinGateway
 from agent_config_sync.events import (
@@ -22,6 +22,7 @@ from agent_config_sync.events import (
     GatewayReady,
     TurnBegan,
 )
+from agent_config_sync.postgres.work_watch import CHANNEL
 from agent_config_sync.runtime.silence import NOTHING_TO_ADD
 
 NOTHING = Said("No response from agent.")
@@ -315,6 +316,21 @@ async def test_agents_are_busy_in_a_turn_idle_after_it_and_offline_at_the_end(
     await eventually(stage.operator, presence, "idle", None)
     await stage.running.plugin.stop()
     assert await stage.operator.fetchval(presence, "offline", None)
+
+
+async def test_whoever_watches_the_board_is_woken_once_a_turn_has_begun(stage: Stage, database: str) -> None:
+    woken = asyncio.Event()
+
+    def told(*notification: object) -> None:
+        if "agent_presence" in str(notification[-1]):
+            woken.set()
+
+    stage.script.holding.clear()
+    async with connected(database) as watching, asyncio.timeout(DEADLINE):
+        await watching.add_listener(CHANNEL, told)
+        await stage.assigned()
+        await woken.wait()
+    stage.script.holding.set()
 
 
 async def test_an_error_of_our_own_counts_and_ends_in_giving_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ from agent_config_sync.gateway.http_client import BROKEN, HttpClient, Reply, Sen
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
+MORE_THAN_A_SOCKET_TAKES = 32 * 1024 * 1024
+
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -189,13 +191,19 @@ async def test_requests_at_the_same_time_have_a_connection_each_and_leave_it_to_
 
 
 async def test_an_answer_that_comes_before_the_request_has_left_is_read() -> None:
+    answered = asyncio.Event()
+
     async def too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too large\r\ncontent-length: 0\r\n\r\n")
-        await reader.read()  # until whoever asks has read that
+        await answered.wait()
 
     async with asking(too_much) as client:
-        reply = await client.exchange("POST", "/", (), b"x" * 1000, deadline=DEADLINE, largest=0)
+        content = bytes(MORE_THAN_A_SOCKET_TAKES)
+        try:
+            reply = await client.exchange("POST", "/", (), content, deadline=DEADLINE, largest=0)
+        finally:
+            answered.set()
     assert reply.status == 413
 
 
